@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: MIT
+"""Run the benchmarks with their peers in one process and write RESULTS.md: python bench/run.py [-k EXPRESSION]."""
+
+import json
+import platform
+import subprocess
+import sys
+import tempfile
+from collections import defaultdict
+from importlib.metadata import version
+from pathlib import Path
+
+import rpsd
+
+HERE = Path(__file__).parent
+PACKAGES = ("numpy", "scipy", "PyWavelets", "scikit-image", "pytest-benchmark")
+
+
+def measure(arguments: list[str]) -> list[dict]:
+    """Run pytest-benchmark on this folder and return its records."""
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder) / "report.json"
+        command = [sys.executable, "-m", "pytest", str(HERE), "-q", "-p", "no:cacheprovider"]
+        command += ["-c", str(HERE / "pytest.ini"), f"--benchmark-json={report}", *arguments]
+        subprocess.run(command, check=True)
+        return json.loads(report.read_text())["benchmarks"]
+
+
+def processor() -> str:
+    """Name the processor, where the system tells."""
+    info = Path("/proc/cpuinfo")
+    names = [line.split(":", 1)[1].strip() for line in info.read_text().splitlines() if "model name" in line]
+    return f"{names[0]} x {len(names)}" if names else platform.processor()
+
+
+def commit() -> str:
+    """Name the commit measured, and say so if the tree differs from it."""
+    git = ["git", "-C", str(HERE)]
+    head = subprocess.run([*git, "rev-parse", "--short", "HEAD"], check=True, capture_output=True, text=True)
+    changes = subprocess.run(
+        [*git, "status", "--porcelain", "--untracked-files=no"], check=True, capture_output=True, text=True
+    )
+    changed = [line for line in changes.stdout.splitlines() if not line.endswith("bench/RESULTS.md")]
+    return head.stdout.strip() + (" with uncommitted changes" if changed else "")
+
+
+def table(records: list[dict]) -> list[str]:
+    """One table a group: medians, and how many times longer each takes than our first row."""
+    groups = defaultdict(list)
+    for record in records:
+        groups[record["group"]].append(record)
+    lines = []
+    for group, rows in groups.items():
+        ours = rows[0]["stats"]["median"]
+        lines += [f"## {group}", "", "| who | median | ns a sample | ratio to the first row |", "| --- | ---: | ---: | ---: |"]
+        for row in rows:
+            median, samples = row["stats"]["median"], row["extra_info"]["samples"]
+            per_sample = f"{median / samples * 1e9:.2f}" if samples else ""
+            lines.append(f"| {row['extra_info']['who']} | {duration(median)} | {per_sample} | {median / ours:.2f} |")
+        lines.append("")
+    return lines
+
+
+def duration(seconds: float) -> str:
+    """Format a time with three digits and its unit."""
+    for unit, scale in (("s", 1.0), ("ms", 1e3), ("us", 1e6)):
+        if seconds * scale >= 1:
+            return f"{seconds * scale:.3g} {unit}"
+    return f"{seconds * 1e9:.3g} ns"
+
+
+def main() -> None:
+    """Measure and write."""
+    records = measure(sys.argv[1:])
+    info = rpsd.build_info()
+    versions = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
+    lines = [
+        "# Benchmark results",
+        "",
+        "Written by `python bench/run.py`. Medians; each table's rows were measured in one run, one after the other.",
+        "Times vary with the machine and what else it does: read the ratios.",
+        "",
+        f"- Machine: {processor()}, {platform.system()} {platform.machine()}",
+        f"- rpsd {info['version']} at {commit()}, {info['compiler']}, instruction set {info['isa']}",
+        f"- Python {info['python']}, {versions}",
+        "",
+        *table(records),
+    ]
+    (HERE / "RESULTS.md").write_text("\n".join(lines), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

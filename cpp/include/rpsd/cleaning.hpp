@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: MIT
+// What is done to a series before anything is computed from it.
+#pragma once
+
+#include <cstddef>
+
+namespace rpsd {
+
+// Where the first infinite sample is, and how many are NaN.
+struct Gaps {
+  std::size_t missing = 0;
+  std::size_t first_missing = 0;
+  std::size_t first_infinite;  // the length where there is none
+};
+
+template <class T>
+Gaps find_gaps(const T* x, std::size_t n) noexcept;
+
+// Replaces NaN by the line between its neighbours, at the ends by the nearest sample. Needs one sample that is not NaN.
+template <class T>
+void interpolate_missing(T* x, std::size_t n) noexcept;
+
+}  // namespace rpsd

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: MIT
+// The denoiser: transform, estimate the noise, shrink, invert, filter.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <vector>
+
+#include "rpsd/fir.hpp"
+#include "rpsd/options.hpp"
+#include "rpsd/wavelet.hpp"
+
+namespace rpsd {
+
+// What was done to one series.
+struct SeriesReport {
+  double noise_sd = 0.0;     // in the units of the space the work was done in; NaN where it was not needed
+  int level = 0;             // wavelet levels used
+  std::size_t missing = 0;   // NaN samples
+  bool changed = false;      // false: the output is the input, untouched
+};
+
+// A chain that has been validated once. Immutable; runs from any number of threads at once.
+template <class T>
+class Denoiser {
+ public:
+  explicit Denoiser(const Options& options);
+
+  // x -> y, one report a series; y may be x. Throws std::invalid_argument for an infinite sample, for NaN where
+  // missing is raise, and for a price that has no logarithm; y has then not been written.
+  void operator()(Batch<const T> x, Batch<T> y, SeriesReport* reports, int threads) const;
+
+ private:
+  struct Scratch;
+  void check(const T* x, std::size_t n, std::size_t row, std::size_t rows) const;
+  void run(const T* x, std::size_t n, T* y, SeriesReport& report, Scratch& scratch) const;
+  static int unit_exponent(const T* x, std::size_t n);
+  void shrink_wavelet(T* x, std::size_t n, SeriesReport& report, Scratch& scratch) const;
+
+  Options options_;
+  Transform<T> transform_;
+  std::optional<Fir<T>> fir_;
+};
+
+}  // namespace rpsd

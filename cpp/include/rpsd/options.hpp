@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: MIT
+// The denoiser's options, fully decided: "auto" has been resolved before they get here, but for the level.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include "rpsd/fir.hpp"
+#include "rpsd/wavelet.hpp"
+
+namespace rpsd {
+
+enum class ThresholdMode { none, bayes, universal };
+enum class ThresholdRule { soft, hard, garrote, firm };
+enum class Noise { mad, level, given };
+enum class Missing { interpolate, raise };
+enum class Space { price, log };
+
+constexpr int kAutoLevel = -1;
+
+struct Options {
+  FilterBank bank;
+  Boundary boundary = Boundary::symmetric;
+  int level = kAutoLevel;
+  ThresholdMode threshold_mode = ThresholdMode::bayes;
+  ThresholdRule threshold_rule = ThresholdRule::soft;
+  double threshold_scale = 1.0;
+  Noise noise = Noise::mad;
+  double noise_sd = 0.0;          // where noise is given
+  std::vector<double> fir_taps;   // empty: no FIR
+  Missing missing = Missing::interpolate;
+  Space space = Space::price;
+};
+
+// The word for each value, as users write it; std::invalid_argument names the argument and what is allowed.
+Boundary parse_boundary(const std::string& word);
+FirMode parse_fir_mode(const std::string& word);
+ThresholdMode parse_threshold_mode(const std::string& word);
+ThresholdRule parse_threshold_rule(const std::string& word);
+Noise parse_noise(const std::string& word);
+Missing parse_missing(const std::string& word);
+Space parse_space(const std::string& word);
+
+}  // namespace rpsd

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: MIT
+// Thresholds from the noise level, and the rules that apply them.
+#pragma once
+
+#include <cstddef>
+
+#include "rpsd/options.hpp"
+
+namespace rpsd {
+
+// BayesShrink (Chang, Yu & Vetterli 2000): sigma^2 / s with s^2 = max(mean square - sigma^2, 0).
+// Infinite where s = 0: the whole level is noise.
+double bayes_threshold(double sigma, double mean_square) noexcept;
+
+// VisuShrink (Donoho & Johnstone 1994): sigma sqrt(2 ln n) for a series of n samples.
+double universal_threshold(double sigma, std::size_t n) noexcept;
+
+// Shrinks x[0..n) in place. An infinite threshold zeroes it. Firm shrinks between threshold and twice that.
+template <class T>
+void shrink(ThresholdRule rule, T* x, std::size_t n, double threshold) noexcept;
+
+}  // namespace rpsd

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: MIT
+// Compiled once per ISA; exports one function, everything else is in anonymous namespaces.
+//
+// An inline function or template with linkage, compiled here with wide instructions, could be the copy that the
+// linker keeps for the whole library. Hence: C headers only, no std::, no statics with initialisers that run.
+#include "kernels.hpp"
+
+#include <stdint.h>
+#include <string.h>
+
+namespace {
+
+template <class T>
+struct UintOf;
+template <>
+struct UintOf<double> {
+  using type = uint64_t;
+};
+template <>
+struct UintOf<float> {
+  using type = uint32_t;
+};
+
+}  // namespace
+
+#include "vec.inl"
+#include "wavelet.inl"
+#include "fir.inl"
+#include "reduce.inl"
+#include "select.inl"
+#include "threshold.inl"
+
+#if defined(RPSD_ISA_V4)
+#define RPSD_ISA_NAME "v4"
+#define RPSD_ISA_ENTRY rpsd_kernels_v4
+#elif defined(RPSD_ISA_V3)
+#define RPSD_ISA_NAME "v3"
+#define RPSD_ISA_ENTRY rpsd_kernels_v3
+#else
+#define RPSD_ISA_NAME "baseline"
+#define RPSD_ISA_ENTRY rpsd_kernels_baseline
+#endif
+
+#define RPSD_TABLE(T)                                                                                          \
+  {                                                                                                            \
+    split<T>, analysis<T>, synthesis<T>, fir<T>, sum<T>, sum_squares<T>, all_finite<T>, median_abs<T>, soft<T>, \
+        hard<T>, garrote<T>, firm<T>                                                                           \
+  }
+
+extern "C" const rpsd::kernels::Kernels* RPSD_ISA_ENTRY() noexcept {
+  static constexpr rpsd::kernels::Kernels kernels = {RPSD_ISA_NAME, RPSD_TABLE(double), RPSD_TABLE(float)};
+  return &kernels;
+}
+
+#undef RPSD_TABLE
+#undef RPSD_ISA_ENTRY
+#undef RPSD_ISA_NAME
+#undef RPSD_VEC_BYTES

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: MIT
+// The kernel table: what the core may ask of the per-ISA code. Pointers and lengths only.
+//
+// Contract of every kernel: noexcept, no allocation, no branch on options, results equal to the bit in
+// every ISA. An output element is summed in one documented order; reductions over a whole array use
+// eight fixed lanes (element i goes to lane i % 8) that are folded as ((0+4)+(2+6))+((1+5)+(3+7)).
+#pragma once
+
+#include <stddef.h>
+
+namespace rpsd::kernels {
+
+template <class T>
+struct Table {
+  // even[i] = x[2i], odd[i] = x[2i+1]; n samples in.
+  void (*split)(const T* x, size_t n, T* even, T* odd) noexcept;
+
+  // One analysis step on split input: with c = taps[4m..4m+3],
+  // a[i] = sum_m c[0] even[i+m] + c[1] odd[i+m],  d[i] = sum_m c[2] even[i+m] + c[3] odd[i+m].
+  // Reads half - 1 samples past the n outputs.
+  void (*analysis)(const T* even, const T* odd, size_t n, const T* taps, size_t half, T* a, T* d) noexcept;
+
+  // One synthesis step: with c = taps[4m..4m+3], for i < pairs
+  // out[2i] = sum_m c[0] a[i+m] + c[1] d[i+m],  out[2i+1] = sum_m c[2] a[i+m] + c[3] d[i+m].
+  // Reads half - 1 samples past the pairs.
+  void (*synthesis)(const T* a, const T* d, size_t pairs, const T* taps, size_t half, T* out) noexcept;
+
+  // out[i] = sum_k taps[k] x[i+k], k ascending, for i < n; reads n_taps - 1 samples past n.
+  void (*fir)(const T* x, size_t n, const T* taps, size_t n_taps, T* out) noexcept;
+
+  // Sums in double, eight lanes.
+  double (*sum)(const T* x, size_t n) noexcept;
+  double (*sum_squares)(const T* x, size_t n) noexcept;
+
+  // True where every sample is finite.
+  bool (*all_finite)(const T* x, size_t n) noexcept;
+
+  // Median of |x| (mean of the two middle ones for even n), exact; n >= 1, no NaN.
+  // scratch holds n values of T, aligned for it.
+  double (*median_abs)(const T* x, size_t n, void* scratch) noexcept;
+
+  // Shrinkage in place; threshold >= 0.
+  void (*soft)(T* x, size_t n, T threshold) noexcept;
+  void (*hard)(T* x, size_t n, T threshold) noexcept;
+  void (*garrote)(T* x, size_t n, T threshold) noexcept;
+  void (*firm)(T* x, size_t n, T low, T high) noexcept;
+};
+
+struct Kernels {
+  const char* isa;
+  Table<double> f64;
+  Table<float> f32;
+};
+
+}  // namespace rpsd::kernels
+
+// One exported symbol per ISA object; which of them exist is decided by the build (RPSD_HAVE_V3, RPSD_HAVE_V4).
+extern "C" {
+const rpsd::kernels::Kernels* rpsd_kernels_baseline() noexcept;
+#if defined(RPSD_HAVE_V3)
+const rpsd::kernels::Kernels* rpsd_kernels_v3() noexcept;
+#endif
+#if defined(RPSD_HAVE_V4)
+const rpsd::kernels::Kernels* rpsd_kernels_v4() noexcept;
+#endif
+}

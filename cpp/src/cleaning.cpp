@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: MIT
+#include "rpsd/cleaning.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "rpsd/cpu.hpp"
+
+namespace rpsd {
+
+template <class T>
+Gaps find_gaps(const T* x, std::size_t n) noexcept {
+  Gaps gaps{0, n, n};
+  if (active_table<T>().all_finite(x, n)) return gaps;
+  for (std::size_t i = 0; i < n; ++i) {
+    if (std::isnan(x[i])) {
+      if (gaps.missing == 0) gaps.first_missing = i;
+      ++gaps.missing;
+    } else if (std::isinf(x[i]) && gaps.first_infinite == n) {
+      gaps.first_infinite = i;
+    }
+  }
+  return gaps;
+}
+
+template <class T>
+void interpolate_missing(T* x, std::size_t n) noexcept {
+  std::size_t left = n;  // the last sample seen that is not NaN; n: none yet
+  for (std::size_t i = 0; i < n; ++i) {
+    if (!std::isnan(x[i])) {
+      left = i;
+      continue;
+    }
+    std::size_t right = i;
+    while (right < n && std::isnan(x[right])) ++right;
+    if (left == n || right == n) {
+      std::fill(x + i, x + right, left == n ? x[right] : x[left]);
+    } else {
+      const double y0 = static_cast<double>(x[left]), y1 = static_cast<double>(x[right]);
+      const double span = static_cast<double>(right - left);
+      // Weights, not a slope: two neighbours of opposite sign near the largest number must not overflow.
+      for (std::size_t k = i; k < right; ++k) {
+        const double w = static_cast<double>(k - left) / span;
+        x[k] = static_cast<T>(y0 * (1 - w) + y1 * w);
+      }
+    }
+    i = right - 1;
+  }
+}
+
+template Gaps find_gaps<double>(const double*, std::size_t) noexcept;
+template Gaps find_gaps<float>(const float*, std::size_t) noexcept;
+template void interpolate_missing<double>(double*, std::size_t) noexcept;
+template void interpolate_missing<float>(float*, std::size_t) noexcept;
+
+}  // namespace rpsd

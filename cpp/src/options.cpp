@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: MIT
+#include "rpsd/options.hpp"
+
+#include <initializer_list>
+#include <stdexcept>
+#include <utility>
+
+namespace rpsd {
+namespace {
+
+template <class E>
+E parse(const char* argument, const std::string& word, std::initializer_list<std::pair<const char*, E>> words) {
+  std::string allowed;
+  for (const auto& [name, value] : words) {
+    if (word == name) return value;
+    allowed += (allowed.empty() ? "" : ", ") + std::string(name);
+  }
+  throw std::invalid_argument(std::string(argument) + " must be one of " + allowed + ", got \"" + word + "\"");
+}
+
+}  // namespace
+
+Boundary parse_boundary(const std::string& word) {
+  return parse<Boundary>("boundary", word,
+                         {{"symmetric", Boundary::symmetric},
+                          {"reflect", Boundary::reflect},
+                          {"antisymmetric", Boundary::antisymmetric},
+                          {"antireflect", Boundary::antireflect},
+                          {"periodic", Boundary::periodic},
+                          {"periodization", Boundary::periodization},
+                          {"smooth", Boundary::smooth},
+                          {"constant", Boundary::constant},
+                          {"zero", Boundary::zero}});
+}
+
+FirMode parse_fir_mode(const std::string& word) {
+  return parse<FirMode>("mode", word,
+                        {{"zero_phase", FirMode::zero_phase}, {"causal", FirMode::causal}, {"same", FirMode::same}});
+}
+
+ThresholdMode parse_threshold_mode(const std::string& word) {
+  return parse<ThresholdMode>(
+      "threshold_mode", word,
+      {{"bayes", ThresholdMode::bayes}, {"universal", ThresholdMode::universal}, {"none", ThresholdMode::none}});
+}
+
+ThresholdRule parse_threshold_rule(const std::string& word) {
+  return parse<ThresholdRule>("threshold_rule", word,
+                              {{"soft", ThresholdRule::soft},
+                               {"hard", ThresholdRule::hard},
+                               {"garrote", ThresholdRule::garrote},
+                               {"firm", ThresholdRule::firm}});
+}
+
+Noise parse_noise(const std::string& word) {
+  return parse<Noise>("noise", word, {{"mad", Noise::mad}, {"level", Noise::level}, {"given", Noise::given}});
+}
+
+Missing parse_missing(const std::string& word) {
+  return parse<Missing>("missing", word, {{"interpolate", Missing::interpolate}, {"raise", Missing::raise}});
+}
+
+Space parse_space(const std::string& word) {
+  return parse<Space>("space", word, {{"price", Space::price}, {"log", Space::log}});
+}
+
+}  // namespace rpsd

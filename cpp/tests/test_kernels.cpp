@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: MIT
+// Every instruction set that runs here gives the bits of the baseline, for every kernel, length and alignment.
+#include <cstdint>
+#include <cstring>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "../kernels/kernels.hpp"
+#include "check.hpp"
+#include "rpsd/cpu.hpp"
+
+namespace {
+
+constexpr unsigned kSeed = 20261123;
+
+using rpsd::kernels::Kernels;
+using rpsd::kernels::Table;
+
+std::vector<const Kernels*> tables_here() {
+  std::vector<const Kernels*> tables;
+  for (const auto& name : rpsd::supported_isas()) {
+    if (name == "baseline") tables.push_back(rpsd_kernels_baseline());
+#if defined(RPSD_HAVE_V3)
+    if (name == "v3") tables.push_back(rpsd_kernels_v3());
+#endif
+#if defined(RPSD_HAVE_V4)
+    if (name == "v4") tables.push_back(rpsd_kernels_v4());
+#endif
+  }
+  return tables;
+}
+
+template <class T>
+std::vector<T> random_values(std::size_t n, std::mt19937_64& generator) {
+  std::normal_distribution<double> normal;
+  std::vector<T> x(n);
+  for (auto& v : x) v = static_cast<T>(normal(generator));
+  return x;
+}
+
+template <class T>
+bool same_bits(const std::vector<T>& a, const std::vector<T>& b) {
+  return a.size() == b.size() && (a.empty() || std::memcmp(a.data(), b.data(), a.size() * sizeof(T)) == 0);
+}
+
+// Everything a table computes from n samples that start `offset` elements into an allocation.
+template <class T>
+std::vector<std::vector<T>> outputs(const Table<T>& table, const std::vector<T>& x, std::size_t offset, std::size_t n) {
+  std::vector<std::vector<T>> all;
+  const T* p = x.data() + offset;
+  for (const std::size_t half : {1, 2, 4, 7, 10, 11, 31}) {
+    std::vector<T> taps(x.end() - static_cast<std::ptrdiff_t>(4 * half), x.end());
+    std::vector<T> a(n), d(n), woven(2 * n);
+    table.analysis(p, p + 3, n, taps.data(), half, a.data(), d.data());
+    table.synthesis(p, p + 3, n, taps.data(), half, woven.data());
+    all.insert(all.end(), {a, d, woven});
+  }
+  for (const std::size_t taps : {1, 2, 9, 101}) {
+    std::vector<T> y(n);
+    table.fir(p, n, x.data(), taps, y.data());
+    all.push_back(y);
+  }
+  std::vector<T> even((n + 1) / 2), odd(n / 2), scalars;
+  table.split(p, n, even.data(), odd.data());
+  all.insert(all.end(), {even, odd});
+  // Reductions are doubles: kept as bytes of T.
+  std::vector<double> sums = {table.sum(p, n), table.sum_squares(p, n), table.all_finite(p, n) ? 1.0 : 0.0};
+  std::vector<T> scratch(n);
+  if (n > 0) sums.push_back(table.median_abs(p, n, scratch.data()));
+  std::vector<T> bytes(sums.size() * sizeof(double) / sizeof(T));
+  std::memcpy(bytes.data(), sums.data(), sums.size() * sizeof(double));
+  all.push_back(bytes);
+  for (const T t : {T(0), T(0.5), T(10)}) {
+    std::vector<T> soft(p, p + n), hard = soft, garrote = soft, firm = soft;
+    table.soft(soft.data(), n, t);
+    table.hard(hard.data(), n, t);
+    table.garrote(garrote.data(), n, t);
+    table.firm(firm.data(), n, t, 2 * t);
+    all.insert(all.end(), {soft, hard, garrote, firm});
+  }
+  return all;
+}
+
+template <class T>
+void compare(const Table<T>& baseline, const Table<T>& other, const char* isa) {
+  std::mt19937_64 generator(kSeed);
+  for (std::size_t n = 0; n < 140; n += n < 40 ? 1 : 13)
+    for (const std::size_t offset : {0, 1, 5}) {
+      const auto x = random_values<T>(n + 300, generator);
+      const auto expected = outputs(baseline, x, offset, n), got = outputs(other, x, offset, n);
+      for (std::size_t k = 0; k < expected.size(); ++k)
+        if (!same_bits(expected[k], got[k]))
+          std::fprintf(stderr, "%s differs: seed %u, n %zu, offset %zu, output %zu\n", isa, kSeed, n, offset, k),
+              ++failure_count();
+    }
+}
+
+// The baseline against sums written out, in the documented order.
+void check_definitions() {
+  std::mt19937_64 generator(kSeed + 1);
+  const auto x = random_values<double>(400, generator);
+  const auto& table = rpsd_kernels_baseline()->f64;
+  const std::size_t n = 77, half = 3;
+  std::vector<double> a(n), d(n), woven(2 * n), y(n);
+  table.analysis(x.data(), x.data() + 100, n, x.data() + 200, half, a.data(), d.data());
+  table.synthesis(x.data(), x.data() + 100, n, x.data() + 200, half, woven.data());
+  table.fir(x.data(), n, x.data() + 200, 5, y.data());
+  for (std::size_t i = 0; i < n; ++i) {
+    double p = 0, q = 0, s = 0;
+    for (std::size_t m = 0; m < half; ++m) {
+      const double* c = x.data() + 200 + 4 * m;
+      p = p + x[i + m] * c[0] + x[100 + i + m] * c[1];
+      q = q + x[i + m] * c[2] + x[100 + i + m] * c[3];
+    }
+    for (std::size_t k = 0; k < 5; ++k) s = s + x[i + k] * x[200 + k];
+    CHECK(a[i] == p && d[i] == q && woven[2 * i] == p && woven[2 * i + 1] == q && y[i] == s);
+  }
+  double lanes[8] = {};
+  for (std::size_t i = 0; i < n; ++i) lanes[i % 8] += x[i];
+  const double sum = ((lanes[0] + lanes[4]) + (lanes[2] + lanes[6])) + ((lanes[1] + lanes[5]) + (lanes[3] + lanes[7]));
+  CHECK(table.sum(x.data(), n) == sum);
+}
+
+}  // namespace
+
+int main() {
+  check_definitions();
+  const auto tables = tables_here();
+  CHECK(!tables.empty());
+  for (const auto* table : tables) {
+    compare(tables[0]->f64, table->f64, table->isa);
+    compare(tables[0]->f32, table->f32, table->isa);
+  }
+  return failed();
+}

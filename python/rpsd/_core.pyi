@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: MIT
+"""The compiled core: strict dtypes and layouts in, no defaults, GIL released during each call.
+
+Arrays are C-contiguous and two-dimensional, series x time, float32 or float64; nothing is converted.
+Errors are ValueError with a text that names the argument, what came and what is allowed.
+"""
+
+from collections.abc import Sequence
+from typing import Final, TypeVar, final
+
+import numpy as np
+import numpy.typing as npt
+
+_T = TypeVar("_T", np.float32, np.float64)
+_F64 = npt.NDArray[np.float64]
+#: dec_lo, dec_hi, rec_lo, rec_hi, of one length
+_Bank = tuple[Sequence[float], Sequence[float], Sequence[float], Sequence[float]]
+
+__version__: Final[str]
+
+def build_info() -> dict[str, object]:
+    """version, compiler, openmp, threads_backend, isas (compiled and supported here), isa (active), cpu_count, pointer_bits."""
+
+def wavedec(
+    x: npt.NDArray[_T], *, bank: _Bank, boundary: str, level: int, threads: int
+) -> list[npt.NDArray[_T]]:
+    """[cA_L, cD_L, ..., cD_1], each (series, length of that level); level >= 0; time length >= 1."""
+
+def waverec(
+    coeffs: Sequence[npt.NDArray[_T]], *, bank: _Bank, boundary: str, threads: int
+) -> npt.NDArray[_T]:
+    """Inverse of wavedec; an approximation one longer than its detail loses its last sample."""
+
+def fir_filter(
+    x: npt.NDArray[_T], out: npt.NDArray[_T], *, taps: _F64, mode: str, threads: int
+) -> None:
+    """mode: zero_phase, causal, same. out may be x."""
+
+def metrics(x: _F64, y: _F64, *, threads: int) -> _F64:
+    """(series, 5): correlation, rmse, trend, power, score; NaN where undefined."""
+
+@final
+class Denoiser:
+    """A validated chain, ready to run on any number of batches and from any number of threads."""
+
+    def __init__(
+        self,
+        *,
+        bank: _Bank,
+        boundary: str,
+        level: int,  # -1: auto
+        threshold_mode: str,  # bayes, universal, none
+        threshold_rule: str,  # soft, hard, garrote, firm
+        threshold_scale: float,
+        noise: str,  # mad, level, given
+        noise_sd: float,  # used where noise is "given"
+        fir_taps: _F64,  # empty: no FIR
+        space: str,  # price, log
+        missing: str,  # interpolate, raise
+    ) -> None: ...
+    def run(
+        self, x: npt.NDArray[_T], out: npt.NDArray[_T], *, threads: int
+    ) -> tuple[_F64, npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+        """Write out (may be x); return noise_sd, level, missing count and "was changed" of each series."""

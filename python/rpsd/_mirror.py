@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: MIT
+"""Turn what users pass into series x time arrays for the core, and results back into what they passed."""
+
+import sys
+import warnings
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+import numpy as np
+import numpy.typing as npt
+
+from rpsd._errors import ConfigError, InputError, RpsdError, RpsdWarning
+
+#: A C-contiguous series x time array in the machine's byte order, float32 or float64.
+Batch = npt.NDArray[Any]
+
+_FIRST = np.zeros(1, dtype=np.intp)
+
+
+class Mirror:
+    """One input: its series as batches for the core, and the way back.
+
+    A batch is every series of one dtype (an ndarray is one batch; a DataFrame has at most two).
+
+    Attributes
+    ----------
+    batches : list of ndarray, shape (series, time)
+        float32 or float64; may share memory with the input, which is never written.
+    rebuild : callable
+        Takes one output array for each batch, same shapes, and returns the mirrored object.
+    shape : tuple of int
+        Shape of one value per series: ``()`` for a single series.
+    order : ndarray of int
+        Where series j of the input stands among the rows of all batches.
+    """
+
+    __slots__ = ("batches", "order", "rebuild", "shape")
+
+    def __init__(
+        self,
+        batches: list[Batch],
+        rebuild: Callable[[list[Batch]], Any],
+        shape: tuple[int, ...],
+        order: npt.NDArray[np.intp],
+    ) -> None:
+        self.batches = batches
+        self.rebuild = rebuild
+        self.shape = shape
+        self.order = order
+
+    def stacked(self, outputs: list[Batch] | None = None) -> npt.NDArray[np.float64]:
+        """Return all series (or outputs of the same layout) as one float64 batch in the input's order."""
+        batches = self.batches if outputs is None else outputs
+        if len(batches) == 1:
+            return batches[0].astype(np.float64, copy=False)
+        rows = [row for batch in batches for row in batch]
+        return np.array([rows[j] for j in self.order], dtype=np.float64) if rows else np.empty((0, 0))
+
+    def per_series(self, parts: list[npt.NDArray[Any]]) -> Any:
+        """Return one value per series, given batch by batch, in the input's order."""
+        values = np.concatenate(parts) if parts else np.empty(0)
+        return self.shaped(values if len(parts) == 1 else values[self.order])
+
+    def shaped(self, values: npt.NDArray[Any]) -> Any:
+        """Return one value per series in the input's shape; a scalar for a single series."""
+        return values[0].item() if self.shape == () else values.reshape(self.shape)
+
+
+def mirror(x: Any, axis: int, name: str = "x") -> Mirror:
+    """Return the mirror of an array-like, a pandas Series or a pandas DataFrame."""
+    pandas = sys.modules.get("pandas")
+    if pandas is not None and isinstance(x, pandas.Series):
+        return _mirror_series(x, axis, name)
+    if pandas is not None and isinstance(x, pandas.DataFrame):
+        return _mirror_frame(x, axis, name)
+    return _mirror_array(numeric_array(x, name), axis, name)
+
+
+def numeric_array(x: Any, name: str) -> npt.NDArray[Any]:
+    """Return x as a float32 or float64 array in native byte order: integers become float64, unscaled."""
+    if isinstance(x, np.ma.MaskedArray):
+        raise InputError(f"{name} must not be a masked array; fill the mask with NaN: {name}.filled(np.nan)")
+    try:
+        array = np.asarray(x)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{name} must be an array of numbers, got {type(x).__name__}: {error}") from None
+    if array.dtype == np.float64 or array.dtype == np.float32:
+        return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
+    if array.dtype.kind in "iu":
+        return array.astype(np.float64)
+    if array.size == 0 and not isinstance(x, np.ndarray):
+        return array.astype(np.float64)
+    hint = "; a missing value is NaN, not None" if array.dtype == object else ""
+    raise InputError(f"{name} must be float32, float64 or integers, got dtype {array.dtype}{hint}")
+
+
+def _mirror_array(x: npt.NDArray[Any], axis: int, name: str) -> Mirror:
+    if x.ndim == 1 and axis in (-1, 0) and x.flags.c_contiguous:
+        return Mirror([x.reshape(1, -1)], _only_row, (), _FIRST)
+    axis = checked_axis(axis, x.ndim, name)
+    last = np.moveaxis(x, axis, -1)
+    outer, n = last.shape[:-1], last.shape[-1]
+    batch = np.ascontiguousarray(last).reshape(int(np.prod(outer, dtype=np.intp)), n)
+
+    def rebuild(outputs: list[Batch]) -> Any:
+        return np.moveaxis(outputs[0].reshape(*outer, n), -1, axis)
+
+    return Mirror([batch], rebuild, outer, np.arange(len(batch)))
+
+
+def _only_row(outputs: list[Batch]) -> Any:
+    return outputs[0][0]
+
+
+def checked_axis(axis: int, ndim: int, name: str) -> int:
+    """Return axis counted from the front, or raise InputError."""
+    if ndim == 0:
+        raise InputError(f"{name} must have at least one dimension, got a scalar")
+    if isinstance(axis, bool) or not isinstance(axis, int | np.integer) or not -ndim <= axis < ndim:
+        raise InputError(f"axis must be an integer from {-ndim} to {ndim - 1} for this {name}, got {axis!r}")
+    return int(axis) % ndim
+
+
+def _mirror_series(x: Any, axis: int, name: str) -> Mirror:
+    if axis not in (-1, 0):
+        raise InputError(f"axis must be 0 or -1 for a Series, got {axis!r}")
+    _check_index(x.index, name)
+    values, restore = _column(x, name)
+
+    def rebuild(outputs: list[Batch]) -> Any:
+        return type(x)(restore(outputs[0][0]), index=x.index, name=x.name)
+
+    return Mirror([values.reshape(1, -1)], rebuild, (), _FIRST)
+
+
+def _mirror_frame(x: Any, axis: int, name: str) -> Mirror:
+    if axis not in (-1, 0):
+        raise InputError(f"axis must be 0 (or -1) for a DataFrame, whose rows are time, got {axis!r}")
+    _check_index(x.index, name)
+    columns = [_column(x.iloc[:, j], f"{name}[{x.columns[j]!r}]") for j in range(x.shape[1])]
+    dtypes = sorted({values.dtype for values, _ in columns}, key=str)
+    groups = [[j for j, (values, _) in enumerate(columns) if values.dtype == dtype] for dtype in dtypes]
+    batches = [np.stack([columns[j][0] for j in group]) for group in groups]
+    order = np.argsort(np.array([j for group in groups for j in group], dtype=np.intp))
+
+    def rebuild(outputs: list[Batch]) -> Any:
+        rows = [row for output in outputs for row in output]
+        frame = type(x)({j: restore(rows[order[j]]) for j, (_, restore) in enumerate(columns)}, index=x.index)
+        frame.columns = x.columns
+        return frame
+
+    return Mirror(batches, rebuild, (len(columns),), order)
+
+
+def _column(x: Any, name: str) -> tuple[npt.NDArray[Any], Callable[[npt.NDArray[Any]], Any]]:
+    """Return the values of a pandas column, and how to give an output the column's own kind of array."""
+    dtype = x.dtype
+    if isinstance(dtype, np.dtype):
+        return np.ascontiguousarray(numeric_array(x.to_numpy(), name)), np.asarray
+    kind = getattr(dtype, "kind", "O")  # pandas' nullable and Arrow-backed numbers tell theirs
+    if kind not in "iuf":
+        raise InputError(f"{name} must be float32, float64 or integers, got dtype {dtype}")
+    single = kind == "f" and dtype.itemsize == 4
+    values = x.to_numpy(dtype=np.float32 if single else np.float64, na_value=np.nan)
+    if kind == "f":
+        target = dtype
+    else:
+        target = "Float64" if str(dtype).startswith(("Int", "UInt")) else "double[pyarrow]"
+    series = type(x)
+    return values, lambda output: series(output).astype(target).array
+
+
+def _check_index(index: Any, name: str) -> None:
+    if type(index).__name__ != "DatetimeIndex":
+        return
+    if index.hasnans:
+        raise InputError(f"{name}.index must have a time for each row, got NaT at row {int(index.isna().argmax())}")
+    if not index.is_monotonic_increasing:
+        backwards = np.flatnonzero(np.diff(index.asi8) < 0)[0] + 1
+        raise InputError(
+            f"{name}.index must not go back in time, got {index[backwards]} after {index[backwards - 1]} "
+            f"at row {backwards}; sort it first: {name}.sort_index()"
+        )
+    repeated = int(index.duplicated().sum())
+    if repeated:
+        warnings.warn(
+            f"{name}.index repeats {repeated} of {len(index)} times; rows are taken in the order given",
+            RpsdWarning,
+            stacklevel=6,
+        )
+
+
+def checked_threads(threads: int) -> int:
+    """Return threads as int, or raise InputError: 0 means one for each processor."""
+    if isinstance(threads, bool) or not isinstance(threads, int | np.integer) or threads < 0:
+        raise InputError(f"threads must be an integer >= 0 (0: all processors), got {threads!r}")
+    return int(threads)
+
+
+def raise_from_core(error: ValueError) -> NoReturn:
+    """Raise the core's standard exception as rpsd's own."""
+    text = str(error)
+    kind: type[RpsdError] = ConfigError if text.startswith("RPSD_ISA") else InputError
+    raise kind(text) from None

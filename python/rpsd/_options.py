@@ -1,0 +1,342 @@
+# SPDX-License-Identifier: MIT
+"""The one schema of options and guardrails that Python, YAML, the environment, CLI and HTTP share."""
+
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, Literal
+
+import msgspec  # noqa: TID253 - the schema is made of its structs; lighter than numpy
+from msgspec import Meta  # noqa: TID253
+
+from rpsd._core import __version__
+from rpsd._errors import ConfigError
+from rpsd._schema import BreaksValue, Field, WaveletValue, WindowValue, fields, shown, unknown, within
+
+_Auto = Literal["auto"]
+_NonNegativeInt = Annotated[int, Meta(ge=0)]
+_PositiveFloat = Annotated[float, Meta(gt=0)]
+_NonNegativeFloat = Annotated[float, Meta(ge=0)]
+_ClosedUnit = Annotated[float, Meta(ge=0, le=1)]
+_Boundary = Literal[
+    "symmetric", "zero", "constant", "smooth", "periodic",
+    "reflect", "periodization", "antisymmetric", "antireflect",
+]  # fmt: skip
+_ThresholdMode = Literal[
+    "auto", "bayes", "universal", "sure", "hybrid", "minimax",
+    "fdr", "blockjs", "neighblock", "ebayes", "wiener", "none",
+]  # fmt: skip
+_ThresholdRule = Literal[
+    "soft", "hard", "garrote", "firm", "scad", "posterior_median", "posterior_mean"
+]  # fmt: skip
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Every option of a denoiser, immutable; build one with `make_options`, which validates.
+
+    Methods ``auto`` and noise ``auto`` stand for ``wavelet`` and ``mad`` in this release; the fitted
+    noise model that chooses among all methods arrives in a later one. The table of all options,
+    with allowed values and meaning, is docs/config.md.
+
+    Examples
+    --------
+    >>> from rpsd._options import make_options
+    >>> options = make_options(wavelet="sym8", level=3)
+    >>> options.method, options.wavelet, options.level
+    ('wavelet', 'sym8', 3)
+    """
+
+    method: Annotated[
+        Literal["auto", "wavelet", "fir", "kalman"],
+        Meta(description="Denoising method; auto chooses by the noise model (in this release: wavelet)."),
+    ] = "auto"
+    wavelet: Annotated[
+        WaveletValue, Meta(description="Discrete wavelet, by its PyWavelets name; auto is db4.")
+    ] = "auto"
+    level: Annotated[
+        _Auto | _NonNegativeInt,
+        Meta(description="Levels of decomposition; auto is 4, or fewer where the series is short."),
+    ] = "auto"
+    transform: Annotated[
+        Literal["auto", "dwt", "modwt"],
+        Meta(description="Decimated (dwt) or translation-invariant (modwt) transform; auto is dwt."),
+    ] = "auto"
+    boundary: Annotated[_Boundary, Meta(description="How the signal is extended at its ends.")] = "symmetric"
+    threshold_mode: Annotated[
+        _ThresholdMode,
+        Meta(description="How thresholds are found; auto is bayes, none keeps all coefficients."),
+    ] = "auto"
+    threshold_rule: Annotated[
+        _ThresholdRule, Meta(description="How coefficients shrink at their threshold.")
+    ] = "soft"
+    threshold_scale: Annotated[_NonNegativeFloat, Meta(description="Factor on every threshold.")] = 1.0
+    noise: Annotated[
+        Literal["auto", "price", "mad", "level", "local"] | _PositiveFloat,
+        Meta(
+            description="How the noise is estimated, or its standard deviation; auto is mad in this release."
+        ),
+    ] = "auto"
+    use_fir_filter: Annotated[bool, Meta(description="Low-pass FIR filter after the wavelet step.")] = False
+    fir_cutoff: Annotated[
+        float,
+        Meta(gt=0, lt=1, description="Cutoff of the FIR filter, as a fraction of the Nyquist frequency."),
+    ] = 0.1
+    fir_taps: Annotated[int, Meta(ge=1, description="Number of FIR coefficients.")] = 101
+    fir_window: Annotated[
+        WindowValue, Meta(description="Window of the FIR design, as SciPy's get_window takes it.")
+    ] = "hann"
+    min_gain_db: Annotated[
+        _Auto | _NonNegativeFloat,
+        Meta(description="Predicted gain in dB below which the input is returned untouched."),
+    ] = "auto"
+    lookahead: Annotated[
+        _NonNegativeInt | None,
+        Meta(description="Samples of future that each value may use; 0 is causal, none is offline."),
+    ] = None
+    window: Annotated[int, Meta(ge=2, description="Trailing samples that a windowed causal method sees.")] = (
+        256
+    )
+    min_periods: Annotated[
+        Literal["window"] | Annotated[int, Meta(ge=1)],
+        Meta(description="Samples before the first causal value; window is as many as window holds."),
+    ] = "window"
+    missing: Annotated[Literal["interpolate", "raise"], Meta(description="What NaN in the input does.")] = (
+        "interpolate"
+    )
+    outliers: Annotated[
+        Literal["none", "spike"], Meta(description="Cleaning of bad ticks before denoising.")
+    ] = "none"
+    breaks: Annotated[BreaksValue, Meta(description="Session breaks that no information crosses.")] = None
+    space: Annotated[Literal["price", "log"], Meta(description="Denoise prices, or their logarithms.")] = (
+        "price"
+    )
+
+
+class Guardrails(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Thresholds of the guardrail checks and what a breach does; build one with `make_guardrails`.
+
+    Examples
+    --------
+    >>> from rpsd._options import make_guardrails
+    >>> make_guardrails(rmse_threshold=0.3).rmse_threshold
+    0.3
+    """
+
+    correlation_threshold: Annotated[
+        float, Meta(ge=-1, le=1, description="Least correlation of output and input.")
+    ] = 0.85
+    rmse_threshold: Annotated[
+        _NonNegativeFloat, Meta(description="Greatest RMS change, in standard deviations of the input.")
+    ] = 0.5
+    trend_threshold: Annotated[
+        _ClosedUnit, Meta(description="Least share of 30-sample trends that keep their sign.")
+    ] = 0.90
+    power_threshold: Annotated[_ClosedUnit, Meta(description="Least share of low-frequency power kept.")] = (
+        0.95
+    )
+    policy: Annotated[
+        Literal["report", "warn", "raise", "relax", "passthrough"],
+        Meta(description="What a breach of a guardrail does."),
+    ] = "report"
+
+
+# Valid values whose part is not built yet: delete an entry when its part lands. A type stands for
+# every value of it, a Meta for every number in its range.
+_NOT_YET: Mapping[str, tuple[str | type | Meta, ...]] = {
+    "method": ("kalman",),
+    "transform": ("modwt",),
+    "threshold_mode": (
+        "sure", "hybrid", "minimax", "fdr", "blockjs", "neighblock", "ebayes", "wiener",
+    ),
+    "threshold_rule": ("scad", "posterior_median", "posterior_mean"),
+    "noise": ("price", "local"),
+    "min_gain_db": (Meta(gt=0),),
+    "lookahead": (Meta(ge=0),),
+    "outliers": ("spike",),
+    "breaks": ("auto", tuple),
+    "policy": ("relax", "passthrough"),
+}  # fmt: skip
+
+# An explicit one of these asks for the wavelet method, unless a method is given beside it.
+_SELECTS_WAVELET = (
+    "wavelet",
+    "level",
+    "transform",
+    "threshold_mode",
+    "threshold_rule",
+    "threshold_scale",
+    "use_fir_filter",
+)
+
+
+def make_options(base: Options | None = None, /, **overrides: Any) -> Options:
+    """Return validated options: the base, or the defaults, with the overrides on top.
+
+    An explicit wavelet, level, transform, threshold_* or use_fir_filter among the overrides turns
+    method ``auto`` into ``wavelet``, unless the overrides give a method too. The word ``auto`` is no
+    explicit choice.
+
+    Parameters
+    ----------
+    base : Options, optional
+        Options to start from.
+    **overrides
+        Options by name; NumPy scalars are taken as the Python values they hold.
+
+    Returns
+    -------
+    Options
+
+    Raises
+    ------
+    ConfigError
+        For an unknown option or a value that is not allowed, naming both and what is allowed.
+
+    Examples
+    --------
+    >>> make_options(make_options(level=3), threshold_mode="universal").level
+    3
+    """
+    given = check_given(Options, overrides)
+    options = Options() if base is None else base
+    if options.method == "auto" and selects_wavelet(given) is not None:
+        given["method"] = "wavelet"
+    return check_together(msgspec.structs.replace(options, **given))
+
+
+def make_guardrails(base: Guardrails | None = None, /, **overrides: Any) -> Guardrails:
+    """Return validated guardrails: the base, or the defaults, with the overrides on top.
+
+    Raises
+    ------
+    ConfigError
+        For an unknown key or a value that is not allowed, naming both and what is allowed.
+
+    Examples
+    --------
+    >>> make_guardrails(policy="warn").policy
+    'warn'
+    """
+    given = check_given(Guardrails, overrides)
+    return msgspec.structs.replace(Guardrails() if base is None else base, **given)
+
+
+def check_given(settings: type[msgspec.Struct], given: Mapping[str, object]) -> dict[str, Any]:
+    """Check each given value by itself against a settings struct and return the plain values."""
+    known = fields(settings)
+    for name in given:
+        if name not in known:
+            what = "option" if settings is Options else "guardrail key"
+            raise unknown(what, name, known)
+    return {name: known[name].check(value) for name, value in given.items()}
+
+
+def selects_wavelet(given: Mapping[str, object]) -> str | None:
+    """Return the first given option that asks for the wavelet method, where no method is given."""
+    if "method" in given:
+        return None
+    chosen = (name for name in _SELECTS_WAVELET if given.get(name, "auto") != "auto")
+    return next(chosen, None)
+
+
+def check_together(options: Options) -> Options:
+    """Return the options if their values fit each other, or raise ConfigError."""
+    if isinstance(options.min_periods, int) and options.min_periods > options.window:
+        raise ConfigError(
+            f'min_periods must be "window" or an integer from 1 to window ({options.window}), '
+            f"got {options.min_periods}"
+        )
+    return options
+
+
+def require_available(settings: Options | Guardrails) -> None:
+    """Raise ConfigError for a valid value whose part this release does not have yet.
+
+    A configuration file may hold such values; a denoiser cannot be made of them.
+
+    Raises
+    ------
+    ConfigError
+        Naming the value, the release, and what is available.
+    """
+    for name, missing in _NOT_YET.items():
+        if name not in fields(type(settings)):
+            continue
+        value = getattr(settings, name)
+        if any(_covers(entry, value) for entry in missing):
+            raise ConfigError(
+                f"{name}={shown(value)} is not available in rpsd {__version__}; "
+                f"available: {', '.join(_available(name, missing, type(settings)))}"
+            )
+
+
+def _covers(entry: str | type | Meta, value: object) -> bool:
+    if isinstance(entry, Meta):
+        return isinstance(value, int | float) and within(value, entry)
+    return isinstance(value, entry) if isinstance(entry, type) else value == entry
+
+
+def _available(
+    name: str, missing: tuple[str | type | Meta, ...], settings: type[Options | Guardrails]
+) -> list[str]:
+    field = fields(settings)[name]
+    words = [word for word in field.words if word not in missing]
+    beside = field.beside_words() if all(isinstance(entry, str) for entry in missing) else []
+    return ["None"] * (field.default is None) + words + beside
+
+
+def resolve(options: Options) -> Options:
+    """Return the options with every ``auto`` but the level's replaced by what it stands for.
+
+    In this release method ``auto`` stands for ``wavelet`` and noise ``auto`` for ``mad``: the fitted
+    noise model that chooses between methods, and the gain that it predicts, come in a later one.
+    Level ``auto`` stays, as it depends on the length of the series: min(4, largest useful level).
+    Method ``fir`` is the FIR filter alone: no decomposition (level 0), no threshold, filter on,
+    whatever those options say.
+
+    Examples
+    --------
+    >>> resolve(make_options()).wavelet
+    'db4'
+    """
+    settled: dict[str, Any] = {
+        "method": _first(options.method, "wavelet"),
+        "wavelet": _first(options.wavelet, "db4"),
+        "transform": _first(options.transform, "dwt"),
+        "threshold_mode": _first(options.threshold_mode, "bayes"),
+        "noise": _first(options.noise, "mad"),
+        "min_gain_db": _first(options.min_gain_db, 0.0),
+    }
+    if options.method == "fir":
+        settled |= {"level": 0, "threshold_mode": "none", "use_fir_filter": True}
+    return msgspec.structs.replace(options, **settled)
+
+
+def _first(value: Any, stands_for: Any) -> Any:
+    return stands_for if isinstance(value, str) and value == "auto" else value
+
+
+def option_fields() -> Iterable[Field]:
+    """Yield the fields of `Options`, then of `Guardrails`: name, help, words, kind, default."""
+    yield from fields(Options).values()
+    yield from fields(Guardrails).values()
+
+
+def parse_text(name: str, text: str) -> Any:
+    """Return the value of one option or guardrail key that came as text, checked.
+
+    ``"4"`` becomes 4, ``"true"`` True, ``"0.5"`` 0.5, ``"none"`` or ``"null"`` None where None is
+    allowed, and a word of the option stays a word.
+
+    Raises
+    ------
+    ConfigError
+        For an unknown name or a value that is not allowed.
+
+    Examples
+    --------
+    >>> parse_text("level", "4"), parse_text("lookahead", "none"), parse_text("outliers", "none")
+    (4, None, 'none')
+    """
+    known = {field.name: field for field in option_fields()}
+    if name not in known:
+        raise unknown("option", name, known)
+    return known[name].parse(text)

@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: MIT
+"""What a run gives back: values, the report of the guardrails, and the noise that was found."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from rpsd._options import Guardrails, Options
+
+# Metric, the guardrail key of its threshold, and whether larger is better.
+_CHECKS = (
+    ("correlation", "correlation_threshold", True),
+    ("rmse", "rmse_threshold", False),
+    ("trend", "trend_threshold", True),
+    ("power", "power_threshold", True),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One guardrail: a metric against its threshold.
+
+    Attributes
+    ----------
+    name : str
+        ``correlation``, ``rmse``, ``trend`` or ``power``.
+    value : float or ndarray
+        The metric, one for each series; NaN where it cannot be computed.
+    threshold : float
+        The bound.
+    relation : str
+        ``">="`` or ``"<="``: how value must stand to threshold.
+    passed : bool or ndarray of bool
+        A metric that cannot be computed (NaN) does not count against a series.
+    """
+
+    name: str
+    value: Any
+    threshold: float
+    relation: str
+    passed: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The guardrail metrics of one run; see `rpsd.evaluate` for their definitions.
+
+    For one series each metric is a float; for a batch it is an array with one value per series.
+
+    Attributes
+    ----------
+    correlation, rmse, trend, power, score : float or ndarray
+    passed : bool or ndarray of bool
+        Whether every check passed.
+    checks : tuple of Check
+    """
+
+    correlation: Any
+    rmse: Any
+    trend: Any
+    power: Any
+    score: Any
+    passed: Any
+    checks: tuple[Check, ...]
+
+    def failures(self) -> str:
+        """Return the failed checks in words, empty where there are none."""
+        failed = []
+        for check in self.checks:
+            if np.ndim(check.passed) == 0:
+                if not check.passed:
+                    failed.append(f"{check.name} {check.value:.4g}, must be {check.relation} {check.threshold:g}")
+            elif not np.all(check.passed):
+                count = np.size(check.passed) - np.count_nonzero(check.passed)
+                failed.append(f"{check.name} in {count} series, must be {check.relation} {check.threshold:g}")
+        return "; ".join(failed)
+
+
+def make_report(metrics: dict[str, Any], guardrails: Guardrails) -> Report:
+    """Return the report of the metrics (correlation, rmse, trend, power, score) under the guardrails."""
+    checks = []
+    for name, key, larger_is_better in _CHECKS:
+        value, threshold = metrics[name], getattr(guardrails, key)
+        kept = value >= threshold if larger_is_better else value <= threshold
+        passed = kept | np.isnan(value)
+        checks.append(
+            Check(
+                name=name,
+                value=value,
+                threshold=threshold,
+                relation=">=" if larger_is_better else "<=",
+                passed=bool(passed) if np.ndim(passed) == 0 else passed,
+            )
+        )
+    passed = np.logical_and.reduce([check.passed for check in checks], axis=0)
+    return Report(
+        **metrics, passed=bool(passed) if np.ndim(passed) == 0 else passed, checks=tuple(checks)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class NoiseModel:
+    """How much noise a series has.
+
+    Attributes
+    ----------
+    noise_sd : float or ndarray
+        Standard deviation of the noise, in the units of the prices (of their logarithms with
+        ``space="log"``); NaN where no noise was estimated.
+    step_sd : float or ndarray
+        Standard deviation of one step of the efficient price; NaN where the estimator cannot tell
+        (median absolute deviation, the only one of this release, cannot).
+    nsr : float or ndarray
+        noise_sd / step_sd.
+    predicted_gain_db, predicted_causal_gain_db : float or ndarray
+        What the best estimate can gain, offline and causally, in dB; NaN where unknown.
+    kind : str
+        The estimator: ``mad``, ``level``, ``given`` or ``none``.
+    """
+
+    noise_sd: Any
+    step_sd: Any
+    nsr: Any
+    predicted_gain_db: Any
+    predicted_causal_gain_db: Any
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A denoised input with everything that is known about it.
+
+    Attributes
+    ----------
+    values : ndarray, Series or DataFrame
+        The output; mirrors the input.
+    report : Report
+        The guardrails, measured on these values.
+    noise : NoiseModel
+    lookahead : int or None
+        How many samples of future each value may have used; None: the whole series (offline).
+    warmup : int
+        Leading samples without a value; 0 offline.
+    action : str or ndarray of str
+        ``denoised``, or ``passthrough`` where the input was returned untouched.
+    level : int or ndarray of int
+        Wavelet levels used.
+    missing : int or ndarray of int
+        NaN samples of the input; they are NaN in the output.
+    options : Options
+        What was run, with every ``auto`` but the level's replaced by what it stood for.
+    """
+
+    values: Any = field(repr=False)
+    report: Report
+    noise: NoiseModel
+    lookahead: int | None
+    warmup: int
+    action: Any
+    level: Any
+    missing: Any
+    options: Options

@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: MIT
+"""The commands under one roof: errors become one line and an exit code, signals end cleanly."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Iterator
+from types import FrameType
+from typing import Final
+
+import click
+
+import rpsd
+from rpsd.cli._config import config
+from rpsd.cli._demo import demo
+from rpsd.cli._denoise import denoise
+from rpsd.cli._doctor import doctor
+from rpsd.cli._evaluate import evaluate
+from rpsd.cli._log import logging_to_stderr
+
+_FAILURE: Final = 1
+_USAGE: Final = 2
+_GUARDRAIL: Final = 3
+_INTERRUPTED: Final = 130
+_TERMINATED: Final = 143
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(rpsd.__version__, message="rpsd %(version)s")
+def _cli() -> None:
+    """Remove microstructure noise from price series.
+
+    Data go to standard output, messages to standard error. Exit codes: 0 ok, 1 failure, 2 usage, 3 guardrail
+    (policy raise), 130 interrupted.
+    """
+
+
+for _command in (denoise, evaluate, demo, config, doctor):
+    _cli.add_command(_command)
+
+
+def run(argv: list[str]) -> int:
+    """Run one command line and return its exit code."""
+    with logging_to_stderr(), _ending_on_sigterm():
+        try:
+            code = _cli.main(args=argv, prog_name="rpsd", standalone_mode=False)
+            # Here, not at exit, so that a full disk or a reader that left is seen.
+            sys.stdout.flush()
+            return code if isinstance(code, int) else 0
+        except click.exceptions.Exit as stop:
+            return stop.exit_code
+        except (click.Abort, KeyboardInterrupt):
+            return _fail("interrupted", _INTERRUPTED)
+        except click.UsageError as error:
+            place = f" (see {error.ctx.command_path} --help)" if error.ctx else ""
+            return _fail(f"{error.format_message()}{place}", _USAGE)
+        except rpsd.ConfigError as error:
+            return _fail(error, _USAGE)
+        except rpsd.GuardrailError as error:
+            return _fail(error, _GUARDRAIL)
+        except rpsd.RpsdError as error:
+            return _fail(error, _FAILURE)
+        except BrokenPipeError:
+            # The reader has left; say nothing, also not when Python closes the stream at exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return _FAILURE
+        except MemoryError:
+            return _fail("out of memory", _FAILURE)
+        except OSError as error:
+            return _fail(f"{error.filename or 'standard output'}: {error.strerror}", _FAILURE)
+
+
+def _fail(error: object, code: int) -> int:
+    if isinstance(error, Exception) and logging.getLogger("rpsd").isEnabledFor(logging.DEBUG):
+        traceback.print_exception(error)
+    text = " ".join(str(error).split())
+    print(f"rpsd: error: {text}" if code != _INTERRUPTED else f"rpsd: {text}", file=sys.stderr)
+    return code
+
+
+@contextlib.contextmanager
+def _ending_on_sigterm() -> Iterator[None]:
+    """Turn SIGTERM into an exception, so that temporaries are removed; only the main thread may ask for this."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def end(number: int, frame: FrameType | None) -> None:
+        raise SystemExit(_TERMINATED)
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: MIT
+"""`rpsd denoise`: a file in, the same file out with denoised prices."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import click
+import numpy as np
+import numpy.typing as npt
+
+from rpsd import Config, Denoiser, GuardrailError, Result
+from rpsd.cli._log import logger
+from rpsd.cli._options import configuration, denoiser_options
+from rpsd.cli._show import console, guardrail_table, number, print_json, report_json, table
+from rpsd.cli.files import (
+    Outputs,
+    Table,
+    Times,
+    check_writable,
+    choose_columns,
+    read_numbers,
+    read_table,
+    read_times,
+    same_format,
+)
+
+_F64 = npt.NDArray[np.float64]
+_STDOUT: Final = (None, "-")
+
+
+@dataclass(frozen=True, eq=False)
+class _Job:
+    """A table read, checked, and denoised."""
+
+    table: Table
+    time: int | None
+    times: Times | None
+    notes: list[str]
+    inputs: dict[int, _F64]
+    results: dict[int, Result]
+
+
+@click.command()
+@click.argument("in_path", metavar="IN")
+@click.option("-o", "--output", metavar="OUT", help="File to write; standard output where there is none, or -.")
+@click.option("--plot", metavar="PNG", help="Draw the series before and after.")
+@click.option("--json", "as_json", is_flag=True, help="Print a summary as JSON on standard output (needs -o).")
+@click.option("--time", metavar="COLUMN", help="Time column; found by itself where that is unambiguous.")
+@click.option("--value", "values", metavar="COLUMN", multiple=True, help="Price column; may be repeated.")
+@denoiser_options
+def denoise(
+    in_path: str,
+    output: str | None,
+    plot: str | None,
+    as_json: bool,
+    time: str | None,
+    values: tuple[str, ...],
+    config_path: str | None,
+    **given: Any,
+) -> None:
+    """Denoise the prices in the CSV or Parquet file IN (- is standard input).
+
+    The output has the same rows, columns, order and text; only the price column has new numbers. A relative IN
+    is taken from the data directory (RPSD_DATA_DIR). Outputs are written beside their places and renamed, so
+    nothing is ever half-written.
+    """
+    _check_outputs(output, plot, as_json, values)
+    config = configuration(config_path, given)
+    denoiser = Denoiser(config)
+    file = read_table(in_path, str(config.paths.data_path))
+    if output not in _STDOUT and not same_format(file, output):
+        raise click.UsageError(f"the output has the format of the input, {file.suffix}; got -o {output}")
+    job = _denoise(file, time, values, config, denoiser)
+    pieces = job.table.replaced(
+        {column: result.values for column, result in job.results.items()},
+        {"lookahead": denoiser.options.lookahead},
+    )
+    with Outputs() as outputs:
+        if plot is not None:
+            outputs.add(plot, [_picture(job)])
+        if output in _STDOUT:
+            for piece in pieces:
+                sys.stdout.buffer.write(piece)
+            sys.stdout.buffer.flush()
+        else:
+            outputs.add(output, pieces)
+        outputs.commit()
+    _tell(job)
+    if as_json:
+        print_json(_summary(job, in_path, output, plot))
+
+
+def _check_outputs(output: str | None, plot: str | None, as_json: bool, values: Sequence[str]) -> None:
+    """Refuse what cannot work before any file is read."""
+    if output in _STDOUT and as_json:
+        raise click.UsageError("--json prints its summary where the data go without -o; give -o OUT")
+    if plot is not None and len(values) > 1:
+        raise click.UsageError("--plot draws one column; give --value once")
+    if plot is not None and not plot.lower().endswith(".png"):
+        raise click.UsageError(f"--plot writes PNG; the name must end in .png, got {plot}")
+    if plot is not None and output not in _STDOUT and Path(plot).resolve() == Path(output).resolve():
+        raise click.UsageError(f"-o and --plot name the same file, {plot}")
+    for path in (output, plot):
+        if path not in _STDOUT:
+            check_writable(path)
+
+
+def _denoise(
+    file: Table, time: str | None, values: Sequence[str], config: Config, denoiser: Denoiser
+) -> _Job:
+    time_column, columns = choose_columns(file, time, values)
+    notes = list(file.mends)
+    times = None
+    if time_column is not None:
+        times, time_notes = read_times(file, time_column)
+        notes += time_notes
+    for note in notes:
+        logger.warning("%s: %s", file.name, note)
+    inputs = {column: read_numbers(file, column) for column in columns}
+    results = {}
+    for column, series in inputs.items():
+        try:
+            results[column] = denoiser.run(series, threads=config.performance.threads)
+        except GuardrailError as error:
+            if logger.isEnabledFor(logging.INFO):
+                console(stderr=True).print(guardrail_table(error.report, title=file.columns[column]))
+            raise
+    return _Job(file, time_column, times, notes, inputs, results)
+
+
+def _picture(job: _Job) -> bytes:
+    from rpsd.report import plot_denoised, to_png
+
+    ((column, series),) = job.inputs.items()
+    name = job.table.columns[column]
+    figure = plot_denoised(
+        None if job.times is None else job.times.values,
+        series,
+        job.results[column].values,
+        name=name,
+        title=f"{Path(job.table.name).name}: {name} before and after rpsd denoise",
+        zone="" if job.times is None else job.times.zone or "",
+    )
+    return to_png(figure)
+
+
+def _tell(job: _Job) -> None:
+    """Print what was done, column by column, on standard error."""
+    if not logger.isEnabledFor(logging.INFO):
+        return
+    where = console(stderr=True)
+    for column, result in job.results.items():
+        facts = table("", "", title=f"{job.table.name}: {job.table.columns[column]}")
+        facts.show_header = False
+        for key, value in (
+            ("rows", str(job.table.rows)),
+            ("missing", str(result.missing)),
+            ("noise sd", number(result.noise.noise_sd)),
+            ("action", str(result.action)),
+            ("lookahead", "none (offline: every value uses the whole series)" if result.lookahead is None else str(result.lookahead)),
+        ):
+            facts.add_row(key, value)
+        where.print(facts)
+        where.print(guardrail_table(result.report))
+
+
+def _summary(job: _Job, in_path: str, output: str | None, plot: str | None) -> dict[str, Any]:
+    return {
+        "input": in_path,
+        "output": output,
+        "plot": plot,
+        "rows": job.table.rows,
+        "time": None if job.time is None else job.table.columns[job.time],
+        "notes": job.notes,
+        "series": [
+            {
+                "column": job.table.columns[column],
+                "missing": int(result.missing),
+                "noise_sd": float(result.noise.noise_sd),
+                "level": int(result.level),
+                "action": str(result.action),
+                "lookahead": result.lookahead,
+                "warmup": result.warmup,
+                "report": report_json(result.report),
+            }
+            for column, result in job.results.items()
+        ],
+    }

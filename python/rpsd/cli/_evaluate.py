@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: MIT
+"""`rpsd evaluate`: what was done to a file, by the guardrails."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+import numpy as np
+
+from rpsd import InputError, Report
+from rpsd import evaluate as evaluate_series
+from rpsd.cli._options import configuration, guardrail_options
+from rpsd.cli._show import print_json, report_json, show_guardrails
+from rpsd.cli.files import Table, choose_columns, read_numbers, read_table, read_times
+
+
+@click.command()
+@click.argument("original")
+@click.argument("denoised")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
+@click.option("--time", metavar="COLUMN", help="Time column of both files; found by itself where that is unambiguous.")
+@click.option("--value", "values", metavar="COLUMN", multiple=True, help="Price column of both files; may be repeated.")
+@guardrail_options
+def evaluate(
+    original: str,
+    denoised: str,
+    as_json: bool,
+    time: str | None,
+    values: tuple[str, ...],
+    config_path: str | None,
+    **given: Any,
+) -> None:
+    """Compare the prices of two files, ORIGINAL and DENOISED, row by row.
+
+    The columns must have the same names in both. The tables (or JSON) go to standard output.
+    """
+    if original == denoised == "-":
+        raise click.UsageError("only one of ORIGINAL and DENOISED can be standard input")
+    config = configuration(config_path, given)
+    data_dir = str(config.paths.data_path)
+    before, after = read_table(original, data_dir), read_table(denoised, data_dir)
+    if before.rows != after.rows:
+        raise InputError(f"{after.name}: {after.rows} rows, where {before.name} has {before.rows}; allowed: the same rows")
+    time_column, columns = choose_columns(before, time, values)
+    names = [before.columns[column] for column in columns]
+    other_time, others = choose_columns(after, None if time_column is None else before.columns[time_column], names)
+    if time_column is not None and other_time is not None:
+        _check_same_times(before, time_column, after, other_time)
+    reports: list[tuple[str, Report]] = []
+    for name, column, other in zip(names, columns, others, strict=True):
+        x, y = read_numbers(before, column), read_numbers(after, other)
+        reports.append((name, evaluate_series(x, y, config)))
+    if as_json:
+        series = [{"column": name, "report": report_json(report)} for name, report in reports]
+        print_json({"original": original, "denoised": denoised, "rows": before.rows, "series": series})
+    else:
+        show_guardrails(reports, stderr=False)
+
+
+def _check_same_times(before: Table, column: int, after: Table, other: int) -> None:
+    first, second = read_times(before, column)[0], read_times(after, other)[0]
+    differ = first.values != second.values
+    if np.any(differ):
+        row = int(np.argmax(differ))
+        raise InputError(
+            f'{after.name}: {after.place(row)}, column "{after.columns[other]}": '
+            f"another time than at {before.place(row)} of {before.name}; allowed: the same rows"
+        )

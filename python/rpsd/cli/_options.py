@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: MIT
+"""Command-line options made from the one schema, and the configuration they lead to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import click
+
+from rpsd import Config, load_config
+from rpsd._config import SECTIONS
+from rpsd._schema import Field, fields
+from rpsd.cli._log import use_level
+
+# Whole sections, and single keys of the others that a single command heeds.
+_DENOISER: Final = {"denoiser": None, "guardrails": None, "performance": ("threads",)}
+_GUARDRAILS: Final = {"guardrails": None}
+_GENERAL: Final = {"monitoring": ("log_level",), "paths": ("data_dir",)}
+
+
+def denoiser_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add --config and every option of the denoiser and its guardrails."""
+    return _with_options(command, {**_DENOISER, **_GENERAL})
+
+
+def guardrail_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add --config and the options of the guardrails."""
+    return _with_options(command, {**_GUARDRAILS, **_GENERAL})
+
+
+def configuration(config_path: str | None, given: dict[str, Any]) -> Config:
+    """Return the configuration under the options given, and heed its log level."""
+    command_line: dict[str, dict[str, object]] = {}
+    for name, value in given.items():
+        section, _, key = name.partition("__")
+        if value is not None:
+            command_line.setdefault(section, {})[key] = value
+    config = load_config(config_path, command_line=command_line)
+    use_level(config)
+    return config
+
+
+def _with_options(
+    command: Callable[..., Any], wanted: dict[str, tuple[str, ...] | None]
+) -> Callable[..., Any]:
+    # The last decorator is the first in --help.
+    for section, keys in reversed(wanted.items()):
+        for field in reversed(fields(SECTIONS[section]).values()):
+            if keys is None or field.name in keys:
+                command = _option(section, field)(command)
+    return click.option("--config", "config_path", metavar="YAML", help="Configuration file.")(command)
+
+
+def _option(section: str, field: Field) -> Callable[..., Any]:
+    name = f"{section}__{field.name}"
+    help_text = f"{field.help}  [default: {_shown(field.default)}]"
+    if field.kind is bool:
+        negative = field.option.replace("--", "--no-", 1)
+        return click.option(f"{field.option}/{negative}", name, default=None, help=help_text)
+    return click.option(field.option, name, metavar=_metavar(field), help=help_text)
+
+
+def _metavar(field: Field) -> str:
+    numbers: dict[type | None, str] = {int: "INTEGER", float: "NUMBER", str: "TEXT"}
+    other = "TEXT" if field.special else numbers.get(field.kind, "")
+    words = [*field.words, *(["none"] if field.nullable and "none" not in field.words else [])]
+    return "|".join([*words, *([other] if other else [])])
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "none" if value is None else str(value)

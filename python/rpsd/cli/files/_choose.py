@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: MIT
+"""Choose the time column and the value columns of a table where the user names none."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from rpsd._errors import InputError
+from rpsd.cli.files._table import Table
+
+#: Lower-case names, best first.
+TIME_NAMES: Final = ("timestamp", "datetime", "time", "date")
+VALUE_NAMES: Final = ("price", "close", "adj close", "last", "mid", "value")
+
+
+def choose_columns(table: Table, time: str | None, values: Sequence[str]) -> tuple[int | None, list[int]]:
+    """Return the index of the time column, or None, and those of the value columns.
+
+    Parameters
+    ----------
+    table : Table
+        The file.
+    time : str or None
+        Name given by the user, or None to look for one.
+    values : sequence of str
+        Names given by the user, or empty to look for one.
+
+    Raises
+    ------
+    InputError
+        Where a name is not in the file or there twice, and where no or several columns may be meant.
+    """
+    named = list(dict.fromkeys(_find(table, value, "--value") for value in values))
+    time_column = _find_time(table, named) if time is None else _find(table, time, "--time")
+    if time_column in named:
+        raise InputError(f'{table.name}: column "{table.columns[time_column]}" is named by both --time and --value')
+    return time_column, named or [_find_value(table, time_column)]
+
+
+def _find(table: Table, name: str, option: str) -> int:
+    matches = [i for i, column in enumerate(table.columns) if column == name]
+    if len(matches) == 1:
+        return matches[0]
+    if matches:
+        raise InputError(f'{table.name}: {len(matches)} columns are named "{name}" ({option}); allowed: a unique name')
+    raise InputError(f'{table.name}: no column "{name}" ({option}); the file has {_listed(table, range(len(table.columns)))}')
+
+
+def _find_time(table: Table, taken: Sequence[int]) -> int | None:
+    free = [i for i in range(len(table.columns)) if i not in taken]
+    by_name = [i for name in TIME_NAMES for i in free if table.columns[i].lower() == name]
+    for i in by_name:
+        if table.looks_like_time(i) or table.looks_numeric(i):
+            return i
+    if by_name:
+        return by_name[0]
+    for i in free:
+        if table.looks_like_time(i):
+            # A lone column of numbers is the values, however large they are.
+            numeric = [j for j in free if table.looks_numeric(j)]
+            return None if numeric == [i] and not taken else i
+    return None
+
+
+def _find_value(table: Table, time: int | None) -> int:
+    others = [i for i in range(len(table.columns)) if i != time]
+    numeric = [i for i in others if table.looks_numeric(i)]
+    if len(numeric) == 1:
+        return numeric[0]
+    known = [i for i in numeric or others if table.columns[i].lower() in VALUE_NAMES]
+    if len(known) == 1:
+        return known[0]
+    if numeric:
+        raise InputError(
+            f"{table.name}: several columns may hold the prices: {_listed(table, known or numeric)}; "
+            "choose with --value NAME (may be repeated)"
+        )
+    raise InputError(f"{table.name}: no column of numbers beside the time; the file has {_listed(table, others)}")
+
+
+def _listed(table: Table, columns: Sequence[int]) -> str:
+    return ", ".join(f'"{table.columns[i]}"' for i in columns) or "no other columns"

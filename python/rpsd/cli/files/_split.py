@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: MIT
+"""Find the cells of a delimited text by their byte offsets, so that everything else can be kept as it came."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from rpsd._errors import InputError
+
+_I64 = npt.NDArray[np.int64]
+_Bytes = npt.NDArray[np.uint8]
+_Mask = npt.NDArray[np.bool_]
+
+_BOM: Final = b"\xef\xbb\xbf"
+_QUOTE: Final = ord('"')
+_DELIMITERS: Final = (b",", b";", b"\t", b"|")
+_NOT_TEXT: Final = {
+    b"\x1f\x8b": "a gzip file; decompress it first, for example: gunzip -c FILE | rpsd denoise -",
+    b"PK\x03\x04": "a zip file or a spreadsheet; export the sheet as CSV",
+    b"PAR1": "a Parquet file; give it the suffix .parquet",
+    b"\xff\xfe": "UTF-16 text; save it as UTF-8",
+    b"\xfe\xff": "UTF-16 text; save it as UTF-8",
+}
+_NUMBER_OR_DATE: Final = re.compile(r"[+-]?(\d+[.,]?\d*|[.,]\d+)(e[+-]?\d+)?|\d{4}-\d\d(-\d\d.*)?", re.IGNORECASE)
+
+
+@dataclass(frozen=True, eq=False)
+class Cells:
+    """The cells of a delimited text.
+
+    Attributes
+    ----------
+    data : bytes
+        The text, without a byte-order mark.
+    delimiter, newline : bytes
+        The delimiter found in the header, and the byte that ends a line.
+    header : tuple of str
+        Column names, without quotes and surrounding white space.
+    starts, stops : ndarray of int64, shape (rows, columns)
+        Byte offsets of each cell, quotes around it excluded.
+    mends : tuple of str
+        What was put right in reading, for the user to read.
+    """
+
+    data: bytes
+    delimiter: bytes
+    newline: bytes
+    header: tuple[str, ...]
+    starts: _I64
+    stops: _I64
+    mends: tuple[str, ...]
+
+    def line(self, row: int) -> int:
+        """Return the line number, from 1, on which a row starts."""
+        return _line(self.data, self.newline, int(self.starts[row, 0]))
+
+
+def split(data: bytes, name: str) -> Cells:
+    """Split a delimited text with a header into cells; InputError names the line of what is wrong."""
+    mends = []
+    _check_is_text(data, name)
+    if data.startswith(_BOM):
+        data = data[len(_BOM) :]
+        mends.append("the byte-order mark at the start was removed")
+    if not data.strip():
+        raise InputError(f"{name}: the file is empty; a header line with column names and data rows are needed")
+    newline = b"\n" if b"\n" in data or b"\r" not in data else b"\r"
+    delimiter = _find_delimiter(data, newline)
+    starts, stops, ends_line = _find_cells(data, delimiter, newline, name)
+    # A line is blank before its quotes are taken away: "" is a missing value of a file with one column.
+    blank = ends_line & np.concatenate(([True], ends_line[:-1])) & (starts == stops)
+    if blank.any():
+        first = _line(data, newline, int(starts[np.argmax(blank)]))
+        mends.append(f"{int(blank.sum())} blank line(s) skipped, the first is line {first}")
+        starts, stops, ends_line = starts[~blank], stops[~blank], ends_line[~blank]
+    if b'"' in data:
+        inside = (stops - starts >= 2) & (np.frombuffer(data, np.uint8)[np.minimum(starts, len(data) - 1)] == _QUOTE)
+        starts, stops = starts + inside, stops - inside
+    columns = int(np.argmax(ends_line)) + 1
+    header = tuple(_name(data[a:b]) for a, b in zip(starts[:columns], stops[:columns], strict=True))
+    if all(_NUMBER_OR_DATE.fullmatch(cell) for cell in header):
+        raise InputError(
+            f"{name}: line {_line(data, newline, int(starts[0]))} holds data ({', '.join(header)[:60]}) "
+            "where column names are needed; add a header line such as timestamp,price"
+        )
+    starts, stops, ends_line = starts[columns:], stops[columns:], ends_line[columns:]
+    _check_rectangular(data, newline, starts, ends_line, columns, name)
+    return Cells(data, delimiter, newline, header, starts.reshape(-1, columns), stops.reshape(-1, columns), tuple(mends))
+
+
+def _check_is_text(data: bytes, name: str) -> None:
+    for magic, what in _NOT_TEXT.items():
+        if data.startswith(magic):
+            raise InputError(f"{name}: this is {what}")
+    nul = data.find(b"\0")
+    if nul >= 0:
+        line = _line(data, b"\n", nul)
+        raise InputError(f"{name}: line {line}: a NUL byte (byte {nul + 1} of the file); allowed: UTF-8 text")
+    if data.isascii():
+        return
+    try:
+        data.decode()
+    except UnicodeDecodeError as error:
+        line = _line(data, b"\n", error.start)
+        raise InputError(
+            f"{name}: line {line}: byte 0x{data[error.start]:02x} (byte {error.start + 1} of the file) "
+            "is not UTF-8; save the file as UTF-8"
+        ) from None
+
+
+def _line(data: bytes, newline: bytes, offset: int) -> int:
+    return data.count(newline, 0, offset) + 1
+
+
+def _find_delimiter(data: bytes, newline: bytes) -> bytes:
+    """Return the most frequent delimiter of the header, best one that the next line has as often."""
+    lines = data[: 1 << 20].lstrip(b"\r\n").split(newline, 2)[:2]
+    header, row = ([re.sub(rb'"[^"]*"', b"", line) for line in lines] * 2)[:2]
+    best = max(_DELIMITERS, key=lambda d: (0 < header.count(d) == row.count(d), header.count(d)))
+    return best if best in header else b","
+
+
+def _find_cells(data: bytes, delimiter: bytes, newline: bytes, name: str) -> tuple[_I64, _I64, _Mask]:
+    """Return start and stop of every cell in file order, and whether it is the last of its line."""
+    text = np.frombuffer(data, np.uint8)
+    mark = (text == ord(delimiter)) | (text == ord(newline))
+    if b'"' in data:
+        quote = text == _QUOTE
+        _check_quotes(data, text, np.flatnonzero(quote), delimiter, newline, name)
+        # Parity of the quotes so far; 8 bits are enough, as they wrap at an even number.
+        mark &= (np.cumsum(quote, dtype=np.uint8) & 1) == 0
+    ends = np.flatnonzero(mark)
+    if not data.endswith(newline):
+        ends = np.append(ends, len(data))
+    starts = np.concatenate(([0], ends[:-1] + 1))
+    stops = ends.copy()
+    # A text that does not end in a newline has its last cell end at the end of the data.
+    ends_line = text[np.minimum(ends, len(data) - 1)] == ord(newline)
+    ends_line[-1] = True
+    if newline == b"\n" and b"\r" in data:
+        stops -= ends_line & (stops > starts) & (text[stops - 1] == ord("\r"))
+    return starts, stops, ends_line
+
+
+def _check_quotes(
+    data: bytes, text: _Bytes, quotes: _I64, delimiter: bytes, newline: bytes, name: str
+) -> None:
+    """Refuse quotes that do not enclose a whole cell: what they mean differs from reader to reader."""
+    opening, closing = quotes[0::2], quotes[1::2]
+    outside = np.frombuffer(delimiter + newline + b'\r"', np.uint8)
+    bad_open = (opening > 0) & ~np.isin(text[opening - 1], outside)
+    bad_close = (closing < len(data) - 1) & ~np.isin(text[np.minimum(closing + 1, len(data) - 1)], outside)
+    wrong = np.concatenate((opening[bad_open], closing[bad_close]))
+    if wrong.size:
+        line = _line(data, newline, int(wrong.min()))
+        raise InputError(
+            f'{name}: line {line}: a quote (") that does not enclose a whole cell; '
+            "quote the whole cell and double the quotes inside it"
+        )
+    if quotes.size % 2:
+        line = _line(data, newline, int(quotes[-1]))
+        raise InputError(f'{name}: line {line}: a quote (") is opened here and never closed')
+
+
+def _name(cell: bytes) -> str:
+    return cell.decode().replace('""', '"').strip()
+
+
+def _check_rectangular(
+    data: bytes, newline: bytes, starts: _I64, ends_line: _Mask, columns: int, name: str
+) -> None:
+    if ends_line.size == 0:
+        raise InputError(f"{name}: no data rows after the header")
+    if ends_line.size % columns == 0:
+        grid = ends_line.reshape(-1, columns)
+        if grid[:, -1].all() and int(ends_line.sum()) == len(grid):
+            return
+    last = np.flatnonzero(ends_line)
+    counts = np.diff(last, prepend=-1)
+    bad = int(np.argmax(counts != columns))
+    line = _line(data, newline, int(starts[last[bad] - counts[bad] + 1]))
+    raise InputError(f"{name}: line {line}: {counts[bad]} cell(s) where the header has {columns}")

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: MIT
+"""A file of columns as the commands see it, whatever its format."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from rpsd._errors import InputError, RpsdError
+from rpsd.cli.files._numbers import BadCell
+from rpsd.cli.files._times import Times, check_order
+
+_F64 = npt.NDArray[np.float64]
+
+PARQUET_SUFFIXES = (".parquet", ".pq")
+
+
+class Table(Protocol):
+    """Columns read from a file; a new file with some of them replaced can be written from it."""
+
+    @property
+    def name(self) -> str:
+        """Name of the file, for messages."""
+
+    @property
+    def suffix(self) -> str:
+        """``.csv`` or ``.parquet``."""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Column names in file order."""
+
+    @property
+    def rows(self) -> int:
+        """Number of data rows."""
+
+    @property
+    def mends(self) -> tuple[str, ...]:
+        """What was put right in reading."""
+
+    def place(self, row: int) -> str:
+        """Return where a row stands in the file, such as ``line 7``."""
+
+    def looks_numeric(self, column: int) -> bool:
+        """Tell whether a column holds numbers, judged by its first rows."""
+
+    def looks_like_time(self, column: int) -> bool:
+        """Tell whether a column holds times, judged by its first rows."""
+
+    def numbers(self, column: int) -> _F64:
+        """Read a column as float64, missing as NaN; BadCell where a cell is neither."""
+
+    def times(self, column: int) -> Times:
+        """Read a column as times; BadCell where a cell is none."""
+
+    def replaced(self, values: Mapping[int, _F64], metadata: Mapping[str, Any]) -> list[Any]:
+        """Return the pieces (bytes or buffers) of a file whose columns have new values, all else as it came."""
+
+
+def read_bytes(path: str, data_dir: str = ".") -> tuple[bytes, str]:
+    """Read a whole file, or standard input for ``-``; return it with the name to use in messages.
+
+    A relative path is taken from `data_dir` (RPSD_DATA_DIR).
+    """
+    if path == "-":
+        return sys.stdin.buffer.read(), "standard input"
+    full = Path(data_dir) / path
+    try:
+        return full.read_bytes(), os.fspath(full)
+    except OSError as error:
+        where = "" if data_dir == "." or full == Path(path) else f' (relative to the data directory "{data_dir}")'
+        raise RpsdError(f"cannot read {full}: {error.strerror}{where}") from None
+
+
+def read_table(path: str, data_dir: str = ".") -> Table:
+    """Read a CSV or Parquet file, by suffix; standard input by its first bytes."""
+    from rpsd.cli.files._csv import CsvTable
+    from rpsd.cli.files._parquet import ParquetTable
+
+    data, name = read_bytes(path, data_dir)
+    parquet = data.startswith(b"PAR1") if path == "-" else Path(path).suffix.lower() in PARQUET_SUFFIXES
+    return ParquetTable(data, name) if parquet else CsvTable(data, name)
+
+
+def same_format(table: Table, path: str) -> bool:
+    """Tell whether a file name fits the format of a table: Parquet by its suffixes, CSV by any other."""
+    return (table.suffix in PARQUET_SUFFIXES) == (Path(path).suffix.lower() in PARQUET_SUFFIXES)
+
+
+def read_numbers(table: Table, column: int) -> _F64:
+    """Read a column as float64, missing as NaN; InputError names the place of a bad cell."""
+    with _blaming(table, column):
+        return table.numbers(column)
+
+
+def read_times(table: Table, column: int) -> tuple[Times, list[str]]:
+    """Read a time column and check its order; return it with notes for the user."""
+    with _blaming(table, column):
+        times = table.times(column)
+        duplicates, row = check_order(times)
+    notes = [times.note] if times.note else []
+    if duplicates:
+        notes.append(f"{duplicates} duplicate timestamp(s) kept in file order, the first at {table.place(row)}")
+    return times, [f'column "{table.columns[column]}": {note}' for note in notes]
+
+
+@contextmanager
+def _blaming(table: Table, column: int) -> Iterator[None]:
+    try:
+        yield
+    except BadCell as bad:
+        place = f'{table.name}: {table.place(bad.row)}, column "{table.columns[column]}"'
+        raise InputError(f"{place}: {bad.reason}") from None

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: MIT
+"""Write files all or none: beside their places first, then renamed."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import stat
+from collections.abc import Iterable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from rpsd._errors import RpsdError
+
+
+class Outputs:
+    """Files that appear together: each is written as ``NAME.<token>.tmp`` beside its place, then all are renamed.
+
+    Leaving the ``with`` block without `commit` removes the temporaries and leaves what was there before.
+    A device or a pipe, such as /dev/stdout, cannot be renamed over and is written by `commit`.
+    """
+
+    def __init__(self) -> None:
+        self._renames: list[tuple[Path, Path]] = []
+        self._direct: list[tuple[Path, list[Any]]] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for temporary, _ in self._renames:
+            temporary.unlink(missing_ok=True)
+
+    def add(self, path: str, pieces: Iterable[Any]) -> None:
+        """Write the pieces (bytes or buffers) to disk, under a name beside `path`."""
+        # Through a link to its target, so that the link stays.
+        place = Path(os.path.realpath(path))
+        if _is_device(place):
+            self._direct.append((place, list(pieces)))
+            return
+        check_writable(path)
+        # Cut so that a long name plus the token still is a name.
+        temporary = place.with_name(f"{place.name[:60]}.{secrets.token_hex(4)}.tmp")
+        self._renames.append((temporary, place))
+        try:
+            with open(temporary, "xb") as file:
+                if place.exists():
+                    os.chmod(temporary, stat.S_IMODE(place.stat().st_mode))
+                for piece in pieces:
+                    file.write(piece)
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise RpsdError(f"cannot write {path}: {error.strerror}") from None
+
+    def commit(self) -> None:
+        """Put every file in its place."""
+        try:
+            for place, pieces in self._direct:
+                with open(place, "wb", buffering=0) as file:
+                    for piece in pieces:
+                        file.write(piece)
+            while self._renames:
+                place = self._renames[0][1]
+                os.replace(*self._renames[0])
+                del self._renames[0]
+                _sync_directory(place.parent)
+        except OSError as error:
+            raise RpsdError(f"cannot write {place}: {error.strerror}") from None
+
+
+def check_writable(path: str) -> None:
+    """Raise RpsdError where a file cannot be created or replaced at `path`, before any work is done."""
+    place = Path(os.path.realpath(path))
+    if _is_device(place):
+        return
+    if place.is_dir():
+        raise RpsdError(f"cannot write {path}: it is a directory; name a file")
+    if not place.parent.is_dir():
+        raise RpsdError(f"cannot write {path}: there is no directory {place.parent}")
+    if not os.access(place.parent, os.W_OK | os.X_OK):
+        raise RpsdError(f"cannot write {path}: no permission to write in {place.parent}")
+
+
+def _is_device(place: Path) -> bool:
+    return place.exists() and not place.is_dir() and not place.is_file()
+
+
+def _sync_directory(directory: Path) -> None:
+    # Makes the rename itself durable; Windows has no such call.
+    if os.name == "posix":
+        descriptor = os.open(directory, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: MIT
+"""Draw a series before and after denoising, and what was removed."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from rpsd._errors import InputError
+from rpsd.report._axis import PositionAxis, position_axis
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_F64 = npt.NDArray[np.float64]
+
+_RAW: Final = "#9aa5b1"
+_DENOISED: Final = "#b3261e"
+_REMOVED: Final = "#1f5f8b"
+# Above this many points a line is drawn as the range of each of so many stretches: no eye sees the difference.
+_MOST_POINTS: Final = 8000
+_DPI: Final = 120
+
+
+def plot_denoised(
+    time: npt.NDArray[Any] | None,
+    x: _F64,
+    y: _F64,
+    *,
+    name: str = "price",
+    title: str = "",
+    zone: str = "",
+    truth: _F64 | None = None,
+) -> Figure:
+    """Draw the original and the denoised series above, and the removed noise below.
+
+    Parameters
+    ----------
+    time : ndarray of datetime64 or numbers, shape (n,), or None
+        Time of each row. Rows stand side by side whatever the time between them, and lines are broken
+        where a session ends, so that nights and weekends leave no trace.
+    x, y : ndarray of float64, shape (n,)
+        Series before and after, in the same unit; NaN leaves a hole.
+    name : str
+        What the series is, for the axes.
+    title : str
+        Text above the picture.
+    zone : str
+        Time zone of `time`, for the axis.
+    truth : ndarray of float64, shape (n,), optional
+        The known truth of a simulation, drawn as well.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        With the Agg canvas; pyplot is not touched.
+
+    Raises
+    ------
+    InputError
+        Where the lengths differ.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from rpsd.report import plot_denoised
+    >>> figure = plot_denoised(None, np.array([1.0, 3.0, 2.0]), np.array([1.5, 2.0, 2.0]))
+    >>> [axes.get_ylabel() for axes in figure.axes]
+    ['price', 'removed noise']
+    """
+    lengths = {len(series) for series in (time, x, y, truth) if series is not None}
+    if len(lengths) > 1:
+        raise InputError(f"time, x, y and truth must have one length, got lengths {sorted(lengths)}")
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(11, 6.5), dpi=_DPI, layout="constrained")
+    FigureCanvasAgg(figure)
+    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
+    axis = position_axis(time, len(x), zone)
+    _draw(upper, x, axis, color=_RAW, linewidth=1.0, label="original")
+    if truth is not None:
+        _draw(upper, truth, axis, color="black", linewidth=1.0, linestyle="--", label="truth")
+    _draw(upper, y, axis, color=_DENOISED, linewidth=1.2, label="denoised")
+    _draw(lower, x - y, axis, color=_REMOVED, linewidth=0.8, label="original minus denoised")
+    lower.axhline(0.0, color="black", linewidth=0.6)
+    upper.set_ylabel(name)
+    lower.set_ylabel("removed noise\n(same unit)")
+    _dress((upper, lower), axis, len(x))
+    if title:
+        figure.suptitle(title, fontsize=11)
+    return figure
+
+
+def to_png(figure: Figure) -> bytes:
+    """Return a figure as the bytes of a PNG file, the same bytes for the same figure."""
+    stream = io.BytesIO()
+    figure.savefig(stream, format="png", metadata={"Software": None})
+    return stream.getvalue()
+
+
+def _dress(both: tuple[Axes, Axes], axis: PositionAxis, n: int) -> None:
+    upper, lower = both
+    for axes in both:
+        axes.grid(alpha=0.25, linewidth=0.6)
+        axes.ticklabel_format(axis="y", useOffset=False)
+        axes.spines[["top", "right"]].set_visible(False)
+        for row in axis.breaks if len(axis.breaks) <= 60 else ():
+            axes.axvline(row - 0.5, color="black", alpha=0.35, linewidth=0.7, linestyle=":")
+        # Above the axes, where no line can run under it.
+        axes.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=3, frameon=False, borderaxespad=0.1)
+    if len(axis.breaks) and len(axis.breaks) <= 60:
+        upper.set_title("dotted: session breaks (nights and weekends take no room)", loc="left", fontsize=9, color="0.35")
+    upper.set_xlim(-0.01 * n - 0.5, 1.01 * n - 0.5)
+    lower.set_xlabel(axis.title)
+    if axis.labels:
+        lower.set_xticks(axis.ticks, axis.labels)
+
+
+def _draw(axes: Axes, series: _F64, axis: PositionAxis, **style: Any) -> None:
+    position, values = _reduced(np.arange(len(series), dtype=np.float64), series)
+    # A NaN between two sessions lifts the pen.
+    places = np.searchsorted(position, axis.breaks)
+    position = np.insert(position, places, np.nan)
+    values = np.insert(values, places, np.nan)
+    lone = len(values) == 1
+    axes.plot(position, values, marker="o" if lone else "", solid_joinstyle="round", **style)
+
+
+def _reduced(position: _F64, series: _F64) -> tuple[_F64, _F64]:
+    """Replace a long series by the least and the greatest value of each of many short stretches."""
+    if len(series) <= _MOST_POINTS:
+        return position, series
+    stretches = _MOST_POINTS // 2
+    edges = np.linspace(0, len(series), stretches, endpoint=False).astype(np.int64)
+    least = np.fmin.reduceat(series, edges)
+    greatest = np.fmax.reduceat(series, edges)
+    # Rising or falling as the stretch does, so that the line does not zigzag more than it must.
+    falls = series[edges] > series[np.append(edges[1:], len(series)) - 1]
+    pairs = np.where(falls[:, None], np.column_stack((greatest, least)), np.column_stack((least, greatest)))
+    return np.repeat(position[edges], 2), pairs.ravel()

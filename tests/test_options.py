@@ -1,0 +1,244 @@
+# SPDX-License-Identifier: MIT
+"""The schema of options: what is allowed, what is refused and how, and what auto stands for."""
+
+import msgspec
+import pytest
+
+from rpsd._core import __version__
+from rpsd._errors import ConfigError
+from rpsd._options import (
+    Guardrails,
+    Options,
+    make_guardrails,
+    make_options,
+    option_fields,
+    require_available,
+    resolve,
+)
+
+# The contract, typed once more by hand: default, then the words beside it.
+CONTRACT = {
+    "method": ("auto", ["wavelet", "fir", "kalman"]),
+    "wavelet": ("auto", []),
+    "level": ("auto", []),
+    "transform": ("auto", ["dwt", "modwt"]),
+    "boundary": (
+        "symmetric",
+        [
+            "zero",
+            "constant",
+            "smooth",
+            "periodic",
+            "reflect",
+            "periodization",
+            "antisymmetric",
+            "antireflect",
+        ],
+    ),
+    "threshold_mode": (
+        "auto",
+        [
+            "bayes",
+            "universal",
+            "sure",
+            "hybrid",
+            "minimax",
+            "fdr",
+            "blockjs",
+            "neighblock",
+            "ebayes",
+            "wiener",
+            "none",
+        ],  # fmt: skip
+    ),
+    "threshold_rule": ("soft", ["hard", "garrote", "firm", "scad", "posterior_median", "posterior_mean"]),
+    "threshold_scale": (1.0, []),
+    "noise": ("auto", ["price", "mad", "level", "local"]),
+    "use_fir_filter": (False, []),
+    "fir_cutoff": (0.1, []),
+    "fir_taps": (101, []),
+    "fir_window": ("hann", []),
+    "min_gain_db": ("auto", []),
+    "lookahead": (None, []),
+    "window": (256, []),
+    "min_periods": ("window", []),
+    "missing": ("interpolate", ["raise"]),
+    "outliers": ("none", ["spike"]),
+    "breaks": (None, ["auto"]),
+    "space": ("price", ["log"]),
+}
+GUARDRAILS = {
+    "correlation_threshold": 0.85,
+    "rmse_threshold": 0.5,
+    "trend_threshold": 0.90,
+    "power_threshold": 0.95,
+    "policy": "report",
+}
+WORDS = [(name, word) for name, (default, words) in CONTRACT.items() for word in [default, *words]]
+
+
+def test_the_options_and_their_defaults_are_the_contract():
+    assert {f.name: f.default for f in option_fields()} == {
+        **{name: default for name, (default, _) in CONTRACT.items()},
+        **GUARDRAILS,
+    }
+    assert msgspec.structs.asdict(make_options()) == {
+        name: default for name, (default, _) in CONTRACT.items()
+    }
+    assert msgspec.structs.asdict(make_guardrails()) == GUARDRAILS
+
+
+@pytest.mark.parametrize(("name", "value"), WORDS)
+def test_every_word_of_the_contract_is_taken_as_it_is(name, value):
+    assert getattr(make_options(**{name: value}), name) == value
+
+
+@pytest.mark.parametrize(
+    ("given", "method"),
+    [
+        ({}, "auto"),
+        ({"noise": "mad", "boundary": "zero", "space": "log", "fir_cutoff": 0.2}, "auto"),
+        ({"wavelet": "auto", "level": "auto", "transform": "auto", "threshold_mode": "auto"}, "auto"),
+        ({"wavelet": "db4"}, "wavelet"),
+        ({"level": 4}, "wavelet"),
+        ({"transform": "dwt"}, "wavelet"),
+        ({"threshold_mode": "bayes"}, "wavelet"),
+        ({"threshold_rule": "soft"}, "wavelet"),
+        ({"threshold_scale": 1.0}, "wavelet"),
+        ({"use_fir_filter": False}, "wavelet"),
+        ({"wavelet": "db4", "method": "auto"}, "auto"),
+        ({"wavelet": "db4", "method": "kalman"}, "kalman"),
+    ],
+)
+def test_an_explicit_wavelet_option_selects_the_wavelet_method(given, method):
+    assert make_options(**given).method == method
+
+
+def test_a_method_chosen_below_is_kept():
+    base = make_options(method="fir", fir_cutoff=0.2)
+    changed = make_options(base, wavelet="haar")
+    assert (changed.method, changed.wavelet, changed.fir_cutoff) == ("fir", "haar", 0.2)
+    assert make_options(make_options(), wavelet="haar").method == "wavelet"
+    assert make_options(make_options(window=64), min_periods=64).window == 64
+
+
+def test_options_are_checked_together_with_their_base():
+    with pytest.raises(ConfigError, match=r"from 1 to window \(64\), got 65"):
+        make_options(make_options(window=64), min_periods=65)
+
+
+def test_options_are_immutable_and_hashable():
+    options = make_options(breaks=[True, False], fir_window=["general_cosine", [1, 2]])
+    with pytest.raises(AttributeError):
+        options.level = 3
+    assert hash(options) == hash(make_options(breaks=[True, False], fir_window=("general_cosine", (1, 2))))
+
+
+def test_auto_stands_for_the_chain_of_this_release():
+    settled = resolve(make_options())
+    assert (settled.method, settled.wavelet, settled.level) == ("wavelet", "db4", "auto")
+    assert (settled.transform, settled.threshold_mode, settled.noise) == ("dwt", "bayes", "mad")
+    assert settled.min_gain_db == 0.0
+    assert not settled.use_fir_filter
+    assert resolve(settled) == settled
+
+
+def test_resolve_changes_nothing_that_is_chosen():
+    chosen = make_options(
+        method="wavelet", wavelet="haar", level=2, transform="dwt", threshold_mode="universal",
+        threshold_rule="hard", noise=0.5, use_fir_filter=True, min_gain_db=0.0, boundary="zero",
+    )  # fmt: skip
+    assert resolve(chosen) == chosen
+
+
+def test_method_fir_is_the_filter_alone():
+    settled = resolve(make_options(method="fir", level=4, threshold_mode="bayes", fir_taps=31))
+    assert (settled.method, settled.level, settled.threshold_mode) == ("fir", 0, "none")
+    assert settled.use_fir_filter
+    assert settled.fir_taps == 31
+
+
+# The first stage's list, by hand: what can be run.
+AVAILABLE = {
+    "method": ["auto", "wavelet", "fir"],
+    "transform": ["auto", "dwt"],
+    "boundary": ["symmetric", *CONTRACT["boundary"][1]],
+    "threshold_mode": ["auto", "bayes", "universal", "none"],
+    "threshold_rule": ["soft", "hard", "garrote", "firm"],
+    "noise": ["auto", "mad", "level", 0.5],
+    "min_gain_db": ["auto", 0.0],
+    "lookahead": [None],
+    "missing": ["interpolate", "raise"],
+    "outliers": ["none"],
+    "breaks": [None],
+    "space": ["price", "log"],
+}
+LATER = [
+    *[(n, w) for n, w in WORDS if n in AVAILABLE and w not in AVAILABLE[n]],
+    ("lookahead", 0),
+    ("lookahead", 7),
+    ("breaks", [True, False]),
+    ("min_gain_db", 0.1),
+]
+
+
+@pytest.mark.parametrize(("name", "value"), [(n, v) for n, values in AVAILABLE.items() for v in values])
+def test_what_is_built_is_available(name, value):
+    require_available(make_options(**{name: value}))
+    require_available(resolve(make_options(**{name: value})))
+
+
+@pytest.mark.parametrize(("name", "value"), LATER)
+def test_what_is_not_built_yet_says_so(name, value):
+    options = make_options(**{name: value})
+    with pytest.raises(ConfigError) as caught:
+        require_available(options)
+    text = str(caught.value)
+    assert text.startswith(f"{name}=")
+    assert f" is not available in rpsd {__version__}; available: " in text
+    for word in AVAILABLE[name]:
+        assert not isinstance(word, str) or word in text.split("available: ")[1]
+
+
+def test_the_message_of_an_unavailable_value_is_this_one():
+    with pytest.raises(ConfigError) as caught:
+        require_available(make_options(threshold_mode="sure"))
+    assert str(caught.value) == (
+        f'threshold_mode="sure" is not available in rpsd {__version__}; '
+        "available: auto, bayes, universal, none"
+    )
+
+
+@pytest.mark.parametrize("policy", ["report", "warn", "raise"])
+def test_policies_that_are_built(policy):
+    require_available(make_guardrails(policy=policy))
+
+
+@pytest.mark.parametrize("policy", ["relax", "passthrough"])
+def test_policies_that_are_not_built(policy):
+    with pytest.raises(ConfigError, match=f'policy="{policy}" is not available .*: report, warn, raise$'):
+        require_available(make_guardrails(policy=policy))
+
+
+def test_fields_carry_what_a_command_line_needs():
+    by_name = {field.name: field for field in option_fields()}
+    field = by_name["fir_cutoff"]
+    assert (field.option, field.variable, field.kind) == ("--fir-cutoff", "RPSD_FIR_CUTOFF", float)
+    assert by_name["threshold_mode"].words == ("auto", *CONTRACT["threshold_mode"][1])
+    assert all(field.help.endswith(".") and "\n" not in field.help for field in by_name.values())
+
+
+@pytest.mark.parametrize("settings", [Options, Guardrails])
+def test_the_same_structs_decode_json(settings):
+    # HTTP decodes into the same structs: their types must be ones that msgspec takes.
+    assert msgspec.json.decode(b"{}", type=settings) == settings()
+    with pytest.raises(msgspec.ValidationError, match="unknown field"):
+        msgspec.json.decode(b'{"levle": 3}', type=settings)
+
+
+def test_decoding_json_keeps_the_ranges():
+    decoded = msgspec.json.decode(b'{"level": 3, "noise": 0.5, "lookahead": null}', type=Options)
+    assert (decoded.level, decoded.noise, decoded.lookahead) == (3, 0.5, None)
+    for bad in (b'{"level": -1}', b'{"noise": 0}', b'{"fir_cutoff": 1.0}', b'{"boundary": "none"}'):
+        with pytest.raises(msgspec.ValidationError):
+            msgspec.json.decode(bad, type=Options)
