@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 import yaml
-
 from rpsd import _config
 from rpsd._config import SECTIONS, Config, load_config
 from rpsd._errors import ConfigError
@@ -216,7 +215,7 @@ def test_files_that_cannot_be_read(places):
     with pytest.raises(ConfigError, match="the configuration file cannot be read"):
         load_config(places.system.parent, environ={})
     places.user.symlink_to(places.user)  # a loop: it exists and no one can open it, not even root
-    with pytest.raises(ConfigError, match=r"\.rpsd/config\.yaml: the configuration file cannot be read: "):
+    with pytest.raises(ConfigError, match=r"config\.yaml: the configuration file cannot be read: "):
         load_config(environ={})
 
 

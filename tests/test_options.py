@@ -3,7 +3,6 @@
 
 import msgspec
 import pytest
-
 from rpsd._core import __version__
 from rpsd._errors import ConfigError
 from rpsd._options import (
@@ -49,7 +48,7 @@ CONTRACT = {
             "ebayes",
             "wiener",
             "none",
-        ],  # fmt: skip
+        ],
     ),
     "threshold_rule": ("soft", ["hard", "garrote", "firm", "scad", "posterior_median", "posterior_mean"]),
     "threshold_scale": (1.0, []),

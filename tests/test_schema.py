@@ -4,11 +4,10 @@
 import numpy as np
 import pytest
 import pywt
-from scipy.signal import windows
-
 from rpsd._errors import ConfigError
 from rpsd._options import make_guardrails, make_options, option_fields, parse_text
 from rpsd._schema import _WINDOW_PARAMETERS
+from scipy.signal import windows
 
 WORD_DEFAULTS = {
     f.name: f.default for f in option_fields() if isinstance(f.default, str) and f.name != "policy"

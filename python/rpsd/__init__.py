@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
 """Robust financial time-series denoiser."""
 
-from rpsd._api import Denoiser, denoise, evaluate, fir_filter
+from rpsd._api import denoise, evaluate, fir_filter
 from rpsd._config import Config, load_config
 from rpsd._core import __version__
+from rpsd._denoiser import Denoiser
 from rpsd._errors import (
     CausalityError,
     ConfigError,

@@ -9,8 +9,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
-import msgspec  # noqa: TID253 - the sections are its structs
-from msgspec import Meta  # noqa: TID253
+import msgspec
+from msgspec import Meta
 
 from rpsd._config_file import Layer, Setting, read_file
 from rpsd._errors import ConfigError

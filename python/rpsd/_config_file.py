@@ -85,7 +85,7 @@ def _read_text(path: Path) -> str:
     if len(data) > _LARGEST_FILE:
         raise ConfigError(f"{path}: a configuration file must be at most {_LARGEST_FILE} bytes, got more")
     try:
-        return data.decode("utf-8-sig")
+        return data.decode("utf-8")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         byte = data[error.start]

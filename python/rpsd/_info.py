@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: MIT
 """How this copy of rpsd was built and what it runs on."""
 
-import platform
-from importlib import metadata
 from typing import Any
 
 from rpsd import _core
@@ -33,6 +31,9 @@ def build_info() -> dict[str, Any]:
     >>> rpsd.build_info()["isa"] in rpsd.build_info()["isas"]
     True
     """
+    import platform
+    from importlib import metadata  # slower to import than the rest of rpsd together
+
     try:
         info = _core.build_info()
     except ValueError as error:

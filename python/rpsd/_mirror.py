@@ -84,8 +84,8 @@ def numeric_array(x: Any, name: str) -> npt.NDArray[Any]:
         array = np.asarray(x)
     except (TypeError, ValueError) as error:
         raise InputError(f"{name} must be an array of numbers, got {type(x).__name__}: {error}") from None
-    if array.dtype == np.float64 or array.dtype == np.float32:
-        return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
+    if array.dtype.kind == "f" and array.dtype.itemsize in (4, 8):
+        return array.astype(array.dtype.newbyteorder("="), copy=False)
     if array.dtype.kind in "iu":
         return array.astype(np.float64)
     if array.size == 0 and not isinstance(x, np.ndarray):
@@ -95,12 +95,12 @@ def numeric_array(x: Any, name: str) -> npt.NDArray[Any]:
 
 
 def _mirror_array(x: npt.NDArray[Any], axis: int, name: str) -> Mirror:
-    if x.ndim == 1 and axis in (-1, 0) and x.flags.c_contiguous:
+    if x.ndim == 1 and axis in (-1, 0) and x.flags.c_contiguous and x.flags.aligned:
         return Mirror([x.reshape(1, -1)], _only_row, (), _FIRST)
     axis = checked_axis(axis, x.ndim, name)
     last = np.moveaxis(x, axis, -1)
     outer, n = last.shape[:-1], last.shape[-1]
-    batch = np.ascontiguousarray(last).reshape(int(np.prod(outer, dtype=np.intp)), n)
+    batch = np.require(last, requirements=["C", "A"]).reshape(int(np.prod(outer, dtype=np.intp)), n)
 
     def rebuild(outputs: list[Batch]) -> Any:
         return np.moveaxis(outputs[0].reshape(*outer, n), -1, axis)

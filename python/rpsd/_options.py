@@ -4,8 +4,8 @@
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal
 
-import msgspec  # noqa: TID253 - the schema is made of its structs; lighter than numpy
-from msgspec import Meta  # noqa: TID253
+import msgspec
+from msgspec import Meta
 
 from rpsd._core import __version__
 from rpsd._errors import ConfigError

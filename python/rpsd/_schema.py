@@ -10,9 +10,9 @@ from functools import cache
 from types import MappingProxyType, NoneType, UnionType
 from typing import Annotated, Any, Literal, NoReturn, Union, get_args, get_origin, get_type_hints
 
-import msgspec  # noqa: TID253 - the structs are made of it, and it loads faster than numpy
+import msgspec
 import numpy as np
-from msgspec import Meta  # noqa: TID253
+from msgspec import Meta
 
 from rpsd._errors import ConfigError
 

@@ -80,7 +80,8 @@ def simulate(kind: str, n: SupportsIndex, seed: SupportsIndex = 0, **parameters:
     References
     ----------
     D. L. Donoho and I. M. Johnstone, "Ideal spatial adaptation by wavelet shrinkage", Biometrika 81 (1994).
-    A. C. Harvey, "Forecasting, Structural Time Series Models and the Kalman Filter" (1989), local level model.
+    A. C. Harvey, "Forecasting, Structural Time Series Models and the Kalman Filter" (1989).
+    The local-level model is in its chapter 2.
 
     Examples
     --------
@@ -95,11 +96,12 @@ def simulate(kind: str, n: SupportsIndex, seed: SupportsIndex = 0, **parameters:
     length = _integer("n", n)
     start = _integer("seed", seed)
     allowed = [name for name in inspect.signature(model).parameters if name not in {"n", "rng"}]
-    for name, value in parameters.items():
+    values: dict[str, object] = {**parameters}
+    for name, value in values.items():
         if name not in allowed:
             raise InputError(f"kind {kind!r} has the parameters {', '.join(allowed)}; got {name!r}")
         # Written so that NaN fails as well.
-        if isinstance(value, bool) or not isinstance(value, Real) or not 0 <= value < math.inf:
+        if isinstance(value, bool) or not isinstance(value, Real) or not 0 <= float(value) < math.inf:
             raise InputError(f"{name} must be a finite number >= 0, got {value!r}")
     truth, noise, noise_sd = model(length, np.random.default_rng(start), **parameters)
     return Simulated(truth + noise, truth, noise_sd, kind, start)

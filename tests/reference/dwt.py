@@ -35,9 +35,10 @@ def dwt(x, bank, mode):
 
 
 def idwt(a, d, bank, mode):
-    """y[t] = sum_k a[k] g[t + F - 2 - 2k] + d[k] h[t + F - 2 - 2k], 0 <= t < 2N - F + 2, g and h the synthesis pair.
+    """y[t] = sum_k a[k] g[t + F - 2 - 2k] + d[k] h[t + F - 2 - 2k] for 0 <= t < 2N - F + 2.
 
-    With periodization t runs over 0 .. 2N - 1, everything is periodic, and F - 2 becomes F / 2 - 1.
+    g and h are the synthesis filters. With periodization t runs over 0 .. 2N - 1, everything is
+    periodic, and F - 2 becomes F / 2 - 1.
     """
     a, d = np.asarray(a), np.asarray(d)
     taps, count = len(bank[2]), a.shape[-1]

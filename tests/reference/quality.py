@@ -51,8 +51,9 @@ def trend(x, y):
 
 def _slope_signs(x):
     """Signs of sum_k (2k - 29) x[i + k], in exact integers: x is a multiple of a power of two."""
-    scale = max(value.as_integer_ratio()[1] for value in x.tolist())
-    exact = np.array([num * (scale // den) for num, den in (v.as_integer_ratio() for v in x.tolist())], dtype=object)
+    ratios = [value.as_integer_ratio() for value in x.tolist()]
+    scale = max(denominator for _, denominator in ratios)
+    exact = np.array([n * (scale // denominator) for n, denominator in ratios], dtype=object)
     windows = len(x) - _WINDOW + 1
     slopes = sum((2 * k - (_WINDOW - 1)) * exact[k : k + windows] for k in range(_WINDOW))
     return np.array([(s > 0) - (s < 0) for s in slopes])

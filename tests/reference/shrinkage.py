@@ -54,7 +54,7 @@ def firm(d, low, high):
 
 
 def shrink(d, t, rule):
-    """Apply a rule by its name; an infinite threshold leaves nothing. firm's upper threshold is twice its lower."""
+    """Apply a rule by its name; an infinite threshold leaves nothing, and firm's upper one is 2t."""
     if math.isinf(t):
         return np.zeros_like(d)
     if rule == "firm":

@@ -57,6 +57,9 @@ def run(argv: list[str]) -> int:
             return stop.exit_code
         except (click.Abort, KeyboardInterrupt):
             return _fail("interrupted", _INTERRUPTED)
+        except click.exceptions.NoArgsIsHelpError as error:
+            print(error.format_message(), file=sys.stderr)
+            return _USAGE
         except click.UsageError as error:
             place = f" (see {error.ctx.command_path} --help)" if error.ctx else ""
             return _fail(f"{error.format_message()}{place}", _USAGE)
@@ -67,13 +70,20 @@ def run(argv: list[str]) -> int:
         except rpsd.RpsdError as error:
             return _fail(error, _FAILURE)
         except BrokenPipeError:
-            # The reader has left; say nothing, also not when Python closes the stream at exit.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            _discard_stdout()  # the reader has left, as head does: nobody to tell
             return _FAILURE
         except MemoryError:
             return _fail("out of memory", _FAILURE)
         except OSError as error:
+            if error.filename is None:
+                _discard_stdout()
             return _fail(f"{error.filename or 'standard output'}: {error.strerror}", _FAILURE)
+
+
+def _discard_stdout() -> None:
+    """Send what is still buffered nowhere: Python would try once more at exit, and complain."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _fail(error: object, code: int) -> int:
@@ -86,7 +96,7 @@ def _fail(error: object, code: int) -> int:
 
 @contextlib.contextmanager
 def _ending_on_sigterm() -> Iterator[None]:
-    """Turn SIGTERM into an exception, so that temporaries are removed; only the main thread may ask for this."""
+    """Turn SIGTERM into an exception, so that temporaries are removed; the main thread only may ask."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -43,7 +43,9 @@ class _Row:
 
 
 @click.command()
-@click.option("-o", "--output", "directory", metavar="DIR", default=".", help="Where demo.png goes; made if need be.")
+@click.option(
+    "-o", "--output", "directory", metavar="DIR", default=".", help="Directory for demo.png; made if need be."
+)
 def demo(directory: str) -> None:
     """Denoise simulated prices and show gain, guardrails and speed; needs no network and no file."""
     try:
@@ -107,15 +109,16 @@ def _print(rows: list[_Row]) -> None:
     where = console(stderr=False)
     where.print(out)
     where.print(
-        "gain: 10 log10(error before / error after) against the known truth; limit: 5 log10(1 + 4 (noise/step)²), "
-        "the best offline estimate; score: guardrails, of 100; PyWavelets: ns/sample of the same chain, same run."
+        "gain: 10 log10(MSE before / MSE after) against the known truth; limit: 5 log10(1 + 4 r²) for "
+        "r = noise/step, the best offline estimate; score: guardrails, of 100; PyWavelets: ns/sample of the "
+        "same chain, same run."
     )
     worst = min(rows, key=lambda row: row.gain_db)
     if worst.gain_db < 0:
         where.print(
-            f"Honestly: where noise is small beside the steps (here {worst.nsr:g}), the textbook noise estimate "
-            f"(MAD) of this release takes steps for noise and makes prices WORSE ({worst.gain_db:+.1f} dB), "
-            "until the fitted noise model lands."
+            f"Honestly: where noise is small beside the steps (here {worst.nsr:g}), the textbook noise "
+            f"estimate (MAD) of this release takes steps for noise and makes prices WORSE "
+            f"({worst.gain_db:+.1f} dB), until the fitted noise model lands."
         )
 
 
@@ -131,6 +134,6 @@ def _draw(denoiser: Denoiser) -> bytes:
         values[head],
         truth=series.truth[head],
         name="price (steps)",
-        title=f"rpsd demo: random walk with noise of {_NSR[0]:g} steps, first {_DRAWN} of {_SAMPLES:,} samples",
+        title=f"rpsd demo: random walk, noise of {_NSR[0]:g} steps, first {_DRAWN} of {_SAMPLES:,} samples",
     )
     return to_png(figure)

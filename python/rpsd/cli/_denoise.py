@@ -48,10 +48,11 @@ class _Job:
 
 @click.command()
 @click.argument("in_path", metavar="IN")
-@click.option("-o", "--output", metavar="OUT", help="File to write; standard output where there is none, or -.")
+@click.option("-o", "--output", metavar="OUT", help="File to write; without it, or -, standard output.")
 @click.option("--plot", metavar="PNG", help="Draw the series before and after.")
-@click.option("--json", "as_json", is_flag=True, help="Print a summary as JSON on standard output (needs -o).")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON summary on standard output (needs -o).")
 @click.option("--time", metavar="COLUMN", help="Time column; found by itself where that is unambiguous.")
+@click.option("--no-time", is_flag=True, help="Take the rows in file order, whatever their times.")
 @click.option("--value", "values", metavar="COLUMN", multiple=True, help="Price column; may be repeated.")
 @denoiser_options
 def denoise(
@@ -60,23 +61,27 @@ def denoise(
     plot: str | None,
     as_json: bool,
     time: str | None,
+    no_time: bool,
     values: tuple[str, ...],
     config_path: str | None,
     **given: Any,
 ) -> None:
     """Denoise the prices in the CSV or Parquet file IN (- is standard input).
 
-    The output has the same rows, columns, order and text; only the price column has new numbers. A relative IN
-    is taken from the data directory (RPSD_DATA_DIR). Outputs are written beside their places and renamed, so
-    nothing is ever half-written.
+    The output has the same rows, columns, order and text; only the price column has new numbers. A relative
+    IN is taken from the data directory (RPSD_DATA_DIR). Outputs are written beside their places and renamed,
+    so nothing is ever half-written.
     """
     _check_outputs(output, plot, as_json, values)
+    if no_time and time is not None:
+        raise click.UsageError("--time and --no-time exclude each other")
     config = configuration(config_path, given)
     denoiser = Denoiser(config)
     file = read_table(in_path, str(config.paths.data_path))
     if output not in _STDOUT and not same_format(file, output):
         raise click.UsageError(f"the output has the format of the input, {file.suffix}; got -o {output}")
-    job = _denoise(file, time, values, config, denoiser)
+    time_column, columns = choose_columns(file, time, values, no_time=no_time)
+    job = _denoise(file, time_column, columns, config, denoiser)
     pieces = job.table.replaced(
         {column: result.values for column, result in job.results.items()},
         {"lookahead": denoiser.options.lookahead},
@@ -112,9 +117,8 @@ def _check_outputs(output: str | None, plot: str | None, as_json: bool, values: 
 
 
 def _denoise(
-    file: Table, time: str | None, values: Sequence[str], config: Config, denoiser: Denoiser
+    file: Table, time_column: int | None, columns: list[int], config: Config, denoiser: Denoiser
 ) -> _Job:
-    time_column, columns = choose_columns(file, time, values)
     notes = list(file.mends)
     times = None
     if time_column is not None:
@@ -155,6 +159,7 @@ def _tell(job: _Job) -> None:
     if not logger.isEnabledFor(logging.INFO):
         return
     where = console(stderr=True)
+    offline = "none (offline: every value uses the whole series)"
     for column, result in job.results.items():
         facts = table("", "", title=f"{job.table.name}: {job.table.columns[column]}")
         facts.show_header = False
@@ -163,7 +168,7 @@ def _tell(job: _Job) -> None:
             ("missing", str(result.missing)),
             ("noise sd", number(result.noise.noise_sd)),
             ("action", str(result.action)),
-            ("lookahead", "none (offline: every value uses the whole series)" if result.lookahead is None else str(result.lookahead)),
+            ("lookahead", offline if result.lookahead is None else str(result.lookahead)),
         ):
             facts.add_row(key, value)
         where.print(facts)

@@ -33,7 +33,7 @@ class _Finding(NamedTuple):
 
 @click.command()
 def doctor() -> int:
-    """Check this installation: build, instruction set, packages, configuration, and numbers against PyWavelets.
+    """Check this installation: build, packages, configuration, and numbers against PyWavelets.
 
     Each line begins with ok, warn or fail; the exit code is 1 where one fails.
     """
@@ -58,7 +58,7 @@ def _findings() -> Iterator[_Finding]:
     yield from _config_findings()
     try:
         yield _self_test()
-    except Exception as error:  # noqa: BLE001 - whatever is broken here is the finding
+    except Exception as error:  # whatever is broken here is the finding
         yield _Finding("fail", "self-test", f"{type(error).__name__}: {error}")
 
 
@@ -75,7 +75,9 @@ def _extra_findings() -> Iterator[_Finding]:
     for extra, names in _EXTRAS.items():
         absent = [name for name in names if importlib.util.find_spec(name) is None]
         if absent:
-            yield _Finding("warn", f"extra {extra}", f'without {", ".join(absent)}; pip install "rpsd[{extra}]"')
+            yield _Finding(
+                "warn", f"extra {extra}", f'{", ".join(absent)} missing; pip install "rpsd[{extra}]"'
+            )
         else:
             versions = ", ".join(f"{name} {metadata.version(name)}" for name in names)
             yield _Finding("ok", f"extra {extra}", versions)
@@ -98,7 +100,8 @@ def _config_findings() -> Iterator[_Finding]:
     yield _Finding("ok", "configuration", f"valid; {sources}")
     data = config.paths.data_path
     if not data.is_dir():
-        yield _Finding("warn", "data directory", f"{data} is not a directory ({config.origin('paths', 'data_dir')})")
+        origin = config.origin("paths", "data_dir")
+        yield _Finding("warn", "data directory", f"{data} is not a directory ({origin})")
 
 
 def _self_test() -> _Finding:

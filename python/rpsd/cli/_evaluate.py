@@ -19,8 +19,8 @@ from rpsd.cli.files import Table, choose_columns, read_numbers, read_table, read
 @click.argument("original")
 @click.argument("denoised")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
-@click.option("--time", metavar="COLUMN", help="Time column of both files; found by itself where that is unambiguous.")
-@click.option("--value", "values", metavar="COLUMN", multiple=True, help="Price column of both files; may be repeated.")
+@click.option("--time", metavar="COLUMN", help="Time column of both files.")
+@click.option("--value", "values", metavar="COLUMN", multiple=True, help="Price column; may be repeated.")
 @guardrail_options
 def evaluate(
     original: str,
@@ -41,10 +41,13 @@ def evaluate(
     data_dir = str(config.paths.data_path)
     before, after = read_table(original, data_dir), read_table(denoised, data_dir)
     if before.rows != after.rows:
-        raise InputError(f"{after.name}: {after.rows} rows, where {before.name} has {before.rows}; allowed: the same rows")
+        raise InputError(
+            f"{after.name}: {after.rows} rows where {before.name} has {before.rows}; allowed: the same rows"
+        )
     time_column, columns = choose_columns(before, time, values)
     names = [before.columns[column] for column in columns]
-    other_time, others = choose_columns(after, None if time_column is None else before.columns[time_column], names)
+    time_name = None if time_column is None else before.columns[time_column]
+    other_time, others = choose_columns(after, time_name, names, no_time=time_column is None)
     if time_column is not None and other_time is not None:
         _check_same_times(before, time_column, after, other_time)
     reports: list[tuple[str, Report]] = []

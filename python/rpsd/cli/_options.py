@@ -46,7 +46,7 @@ def _with_options(
 ) -> Callable[..., Any]:
     # The last decorator is the first in --help.
     for section, keys in reversed(wanted.items()):
-        for field in reversed(fields(SECTIONS[section]).values()):
+        for field in reversed(list(fields(SECTIONS[section]).values())):
             if keys is None or field.name in keys:
                 command = _option(section, field)(command)
     return click.option("--config", "config_path", metavar="YAML", help="Configuration file.")(command)

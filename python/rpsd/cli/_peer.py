@@ -23,6 +23,7 @@ def pywavelets_chain(x: _F64) -> _F64:
     shrunk = [approximation]
     for detail in details:
         signal = max(float(np.mean(detail**2)) - variance, 0.0) ** 0.5
-        shrunk.append(pywt.threshold(detail, variance / signal, "soft") if signal > 0 else np.zeros_like(detail))
+        soft = pywt.threshold(detail, variance / signal, "soft") if signal > 0 else np.zeros_like(detail)
+        shrunk.append(soft)
     out: _F64 = pywt.waverec(shrunk, "db4", mode="symmetric")[: len(x)]
     return out

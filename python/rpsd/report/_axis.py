@@ -113,7 +113,8 @@ def _choose_ticks(all_stamps: npt.NDArray[Any]) -> tuple[_I64, str]:
         if len(changes) <= _MOST_TICKS:
             if len(changes) < _FEWEST_TICKS:
                 break
-            return stride * _thinned(changes, len(stamps)), "day and minute" if within_a_day and days == 2 else style
+            both = within_a_day and days == 2
+            return stride * _thinned(changes, len(stamps)), "day and minute" if both else style
     span = stamps[-1] - stamps[0]
     short = "second" if span < np.timedelta64(1, "h") else "day and minute"
     return _even(len(all_stamps), 5), short if span < np.timedelta64(60, "D") else "month"
@@ -123,6 +124,6 @@ def _thinned(ticks: _I64, n: int) -> _I64:
     """Drop ticks whose texts would touch the one after: the first period is the one that may be cut short."""
     kept = [int(ticks[-1])]
     for tick in ticks[-2::-1]:
-        if kept[-1] - tick >= n / 12:
+        if kept[-1] - tick >= n / 10:
             kept.append(int(tick))
     return np.array(kept[::-1], np.int64)

@@ -21,7 +21,7 @@ _F64 = npt.NDArray[np.float64]
 _RAW: Final = "#9aa5b1"
 _DENOISED: Final = "#b3261e"
 _REMOVED: Final = "#1f5f8b"
-# Above this many points a line is drawn as the range of each of so many stretches: no eye sees the difference.
+# Above this many points a line is drawn as the range of each of so many stretches: it looks the same.
 _MOST_POINTS: Final = 8000
 _DPI: Final = 120
 
@@ -114,8 +114,9 @@ def _dress(both: tuple[Axes, Axes], axis: PositionAxis, n: int) -> None:
         # Above the axes, where no line can run under it.
         axes.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=3, frameon=False, borderaxespad=0.1)
     if len(axis.breaks) and len(axis.breaks) <= 60:
-        upper.set_title("dotted: session breaks (nights and weekends take no room)", loc="left", fontsize=9, color="0.35")
-    upper.set_xlim(-0.01 * n - 0.5, 1.01 * n - 0.5)
+        note = "dotted: session breaks (nights and weekends take no room)"
+        upper.set_title(note, loc="left", fontsize=9, color="0.35")
+    upper.set_xlim(-0.01 * n - 0.5, 1.01 * n + (0.5 if n == 0 else -0.5))
     lower.set_xlabel(axis.title)
     if axis.labels:
         lower.set_xticks(axis.ticks, axis.labels)

@@ -14,7 +14,9 @@ TIME_NAMES: Final = ("timestamp", "datetime", "time", "date")
 VALUE_NAMES: Final = ("price", "close", "adj close", "last", "mid", "value")
 
 
-def choose_columns(table: Table, time: str | None, values: Sequence[str]) -> tuple[int | None, list[int]]:
+def choose_columns(
+    table: Table, time: str | None, values: Sequence[str], *, no_time: bool = False
+) -> tuple[int | None, list[int]]:
     """Return the index of the time column, or None, and those of the value columns.
 
     Parameters
@@ -25,6 +27,8 @@ def choose_columns(table: Table, time: str | None, values: Sequence[str]) -> tup
         Name given by the user, or None to look for one.
     values : sequence of str
         Names given by the user, or empty to look for one.
+    no_time : bool
+        The user wants none; a column that looks like times still is not taken for the values.
 
     Raises
     ------
@@ -34,8 +38,9 @@ def choose_columns(table: Table, time: str | None, values: Sequence[str]) -> tup
     named = list(dict.fromkeys(_find(table, value, "--value") for value in values))
     time_column = _find_time(table, named) if time is None else _find(table, time, "--time")
     if time_column in named:
-        raise InputError(f'{table.name}: column "{table.columns[time_column]}" is named by both --time and --value')
-    return time_column, named or [_find_value(table, time_column)]
+        raise InputError(f'{table.name}: column "{time}" is named by both --time and --value')
+    named = named or [_find_value(table, time_column)]
+    return None if no_time else time_column, named
 
 
 def _find(table: Table, name: str, option: str) -> int:
@@ -43,8 +48,9 @@ def _find(table: Table, name: str, option: str) -> int:
     if len(matches) == 1:
         return matches[0]
     if matches:
-        raise InputError(f'{table.name}: {len(matches)} columns are named "{name}" ({option}); allowed: a unique name')
-    raise InputError(f'{table.name}: no column "{name}" ({option}); the file has {_listed(table, range(len(table.columns)))}')
+        raise InputError(f'{table.name}: {len(matches)} columns are named "{name}" ({option}); rename them')
+    known = _listed(table, range(len(table.columns)))
+    raise InputError(f'{table.name}: no column "{name}" ({option}); the file has {known}')
 
 
 def _find_time(table: Table, taken: Sequence[int]) -> int | None:
@@ -76,7 +82,8 @@ def _find_value(table: Table, time: int | None) -> int:
             f"{table.name}: several columns may hold the prices: {_listed(table, known or numeric)}; "
             "choose with --value NAME (may be repeated)"
         )
-    raise InputError(f"{table.name}: no column of numbers beside the time; the file has {_listed(table, others)}")
+    present = _listed(table, others)
+    raise InputError(f"{table.name}: no column of numbers beside the time; the file has {present}")
 
 
 def _listed(table: Table, columns: Sequence[int]) -> str:

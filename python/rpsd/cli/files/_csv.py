@@ -29,7 +29,7 @@ class CsvTable:
         self._cells = split(data, name)
         self.columns = self._cells.header
         self.rows = len(self._cells.starts)
-        self._decimal_comma: dict[int, bool] = {}
+        self._read: dict[int, tuple[_F64, bool]] = {}
 
     @property
     def mends(self) -> tuple[str, ...]:
@@ -54,7 +54,7 @@ class CsvTable:
         """Read a column as float64, missing as NaN."""
         semicolon = self._cells.delimiter == b";"
         values, comma = _numbers.read_numbers(self._text(column), comma_allowed=semicolon)
-        self._decimal_comma[column] = comma
+        self._read[column] = values, comma
         return values
 
     def times(self, column: int) -> Times:
@@ -64,7 +64,8 @@ class CsvTable:
     def replaced(self, values: Mapping[int, _F64], metadata: Mapping[str, Any]) -> list[Any]:
         """Return the pieces of the same file with new numbers; CSV has no place for metadata.
 
-        A cell whose new value is NaN keeps its text where it was missing before, and says NaN where it was not.
+        A cell whose number did not change, or was missing, keeps its text; numbers of the columns to replace
+        must have been read before.
         """
         import pyarrow as pa
         import pyarrow.compute as pc
@@ -90,13 +91,10 @@ class CsvTable:
         import pyarrow as pa
         import pyarrow.compute as pc
 
-        text = _numbers.write_numbers(values, comma=self._decimal_comma[column])
-        missing = np.isnan(values)
-        if not missing.any():
-            return text
-        was_missing = np.isnan(self.numbers(column))
-        kept = pc.if_else(pa.array(was_missing), self._text(column), pa.scalar("NaN", pa.large_string()))
-        return pc.if_else(pa.array(missing), kept, text)
+        before, comma = self._read[column]
+        text = _numbers.write_numbers(values, comma=comma)
+        kept = (values == before) | np.isnan(before)
+        return pc.if_else(pa.array(kept), self._text(column), text) if kept.any() else text
 
     def _text(self, column: int) -> Any:
         return _take(self._cells.data, self._cells.starts[:, column], self._cells.stops[:, column])
@@ -110,7 +108,7 @@ def _take(data: bytes, starts: npt.NDArray[np.int64], stops: npt.NDArray[np.int6
     """Return the given stretches of a UTF-8 text, in order and not overlapping, as a large_string array."""
     import pyarrow as pa
 
-    # Arrow strings share their ends: make an array of stretches and what lies between, and keep every second one.
+    # Arrow strings share their ends: make an array of the stretches and what lies between, keep every second.
     offsets = np.empty(2 * len(starts), np.int64)
     offsets[0::2], offsets[1::2] = starts, stops
     both = pa.LargeStringArray.from_buffers(len(offsets) - 1, pa.py_buffer(offsets), pa.py_buffer(data))

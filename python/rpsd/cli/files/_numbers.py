@@ -36,7 +36,7 @@ class BadCell(Exception):
 
 
 def looks_numeric(cells: list[str]) -> bool:
-    """Tell whether most of the cells that are not missing are numbers (one bad cell must not hide a column)."""
+    """Tell whether most cells that are not missing are numbers: one bad cell must not hide a column."""
     present = [cell.strip() for cell in cells if cell.strip().lower() not in MISSING]
     numbers = sum(_NUMBER.fullmatch(cell) is not None for cell in present)
     return 2 * numbers > len(present)
@@ -61,16 +61,23 @@ def read_numbers(text: Any, *, comma_allowed: bool) -> tuple[_F64, bool]:
     infinite = np.isinf(values)
     if infinite.any():
         row = int(np.argmax(infinite))
-        raise BadCell(row, f"{text[row].as_py()!r} is infinite; allowed: a finite number, or an empty cell for missing")
+        raise BadCell(
+            row, f"{text[row].as_py()!r} is infinite; allowed: a finite number, or empty for missing"
+        )
     return values, comma
 
 
 def write_numbers(values: _F64, *, comma: bool) -> Any:
-    """Return the shortest texts that read back as the same numbers, as a pyarrow large_string array."""
+    """Return the shortest texts that read back as the same numbers, as a pyarrow large_string array.
+
+    NaN is written as a word, as an empty cell alone on its line would be a blank line.
+    """
     import pyarrow as pa
     import pyarrow.compute as pc
 
     text = pc.cast(pa.array(values), pa.large_string())
+    if np.isnan(values).any():
+        text = pc.if_else(pa.array(np.isnan(values)), pa.scalar("NaN", pa.large_string()), text)
     return pc.replace_substring(text, ".", ",") if comma else text
 
 

@@ -44,14 +44,14 @@ class ParquetTable:
 
     def looks_numeric(self, column: int) -> bool:
         """Tell whether a column holds numbers."""
-        import pyarrow.types as types
+        from pyarrow import types
 
         kind = self._table.schema.field(column).type
         return bool(types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind))
 
     def looks_like_time(self, column: int) -> bool:
         """Tell whether a column holds times, by its type or as text."""
-        import pyarrow.types as types
+        from pyarrow import types
 
         kind = self._table.schema.field(column).type
         if types.is_string(kind) or types.is_large_string(kind):
@@ -77,7 +77,7 @@ class ParquetTable:
     def times(self, column: int) -> Times:
         """Read a column as times."""
         import pyarrow as pa
-        import pyarrow.types as types
+        from pyarrow import types
 
         data = self._table.column(column).combine_chunks()
         if types.is_string(data.type) or types.is_large_string(data.type):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Find the cells of a delimited text by their byte offsets, so that everything else can be kept as it came."""
+"""Find the cells of a delimited text by byte offset, so that all else can be kept as it came."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _NOT_TEXT: Final = {
     b"\xff\xfe": "UTF-16 text; save it as UTF-8",
     b"\xfe\xff": "UTF-16 text; save it as UTF-8",
 }
-_NUMBER_OR_DATE: Final = re.compile(r"[+-]?(\d+[.,]?\d*|[.,]\d+)(e[+-]?\d+)?|\d{4}-\d\d(-\d\d.*)?", re.IGNORECASE)
+_NUMBER_OR_DATE: Final = re.compile(r"[+-]?(\d+[.,]?\d*|[.,]\d+)([eE][+-]?\d+)?|\d{4}-\d\d(-\d\d.*)?")
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +68,7 @@ def split(data: bytes, name: str) -> Cells:
         data = data[len(_BOM) :]
         mends.append("the byte-order mark at the start was removed")
     if not data.strip():
-        raise InputError(f"{name}: the file is empty; a header line with column names and data rows are needed")
+        raise InputError(f"{name}: the file is empty; needed: a header line with column names, and data rows")
     newline = b"\n" if b"\n" in data or b"\r" not in data else b"\r"
     delimiter = _find_delimiter(data, newline)
     starts, stops, ends_line = _find_cells(data, delimiter, newline, name)
@@ -79,7 +79,8 @@ def split(data: bytes, name: str) -> Cells:
         mends.append(f"{int(blank.sum())} blank line(s) skipped, the first is line {first}")
         starts, stops, ends_line = starts[~blank], stops[~blank], ends_line[~blank]
     if b'"' in data:
-        inside = (stops - starts >= 2) & (np.frombuffer(data, np.uint8)[np.minimum(starts, len(data) - 1)] == _QUOTE)
+        text = np.frombuffer(data, np.uint8)
+        inside = (stops - starts >= 2) & (text[np.minimum(starts, len(data) - 1)] == _QUOTE)
         starts, stops = starts + inside, stops - inside
     columns = int(np.argmax(ends_line)) + 1
     header = tuple(_name(data[a:b]) for a, b in zip(starts[:columns], stops[:columns], strict=True))
@@ -90,7 +91,8 @@ def split(data: bytes, name: str) -> Cells:
         )
     starts, stops, ends_line = starts[columns:], stops[columns:], ends_line[columns:]
     _check_rectangular(data, newline, starts, ends_line, columns, name)
-    return Cells(data, delimiter, newline, header, starts.reshape(-1, columns), stops.reshape(-1, columns), tuple(mends))
+    starts, stops = starts.reshape(-1, columns), stops.reshape(-1, columns)
+    return Cells(data, delimiter, newline, header, starts, stops, tuple(mends))
 
 
 def _check_is_text(data: bytes, name: str) -> None:

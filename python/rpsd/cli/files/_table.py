@@ -61,7 +61,7 @@ class Table(Protocol):
         """Read a column as times; BadCell where a cell is none."""
 
     def replaced(self, values: Mapping[int, _F64], metadata: Mapping[str, Any]) -> list[Any]:
-        """Return the pieces (bytes or buffers) of a file whose columns have new values, all else as it came."""
+        """Return the pieces (bytes or buffers) of the file with new values in some columns."""
 
 
 def read_bytes(path: str, data_dir: str = ".") -> tuple[bytes, str]:
@@ -75,7 +75,7 @@ def read_bytes(path: str, data_dir: str = ".") -> tuple[bytes, str]:
     try:
         return full.read_bytes(), os.fspath(full)
     except OSError as error:
-        where = "" if data_dir == "." or full == Path(path) else f' (relative to the data directory "{data_dir}")'
+        where = "" if full == Path(path) else f' (in the data directory "{data_dir}")'
         raise RpsdError(f"cannot read {full}: {error.strerror}{where}") from None
 
 
@@ -107,7 +107,8 @@ def read_times(table: Table, column: int) -> tuple[Times, list[str]]:
         duplicates, row = check_order(times)
     notes = [times.note] if times.note else []
     if duplicates:
-        notes.append(f"{duplicates} duplicate timestamp(s) kept in file order, the first at {table.place(row)}")
+        first = table.place(row)
+        notes.append(f"{duplicates} duplicate timestamp(s) kept in file order, the first at {first}")
     return times, [f'column "{table.columns[column]}": {note}' for note in notes]
 
 

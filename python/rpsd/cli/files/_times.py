@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import operator
 import re
 from dataclasses import dataclass
 from typing import Any, Final, Literal
@@ -101,7 +102,7 @@ def check_order(times: Times) -> tuple[int, int]:
     if back.any():
         row = int(np.argmax(back)) + 1
         before, here = show_time(times, row - 1), show_time(times, row)
-        hint = "the file runs from new to old: reverse it" if (steps <= zero).all() else "sort the file by time"
+        hint = "the file runs from new to old: reverse it" if (steps <= zero).all() else "sort the file"
         raise BadCell(row, f"{here} comes after {before}; allowed: times that do not go back ({hint})")
     same = steps == zero
     return int(same.sum()), int(np.argmax(same)) + 1 if same.any() else 0
@@ -131,7 +132,7 @@ def _from_numbers(values: npt.NDArray[Any]) -> Times:
         ns = whole.astype(np.int64) * per + np.round((values - whole) * per).astype(np.int64)
     else:
         ns = values.astype(np.int64) * per
-    return Times(ns.view("datetime64[ns]"), "UTC", f"integers read as an epoch in {unit}")
+    return Times(ns.view("datetime64[ns]"), "UTC")
 
 
 def _offsets_note(text: Any) -> str:
@@ -150,17 +151,15 @@ def _blame(text: Any) -> BadCell:
     """Find the first cell that does not read as the first one does."""
     import pyarrow as pa
 
-    kinds = (pa.timestamp("ns", tz="UTC"), pa.timestamp("ns"), pa.int64(), pa.float64())
-    rows = [first_failure(text, kind) or 0 for kind in kinds]
-    row = max(rows)
+    zoned, local = pa.timestamp("ns", tz="UTC"), pa.timestamp("ns")
+    failures = {kind: first_failure(text, kind) or 0 for kind in (zoned, local, pa.int64(), pa.float64())}
+    kind, row = max(failures.items(), key=operator.itemgetter(1))
     cell = text[row].as_py()
-    kind = kinds[rows.index(row)]
-    others = [k for k in kinds if k != kind and pa.types.is_timestamp(k) and first_failure(text.slice(row, 1), k) is None]
     if not cell:
         return BadCell(row, f"the time is missing; allowed: {_ALLOWED}")
-    if row and others and pa.types.is_timestamp(kind):
+    other = {zoned: local, local: zoned}.get(kind)
+    if row and other is not None and first_failure(text.slice(row, 1), other) is None:
         before = text[row - 1].as_py()
-        return BadCell(
-            row, f"{cell!r} after {before!r} mixes times with and without a zone; allowed: all with, or all without"
-        )
-    return BadCell(row, f"{cell!r} is not a time; allowed: {_ALLOWED}, the same in every row")
+        both = "mixes times with and without a zone; allowed: all with, or all without"
+        return BadCell(row, f"{cell!r} after {before!r} {both}")
+    return BadCell(row, f"{cell!r} is not a time; allowed: {_ALLOWED}, the same in every row, or --no-time")

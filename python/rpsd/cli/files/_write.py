@@ -15,7 +15,7 @@ from rpsd._errors import RpsdError
 
 
 class Outputs:
-    """Files that appear together: each is written as ``NAME.<token>.tmp`` beside its place, then all are renamed.
+    """Files that appear together: each is written as NAME.<token>.tmp beside its place, then all renamed.
 
     Leaving the ``with`` block without `commit` removes the temporaries and leaves what was there before.
     A device or a pipe, such as /dev/stdout, cannot be renamed over and is written by `commit`.

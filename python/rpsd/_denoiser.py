@@ -1,0 +1,249 @@
+# SPDX-License-Identifier: MIT
+"""The denoiser: options validated once, then run on any input from any thread."""
+
+import os
+import warnings
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from rpsd import _core
+from rpsd._errors import ConfigError, GuardrailError, InputError, RpsdWarning
+from rpsd._mirror import Batch, Mirror, checked_threads, mirror, raise_from_core
+from rpsd._options import Guardrails, Options, make_guardrails, make_options, require_available, resolve
+from rpsd._result import NoiseModel, Report, Result, make_report
+from rpsd._wavelet import filter_bank
+
+if TYPE_CHECKING:
+    from rpsd._config import Config
+
+_METRICS = ("correlation", "rmse", "trend", "power", "score")
+_AUTO_LEVEL = -1
+
+
+class Denoiser:
+    """A denoiser whose options have been validated once.
+
+    Immutable; may be used from any number of threads at once. The GIL is released while it works.
+
+    Parameters
+    ----------
+    config : Config, Options, str, os.PathLike or None
+        Where options and guardrails come from: a loaded configuration, options, or the path of a
+        YAML file (loaded with `rpsd.load_config`, so that files in the standard places and RPSD_
+        variables count too). None: the defaults alone; no file or variable is read.
+    guardrails : Guardrails, mapping or None
+        Thresholds and policy; overrides those of config.
+    **options
+        The options of docs/config.md by name (method, wavelet, level, threshold_mode, ...); they
+        override those of config.
+
+    Attributes
+    ----------
+    options : Options
+        With every ``auto`` but the level's replaced by what it stands for.
+    guardrails : Guardrails
+
+    Raises
+    ------
+    ConfigError
+        For an unknown option, a bad value, or one that this release does not have yet.
+
+    Notes
+    -----
+    In this release ``method="auto"`` stands for ``method="wavelet"`` with db4, 4 levels (fewer for
+    a short series), BayesShrink [1]_ soft thresholds and the median absolute deviation of the
+    finest details as the noise [2]_. That textbook chain takes price steps for noise: it makes
+    series worse whose noise is small beside their steps (see docs/method.md).
+
+    References
+    ----------
+    .. [1] S. G. Chang, B. Yu, M. Vetterli, "Adaptive wavelet thresholding for image denoising and
+       compression", IEEE Trans. Image Processing 9(9), 2000.
+    .. [2] D. L. Donoho, I. M. Johnstone, "Ideal spatial adaptation by wavelet shrinkage",
+       Biometrika 81(3), 1994.
+
+    Examples
+    --------
+    >>> import numpy as np, rpsd
+    >>> prices = 100 + np.cumsum(np.random.default_rng(0).normal(size=1000))
+    >>> denoiser = rpsd.Denoiser(wavelet="sym8", use_fir_filter=True, fir_cutoff=0.2)
+    >>> denoiser.denoise(prices).shape
+    (1000,)
+    """
+
+    __slots__ = ("_core", "guardrails", "options")
+
+    options: Options
+    guardrails: Guardrails
+
+    def __init__(
+        self,
+        config: "Config | Options | str | os.PathLike[str] | None" = None,
+        *,
+        guardrails: Guardrails | Mapping[str, Any] | None = None,
+        **options: Any,
+    ) -> None:
+        base, rails = settings(config)
+        base = make_options(base, **options)
+        self.guardrails = merged_guardrails(guardrails, rails)
+        require_available(base)
+        require_available(self.guardrails)
+        self.options = resolve(base)
+        self._core = _build(self.options)
+
+    def __repr__(self) -> str:
+        return f"Denoiser({self.options!r})"
+
+    def denoise(self, x: Any, *, axis: int = -1, out: npt.NDArray[Any] | None = None, threads: int = 1) -> Any:
+        """Return the denoised input; see `rpsd.denoise`."""
+        if self.guardrails.policy != "report":
+            result = self.run(x, axis=axis, threads=threads)
+            if out is None:
+                return result.values
+            out = _checked_out(out, result.values)
+            out[...] = result.values
+            return out
+        source = mirror(x, axis)
+        outputs = [self._run_batch(batch, threads)[0] for batch in source.batches]
+        values = source.rebuild(outputs)
+        if out is None:
+            return values
+        out = _checked_out(out, values)
+        out[...] = values
+        return out
+
+    def run(self, x: Any, *, axis: int = -1, threads: int = 1) -> Result:
+        """Denoise and report.
+
+        Parameters are those of `rpsd.denoise`.
+
+        Returns
+        -------
+        Result
+            For one series its fields are scalars, for a batch arrays with one value per series.
+
+        Raises
+        ------
+        GuardrailError
+            Where a check fails under the policy ``raise``; it carries the report.
+
+        Examples
+        --------
+        >>> import numpy as np, rpsd
+        >>> x = 100 + np.cumsum(np.random.default_rng(0).normal(size=500))
+        >>> result = rpsd.Denoiser().run(x)
+        >>> result.action, result.level, result.lookahead is None
+        ('denoised', 4, True)
+        """
+        source = mirror(x, axis)
+        runs = [self._run_batch(batch, threads) for batch in source.batches]
+        outputs = [run[0] for run in runs]
+        noise_sd, level, missing, changed = (source.per_series([run[1][k] for run in runs]) for k in range(4))
+        report = measured_report(source, source.stacked(), source.stacked(outputs), self.guardrails, threads)
+        self._apply_policy(report)
+        unknown = noise_sd * np.nan
+        estimated = self.options.threshold_mode != "none"
+        kind = self.options.noise if isinstance(self.options.noise, str) else "given"
+        action = np.where(changed, "denoised", "passthrough")
+        return Result(
+            values=source.rebuild(outputs),
+            report=report,
+            noise=NoiseModel(noise_sd, unknown, unknown, unknown, unknown, kind if estimated else "none"),
+            lookahead=self.options.lookahead,
+            warmup=0,
+            action=action.item() if source.shape == () else action,
+            level=level,
+            missing=missing,
+            options=self.options,
+        )
+
+    def _run_batch(self, batch: Batch, threads: int) -> tuple[Batch, tuple[npt.NDArray[Any], ...]]:
+        out = np.empty_like(batch)
+        try:
+            return out, self._core.run(batch, out, threads=checked_threads(threads))
+        except ValueError as error:
+            raise_from_core(error)
+
+    def _apply_policy(self, report: Report) -> None:
+        if self.guardrails.policy == "report" or np.all(report.passed):
+            return
+        message = f"guardrails breached: {report.failures()}"
+        if self.guardrails.policy == "raise":
+            raise GuardrailError(message, report)
+        warnings.warn(message, RpsdWarning, stacklevel=4)
+
+
+def settings(config: Any) -> tuple[Options, Guardrails]:
+    """Return the options and guardrails that a config argument stands for."""
+    if config is None:
+        return Options(), Guardrails()
+    if isinstance(config, Options):
+        return config, Guardrails()
+    from rpsd._config import Config, load_config
+
+    if isinstance(config, str | os.PathLike):
+        config = load_config(config)
+    if isinstance(config, Config):
+        return config.denoiser, config.guardrails
+    raise ConfigError(f"config must be a Config, Options, a path or None, got {type(config).__name__}")
+
+
+def merged_guardrails(given: Guardrails | Mapping[str, Any] | None, base: Guardrails) -> Guardrails:
+    """Return the guardrails given, or the base with the keys given on top."""
+    if given is None:
+        return base
+    return given if isinstance(given, Guardrails) else make_guardrails(base, **given)
+
+
+def _build(options: Options) -> _core.Denoiser:
+    given = isinstance(options.noise, float | int)
+    taps = np.empty(0)
+    if options.use_fir_filter:
+        from scipy.signal import firwin  # takes longer to import than all of rpsd
+
+        try:
+            taps = firwin(options.fir_taps, options.fir_cutoff, window=options.fir_window)
+        except (TypeError, ValueError) as error:
+            raise ConfigError(f"fir_window {options.fir_window!r} cannot be designed: {error}") from None
+    try:
+        return _core.Denoiser(
+            bank=filter_bank(options.wavelet),
+            boundary=options.boundary,
+            level=_AUTO_LEVEL if options.level == "auto" else options.level,
+            threshold_mode=options.threshold_mode,
+            threshold_rule=options.threshold_rule,
+            threshold_scale=options.threshold_scale,
+            noise="given" if given else str(options.noise),
+            noise_sd=float(options.noise) if given else 0.0,
+            fir_taps=taps,
+            space=options.space,
+            missing=options.missing,
+        )
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
+
+
+def measured_report(
+    source: Mirror, x: npt.NDArray[np.float64], y: npt.NDArray[np.float64], guardrails: Guardrails, threads: int
+) -> Report:
+    """Return the report on two batches that hold every series in the order of the source."""
+    try:
+        table = _core.metrics(x, y, threads=checked_threads(threads))
+    except ValueError as error:
+        raise_from_core(error)
+    metrics = {name: source.shaped(column) for name, column in zip(_METRICS, table.T, strict=True)}
+    return make_report(metrics, guardrails)
+
+
+def _checked_out(out: Any, values: Any) -> npt.NDArray[Any]:
+    if not isinstance(values, np.ndarray):
+        raise InputError(f"out is for ndarrays only, got x of type {type(values).__name__}")
+    if not isinstance(out, np.ndarray) or out.shape != values.shape or out.dtype != values.dtype:
+        got = f"{out.dtype} {out.shape}" if isinstance(out, np.ndarray) else type(out).__name__
+        raise InputError(f"out must be an ndarray of {values.dtype} {values.shape}, got {got}")
+    if not out.flags.writeable:
+        raise InputError("out must be writeable, got a read-only array")
+    return out

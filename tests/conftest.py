@@ -1,0 +1,18 @@
+# SPDX-License-Identifier: MIT
+"""What every test shares: the same Hypothesis examples in each run, and no settings from outside."""
+
+import os
+
+import hypothesis
+import pytest
+
+hypothesis.settings.register_profile("rpsd", derandomize=True, deadline=None, database=None)
+hypothesis.settings.load_profile("rpsd")
+
+
+@pytest.fixture(autouse=True)
+def no_settings_from_outside(monkeypatch):
+    """Hide RPSD_ variables; RPSD_ISA stays, as the whole suite runs under each instruction set."""
+    for name in os.environ:
+        if name.startswith("RPSD_") and name != "RPSD_ISA":
+            monkeypatch.delenv(name)
