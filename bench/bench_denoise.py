@@ -11,7 +11,9 @@ LENGTHS = (1000, 1741, 10_000, 100_000, 1_000_000)
 
 
 def textbook() -> rpsd.Denoiser:
-    return rpsd.Denoiser(method="wavelet", wavelet="db4", level=peers.LEVEL, threshold_mode="bayes", noise="mad")
+    return rpsd.Denoiser(
+        method="wavelet", wavelet="db4", level=peers.LEVEL, threshold_mode="bayes", noise="mad"
+    )
 
 
 @pytest.mark.parametrize("n", LENGTHS)

@@ -12,5 +12,7 @@ def bench_import(benchmark, module):
     benchmark.group = "import in a fresh interpreter"
     benchmark.extra_info.update(who=module, samples=0)
     benchmark.pedantic(
-        lambda: subprocess.run([sys.executable, "-c", f"import {module}"], check=True), rounds=7, warmup_rounds=1
+        lambda: subprocess.run([sys.executable, "-c", f"import {module}"], check=True),
+        rounds=7,
+        warmup_rounds=1,
     )

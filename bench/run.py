@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Run the benchmarks with their peers in one process and write RESULTS.md: python bench/run.py [-k EXPRESSION]."""
+"""Run the benchmarks with their peers in one process and write RESULTS.md: python bench/run.py [-k WORDS]."""
 
 import json
 import platform
@@ -52,11 +52,13 @@ def table(records: list[dict]) -> list[str]:
     lines = []
     for group, rows in groups.items():
         ours = rows[0]["stats"]["median"]
-        lines += [f"## {group}", "", "| who | median | ns a sample | ratio to the first row |", "| --- | ---: | ---: | ---: |"]
+        lines += [f"## {group}", "", "| who | median | ns a sample | ratio to the first row |"]
+        lines.append("| --- | ---: | ---: | ---: |")
         for row in rows:
             median, samples = row["stats"]["median"], row["extra_info"]["samples"]
             per_sample = f"{median / samples * 1e9:.2f}" if samples else ""
-            lines.append(f"| {row['extra_info']['who']} | {duration(median)} | {per_sample} | {median / ours:.2f} |")
+            who = row["extra_info"]["who"]
+            lines.append(f"| {who} | {duration(median)} | {per_sample} | {median / ours:.2f} |")
         lines.append("")
     return lines
 
@@ -77,7 +79,7 @@ def main() -> None:
     lines = [
         "# Benchmark results",
         "",
-        "Written by `python bench/run.py`. Medians; each table's rows were measured in one run, one after the other.",
+        "Written by `python bench/run.py`: medians; the rows of a table were measured one after the other.",
         "Times vary with the machine and what else it does: read the ratios.",
         "",
         f"- Machine: {processor()}, {platform.system()} {platform.machine()}",

@@ -65,7 +65,8 @@ def test_series_keeps_index_zone_name_and_dtype():
 def test_frame_is_time_by_series_and_keeps_each_column():
     index = pd.date_range("2025-01-01", periods=N, freq="min")
     frame = pd.DataFrame(
-        {"a": prices(seed=1), "b": prices(seed=2).astype("f4"), "c": np.arange(N), "d": prices(seed=4)}, index=index
+        {"a": prices(seed=1), "b": prices(seed=2).astype("f4"), "c": np.arange(N), "d": prices(seed=4)},
+        index=index,
     )
     frame.columns = pd.Index(["x", "x", 3, ("t", 1)], tupleize_cols=False, name="field")
     result = rpsd.denoise(frame)
@@ -176,7 +177,9 @@ def test_each_option_changes_the_result(change):
     assert not np.array_equal(rpsd.denoise(x, **{**BASE, **change}), rpsd.denoise(x, **BASE))
 
 
-@pytest.mark.parametrize("change", [{"fir_cutoff": 0.3}, {"fir_taps": 31}, {"fir_window": "hamming"}], ids=str)
+@pytest.mark.parametrize(
+    "change", [{"fir_cutoff": 0.3}, {"fir_taps": 31}, {"fir_window": "hamming"}], ids=str
+)
 def test_each_fir_option_changes_the_result(change):
     x = prices()
     base = {**BASE, "use_fir_filter": True}
@@ -282,7 +285,7 @@ def test_nothing_is_written_where_one_series_is_bad():
 def test_time_index_backwards_missing_and_repeated():
     index = pd.date_range("2025-01-01", periods=4, freq="min")
     values = [1.0, 2.0, 3.0, 4.0]
-    with pytest.raises(rpsd.InputError, match="back in time.*row 1"):
+    with pytest.raises(rpsd.InputError, match=r"back in time.*row 1"):
         rpsd.denoise(pd.Series(values, index=index[[1, 0, 2, 3]]))
     with pytest.raises(rpsd.InputError, match="NaT at row 2"):
         rpsd.denoise(pd.Series(values, index=index.where(index != index[2])))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+
 from rpsd import _config
 from rpsd._config import SECTIONS, Config, load_config
 from rpsd._errors import ConfigError

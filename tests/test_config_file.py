@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from rpsd import _config
 from rpsd._config import Config, load_config
 from rpsd._errors import ConfigError

@@ -5,6 +5,7 @@ import copy
 import pickle
 
 import pytest
+
 from rpsd import _errors
 
 ERRORS = ["ConfigError", "InputError", "GuardrailError", "CausalityError", "StateError"]

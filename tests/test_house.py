@@ -50,11 +50,23 @@ def test_one_version():
 
 
 def test_import_loads_numpy_and_nothing_heavier():
-    code = "import sys, json; before = set(sys.modules); import rpsd; print(json.dumps(sorted(set(sys.modules) - before)))"
+    code = (
+        "import sys, json; old = set(sys.modules); import rpsd; print(json.dumps([*set(sys.modules) - old]))"
+    )
     run = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     loaded = {name.split(".")[0] for name in json.loads(run.stdout)}
     assert "numpy" in loaded
-    assert not loaded & {"scipy", "pywt", "pandas", "matplotlib", "pyarrow", "rich", "click", "yaml", "asyncio"}
+    assert not loaded & {
+        "scipy",
+        "pywt",
+        "pandas",
+        "matplotlib",
+        "pyarrow",
+        "rich",
+        "click",
+        "yaml",
+        "asyncio",
+    }
 
 
 def test_modules_import_downwards_only():
@@ -73,7 +85,7 @@ def test_modules_import_downwards_only():
 
 
 def _inside_function(path, wanted):
-    """An import that runs later may look sideways: _api loads a configuration that it is given the path of."""
+    """An import that runs later may look sideways: a Denoiser loads the configuration at a path."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.FunctionDef) and node.lineno < wanted.lineno <= node.end_lineno:
             return True
@@ -94,7 +106,9 @@ def test_files_stay_under_400_lines(folder):
 def test_readme_example_runs(tmp_path):
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     example = re.search(r"```python\n(.*?)```", text, re.DOTALL).group(1)
-    run = subprocess.run([sys.executable, "-c", example], check=True, capture_output=True, text=True, cwd=tmp_path)
+    run = subprocess.run(
+        [sys.executable, "-c", example], check=True, capture_output=True, text=True, cwd=tmp_path
+    )
     gain = float(re.search(r"gain (-?[\d.]+) dB", run.stdout).group(1))
     assert gain > 3
 

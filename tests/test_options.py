@@ -3,6 +3,7 @@
 
 import msgspec
 import pytest
+
 from rpsd._core import __version__
 from rpsd._errors import ConfigError
 from rpsd._options import (
@@ -10,10 +11,10 @@ from rpsd._options import (
     Options,
     make_guardrails,
     make_options,
-    option_fields,
     require_available,
     resolve,
 )
+from rpsd._schema import fields
 
 # The contract, typed once more by hand: default, then the words beside it.
 CONTRACT = {
@@ -77,7 +78,7 @@ WORDS = [(name, word) for name, (default, words) in CONTRACT.items() for word in
 
 
 def test_the_options_and_their_defaults_are_the_contract():
-    assert {f.name: f.default for f in option_fields()} == {
+    assert {f.name: f.default for f in (*fields(Options).values(), *fields(Guardrails).values())} == {
         **{name: default for name, (default, _) in CONTRACT.items()},
         **GUARDRAILS,
     }
@@ -220,7 +221,7 @@ def test_policies_that_are_not_built(policy):
 
 
 def test_fields_carry_what_a_command_line_needs():
-    by_name = {field.name: field for field in option_fields()}
+    by_name = {**fields(Options), **fields(Guardrails)}
     field = by_name["fir_cutoff"]
     assert (field.option, field.variable, field.kind) == ("--fir-cutoff", "RPSD_FIR_CUTOFF", float)
     assert by_name["threshold_mode"].words == ("auto", *CONTRACT["threshold_mode"][1])

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """rpsd.report: what is drawn, where ticks and session breaks stand, and that nothing overlaps."""
 
+import itertools
 import subprocess
 import sys
 
@@ -99,7 +100,12 @@ def test_an_index_is_labelled_with_its_numbers():
 
 @pytest.mark.parametrize(
     "time",
-    [sessions(), sessions(2, 120), START + np.arange(1000) * np.timedelta64(1, "ms"), np.arange(0, 10**12, 10**9)],
+    [
+        sessions(),
+        sessions(2, 120),
+        START + np.arange(1000) * np.timedelta64(1, "ms"),
+        np.arange(0, 10**12, 10**9),
+    ],
     ids=["days", "two days", "milliseconds", "large index"],
 )
 def test_nothing_overlaps_and_nothing_is_cut(time):
@@ -108,11 +114,14 @@ def test_nothing_overlaps_and_nothing_is_cut(time):
     renderer = figure.canvas.get_renderer()
     width, height = figure.bbox.width, figure.bbox.height
     ticks = [text.get_window_extent(renderer) for text in figure.axes[1].get_xticklabels() if text.get_text()]
-    for left, right in zip(ticks, ticks[1:], strict=False):
+    for left, right in itertools.pairwise(ticks):
         assert left.x1 + 2 <= right.x0
     boxes = [axes.get_legend().get_window_extent(renderer) for axes in figure.axes]
     boxes += [axes.xaxis.label.get_window_extent(renderer) for axes in figure.axes[1:]]
-    boxes += [figure.axes[0]._left_title.get_window_extent(renderer), figure._suptitle.get_window_extent(renderer)]
+    boxes += [
+        figure.axes[0]._left_title.get_window_extent(renderer),
+        figure._suptitle.get_window_extent(renderer),
+    ]
     boxes = [box for box in boxes if box.width > 0]
     for i, box in enumerate(boxes):
         assert box.x0 >= 0

@@ -74,9 +74,7 @@ def denoise(
     return Denoiser(**options).denoise(x, axis=axis, out=out, threads=threads)
 
 
-def evaluate(
-    x: Any, y: Any, guardrails: "Guardrails | Mapping[str, Any] | Config | None" = None
-) -> Report:
+def evaluate(x: Any, y: Any, guardrails: "Guardrails | Mapping[str, Any] | Config | None" = None) -> Report:
     """Measure what was done to x by comparing it with the output y.
 
     Parameters
@@ -128,7 +126,9 @@ def evaluate(
     return measured_report(source, before, after, rails, 1)
 
 
-def fir_filter(x: Any, taps: npt.ArrayLike, mode: str = "zero_phase", axis: int = -1, threads: int = 1) -> Any:
+def fir_filter(
+    x: Any, taps: npt.ArrayLike, mode: str = "zero_phase", axis: int = -1, threads: int = 1
+) -> Any:
     """Filter with given taps.
 
     Parameters

@@ -19,7 +19,7 @@ _Bank = tuple[Sequence[float], Sequence[float], Sequence[float], Sequence[float]
 __version__: Final[str]
 
 def build_info() -> dict[str, object]:
-    """version, compiler, openmp, threads_backend, isas (compiled and supported here), isa (active), cpu_count, pointer_bits."""
+    """version, compiler, threads_backend, isas (those that run here), isa (in use), cpu_count, pointer_bits."""
 
 def wavedec(
     x: npt.NDArray[_T], *, bank: _Bank, boundary: str, level: int, threads: int
@@ -31,9 +31,7 @@ def waverec(
 ) -> npt.NDArray[_T]:
     """Inverse of wavedec; an approximation one longer than its detail loses its last sample."""
 
-def fir_filter(
-    x: npt.NDArray[_T], out: npt.NDArray[_T], *, taps: _F64, mode: str, threads: int
-) -> None:
+def fir_filter(x: npt.NDArray[_T], out: npt.NDArray[_T], *, taps: _F64, mode: str, threads: int) -> None:
     """mode: zero_phase, causal, same. out may be x."""
 
 def metrics(x: _F64, y: _F64, *, threads: int) -> _F64:

@@ -97,7 +97,9 @@ class Denoiser:
     def __repr__(self) -> str:
         return f"Denoiser({self.options!r})"
 
-    def denoise(self, x: Any, *, axis: int = -1, out: npt.NDArray[Any] | None = None, threads: int = 1) -> Any:
+    def denoise(
+        self, x: Any, *, axis: int = -1, out: npt.NDArray[Any] | None = None, threads: int = 1
+    ) -> Any:
         """Return the denoised input; see `rpsd.denoise`."""
         if self.guardrails.policy != "report":
             result = self.run(x, axis=axis, threads=threads)
@@ -227,7 +229,11 @@ def _build(options: Options) -> _core.Denoiser:
 
 
 def measured_report(
-    source: Mirror, x: npt.NDArray[np.float64], y: npt.NDArray[np.float64], guardrails: Guardrails, threads: int
+    source: Mirror,
+    x: npt.NDArray[np.float64],
+    y: npt.NDArray[np.float64],
+    guardrails: Guardrails,
+    threads: int,
 ) -> Report:
     """Return the report on two batches that hold every series in the order of the source."""
     try:

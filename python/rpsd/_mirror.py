@@ -174,7 +174,8 @@ def _check_index(index: Any, name: str) -> None:
     if type(index).__name__ != "DatetimeIndex":
         return
     if index.hasnans:
-        raise InputError(f"{name}.index must have a time for each row, got NaT at row {int(index.isna().argmax())}")
+        row = int(index.isna().argmax())
+        raise InputError(f"{name}.index must have a time for each row, got NaT at row {row}")
     if not index.is_monotonic_increasing:
         backwards = np.flatnonzero(np.diff(index.asi8) < 0)[0] + 1
         raise InputError(

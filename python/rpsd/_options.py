@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The one schema of options and guardrails that Python, YAML, the environment, CLI and HTTP share."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -9,7 +9,7 @@ from msgspec import Meta
 
 from rpsd._core import __version__
 from rpsd._errors import ConfigError
-from rpsd._schema import BreaksValue, Field, WaveletValue, WindowValue, fields, shown, unknown, within
+from rpsd._schema import BreaksValue, WaveletValue, WindowValue, fields, shown, unknown, within
 
 _Auto = Literal["auto"]
 _NonNegativeInt = Annotated[int, Meta(ge=0)]
@@ -312,31 +312,3 @@ def resolve(options: Options) -> Options:
 
 def _first(value: Any, stands_for: Any) -> Any:
     return stands_for if isinstance(value, str) and value == "auto" else value
-
-
-def option_fields() -> Iterable[Field]:
-    """Yield the fields of `Options`, then of `Guardrails`: name, help, words, kind, default."""
-    yield from fields(Options).values()
-    yield from fields(Guardrails).values()
-
-
-def parse_text(name: str, text: str) -> Any:
-    """Return the value of one option or guardrail key that came as text, checked.
-
-    ``"4"`` becomes 4, ``"true"`` True, ``"0.5"`` 0.5, ``"none"`` or ``"null"`` None where None is
-    allowed, and a word of the option stays a word.
-
-    Raises
-    ------
-    ConfigError
-        For an unknown name or a value that is not allowed.
-
-    Examples
-    --------
-    >>> parse_text("level", "4"), parse_text("lookahead", "none"), parse_text("outliers", "none")
-    (4, None, 'none')
-    """
-    known = {field.name: field for field in option_fields()}
-    if name not in known:
-        raise unknown("option", name, known)
-    return known[name].parse(text)

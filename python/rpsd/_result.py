@@ -70,7 +70,8 @@ class Report:
         for check in self.checks:
             if np.ndim(check.passed) == 0:
                 if not check.passed:
-                    failed.append(f"{check.name} {check.value:.4g}, must be {check.relation} {check.threshold:g}")
+                    bound = f"{check.relation} {check.threshold:g}"
+                    failed.append(f"{check.name} {check.value:.4g}, must be {bound}")
             elif not np.all(check.passed):
                 count = np.size(check.passed) - np.count_nonzero(check.passed)
                 failed.append(f"{check.name} in {count} series, must be {check.relation} {check.threshold:g}")
@@ -94,9 +95,7 @@ def make_report(metrics: dict[str, Any], guardrails: Guardrails) -> Report:
             )
         )
     passed = np.logical_and.reduce([check.passed for check in checks], axis=0)
-    return Report(
-        **metrics, passed=bool(passed) if np.ndim(passed) == 0 else passed, checks=tuple(checks)
-    )
+    return Report(**metrics, passed=bool(passed) if np.ndim(passed) == 0 else passed, checks=tuple(checks))
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,10 @@ _BOUNDARIES = (
 _COEFFICIENT_DTYPES = frozenset(map(np.dtype, (np.float32, np.float64, np.complex64, np.complex128)))
 
 
+class _AxisError(InputError, np.exceptions.AxisError):
+    """An axis that the data does not have, by NumPy's name as well, which PyWavelets' callers may catch."""
+
+
 def wavedec(
     data: Any, wavelet: Any, mode: Any = "symmetric", level: int | None = None, axis: int = -1
 ) -> list[_Array]:
@@ -78,7 +82,7 @@ def wavedec(
     bank = filter_bank(wavelet)
     boundary = _boundary(mode)
     array = _as_array(data, "data")
-    axis = checked_axis(axis, array.ndim, "data")
+    axis = _checked_axis(axis, array.ndim, "data")
     n = array.shape[axis]
     level = _checked_level(level, n, len(bank[0]))
     if level == 0:
@@ -143,7 +147,7 @@ def waverec(coeffs: Sequence[Any], wavelet: Any, mode: Any = "symmetric", axis: 
     known = [c for c in arrays if c is not None]
     if arrays[0] is None and arrays[1] is None:
         raise InputError("coeffs[0] and coeffs[1] must not both be None")
-    axis = checked_axis(axis, known[0].ndim, "coeffs")
+    axis = _checked_axis(axis, known[0].ndim, "coeffs")
     lengths = _checked_lengths(arrays, axis, len(bank[0]), boundary)
     layout = _Layout(known[0].shape, axis, _coefficient_dtype(known))
     rows = [
@@ -207,14 +211,13 @@ def _boundary(mode: Any) -> str:
         return mode
     import pywt
 
-    modes = pywt.Modes
+    members = {int(getattr(pywt.Modes, name)): str(name) for name in pywt.Modes.modes}
     try:
-        # Knows the members, and warns of the short names that PyWavelets is giving up.
-        member = modes.from_object(mode)
-    except (TypeError, ValueError):
+        # from_object warns of the short names that PyWavelets is giving up.
+        return members[int(pywt.Modes.from_object(mode))]
+    except (KeyError, TypeError, ValueError):
         allowed = ", ".join(_BOUNDARIES)
         raise InputError(f"mode must be one of {allowed} or a member of pywt.Modes, got {mode!r}") from None
-    return {int(getattr(modes, name)): str(name) for name in modes.modes}[int(member)]
 
 
 def _as_array(values: Any, name: str) -> _Array:
@@ -222,6 +225,13 @@ def _as_array(values: Any, name: str) -> _Array:
         return np.asarray(values)
     except ValueError as error:
         raise InputError(f"{name} must be an array of numbers: {error}") from None
+
+
+def _checked_axis(axis: Any, ndim: int, name: str) -> int:
+    try:
+        return checked_axis(axis, ndim, name)
+    except InputError as error:
+        raise _AxisError(str(error)) from None
 
 
 def _checked_level(level: Any, n: int, taps: int) -> int:

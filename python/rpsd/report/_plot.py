@@ -116,7 +116,8 @@ def _dress(both: tuple[Axes, Axes], axis: PositionAxis, n: int) -> None:
     if len(axis.breaks) and len(axis.breaks) <= 60:
         note = "dotted: session breaks (nights and weekends take no room)"
         upper.set_title(note, loc="left", fontsize=9, color="0.35")
-    upper.set_xlim(-0.01 * n - 0.5, 1.01 * n + (0.5 if n == 0 else -0.5))
+    margin = 0.01 * n + 0.5
+    upper.set_xlim(-margin, max(n - 1, 0) + margin)
     lower.set_xlabel(axis.title)
     if axis.labels:
         lower.set_xticks(axis.ticks, axis.labels)

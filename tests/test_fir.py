@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: MIT
+"""fir_filter gives SciPy's numbers: every number of taps, modes, short series, axes, float32."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from reference import fir
+from reference.agreement import worst_error
+from scipy import signal
+
+import rpsd
+
+MODES = ("zero_phase", "causal", "same")
+F64, F32 = 1e-12, 1e-5
+
+
+def scipy_filter(x, taps, mode, axis=-1):
+    n = x.shape[axis]
+    if mode == "causal":
+        return signal.lfilter(taps, 1, x, axis=axis)
+    if mode == "same":
+        start = (len(taps) - 1) // 2
+        full = np.apply_along_axis(np.convolve, axis, x, taps)
+        return np.take(full, range(start, start + n), axis=axis)
+    if len(taps) == 1:  # which filtfilt does not take
+        return x * taps[0] ** 2
+    return signal.filtfilt(taps, 1, x, axis=axis, padlen=min(3 * len(taps), n - 1))
+
+
+def scale(x, taps, mode):
+    """The largest number that can come out."""
+    gain = np.sum(np.abs(taps))
+    return np.max(np.abs(x), initial=0) * (3 * gain**2 if mode == "zero_phase" else gain)
+
+
+def some_taps(rng, count, kind):
+    """Taps of gain 1 in absolute terms."""
+    taps = rng.standard_normal(count)
+    if kind == "symmetric":
+        taps += taps[::-1]
+    elif kind == "antisymmetric":
+        taps = taps - taps[::-1] + (count == 1)
+    return taps / np.sum(np.abs(taps))
+
+
+def lengths(taps):
+    return sorted(
+        {1, 2, 3, 5, *(n for n in (taps - 1, taps, taps + 1, 3 * taps, 3 * taps + 1) if n > 0), 150}
+    )
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("taps", [1, 2, 3, 4, 7, 12, 31])
+def test_twin_agrees_with_scipy(taps, mode):
+    rng = np.random.default_rng([1, taps])
+    for n in lengths(taps):
+        x, h = rng.standard_normal((2, n)), some_taps(rng, taps, "any")
+        expected = scipy_filter(x, h, mode)
+        assert worst_error(getattr(fir, mode)(x, h), expected, scale(x, h, mode)) <= F64
+
+
+@pytest.mark.parametrize("kind", ["any", "symmetric", "antisymmetric"])
+@pytest.mark.parametrize("mode", MODES)
+def test_every_number_of_taps_to_201(mode, kind):
+    rng = np.random.default_rng(2)
+    for taps in range(1, 202):
+        h = some_taps(rng, taps, kind)
+        for n in lengths(taps) if kind == "any" else (taps, 150):
+            x = rng.standard_normal(n)
+            error = worst_error(rpsd.fir_filter(x, h, mode), scipy_filter(x, h, mode), scale(x, h, mode))
+            assert error <= F64, (taps, n)
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("taps", [1, 2, 5, 16])
+def test_every_length_to_70(taps, mode):
+    rng = np.random.default_rng([3, taps])
+    h = some_taps(rng, taps, "any")
+    for n in range(1, 71):
+        x = rng.standard_normal(n)
+        expected = getattr(fir, mode)(x, h)
+        assert worst_error(rpsd.fir_filter(x, h, mode), expected, scale(x, h, mode)) <= F64, n
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_the_seed_filter_on_prices(mode):
+    taps = signal.firwin(101, 0.1, window="hann")
+    x = 100 + np.cumsum(np.random.default_rng(4).standard_normal(20_000)) / 10
+    assert worst_error(rpsd.fir_filter(x, taps, mode), scipy_filter(x, taps, mode)) <= F64
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_float32(mode):
+    rng = np.random.default_rng(5)
+    for taps in (1, 2, 3, 8, 101, 200):
+        h = some_taps(rng, taps, "any")
+        for n in (1, 2, 50, 1000):
+            x = rng.standard_normal(n).astype(np.float32)
+            expected = scipy_filter(x.astype(float), h, mode).astype(np.float32)
+            assert worst_error(rpsd.fir_filter(x, h, mode), expected, scale(x, h, mode)) <= F32
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("axis", [0, 1, 2, -1, -2, -3])
+def test_any_axis_and_order_in_memory(axis, mode):
+    rng = np.random.default_rng(6)
+    x, h = rng.standard_normal((11, 8, 14)), some_taps(rng, 6, "any")
+    before = x.copy()
+    for view in (x, x[::-1, ::2], x.transpose(2, 0, 1), np.asfortranarray(x)):
+        error = worst_error(
+            rpsd.fir_filter(view, h, mode, axis=axis), scipy_filter(view, h, mode, axis), scale(x, h, mode)
+        )
+        assert error <= F64
+    np.testing.assert_array_equal(x, before)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_integers_and_lists_become_float64(mode):
+    expected = scipy_filter(np.array([1.0, 5.0, 2.0, 8.0]), np.array([0.5, 0.25]), mode)
+    for x in ([1, 5, 2, 8], np.array([1, 5, 2, 8], np.int16)):
+        np.testing.assert_allclose(rpsd.fir_filter(x, [0.5, 0.25], mode), expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_empty_series(mode):
+    assert rpsd.fir_filter(np.empty(0), [1.0, 2.0], mode).shape == (0,)
+    assert rpsd.fir_filter(np.empty((3, 0), np.float32), [1.0, 2.0], mode).dtype == np.float32
+    assert rpsd.fir_filter(np.empty((0, 3)), [1.0, 2.0], mode).shape == (0, 3)
+
+
+@given(st.integers(1, 60), st.integers(1, 200), st.sampled_from(MODES), st.integers(0, 2**32 - 1))
+def test_filter_is_linear(taps, n, mode, seed):
+    rng = np.random.default_rng(seed)
+    h, (x, y) = some_taps(rng, taps, "any"), rng.standard_normal((2, n))
+    both = rpsd.fir_filter(x + 3 * y, h, mode)
+    parts = rpsd.fir_filter(x, h, mode) + 3 * rpsd.fir_filter(y, h, mode)
+    assert worst_error(both, parts, scale(x, h, mode) + 3 * scale(y, h, mode)) <= F64
+
+
+@given(st.integers(1, 60), st.integers(1, 200), st.integers(0, 2**32 - 1))
+def test_zero_phase_keeps_straight_lines(taps, n, seed):
+    h = np.random.default_rng(seed).random(taps)
+    h = (h + h[::-1]) / np.sum(h) / 2
+    line = 3 - 0.5 * np.arange(n)
+    # Odd extension goes on along the line; only the steady states outside, beyond a short series, do not.
+    if n > 3 * taps:
+        assert worst_error(rpsd.fir_filter(line, h), line) <= 1e-11
+    np.testing.assert_allclose(rpsd.fir_filter(np.full(n, 7.0), h), 7.0, rtol=1e-12)
+
+
+REFUSED = [
+    ({"taps": []}, "taps must have at least one value, got none"),
+    ({"taps": [[1.0, 2.0]]}, r"taps must be one-dimensional, got shape \(1, 2\)"),
+    ({"taps": [1.0, np.nan]}, "taps must be finite, got nan"),
+    ({"taps": ["a"]}, "taps must be"),
+    ({"mode": "full"}, "mode must be .*zero_phase.*causal.*same.* got .full."),
+    ({"axis": 1}, "axis must be an integer from -1 to 0 .* got 1"),
+    ({"threads": -1}, "threads must be an integer >= 0 .* got -1"),
+    ({"x": np.float64(1)}, "x must have at least one dimension"),
+    ({"x": np.array(["a"])}, "x must be float32, float64 or integers, got dtype <U1"),
+    ({"x": np.ones(3) * 1j}, "x must be float32, float64 or integers, got dtype complex128"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "message"), REFUSED, ids=range(len(REFUSED)))
+def test_bad_arguments(arguments, message):
+    with pytest.raises(rpsd.InputError, match=message):
+        rpsd.fir_filter(**{"x": np.ones(5), "taps": [1.0], **arguments})
