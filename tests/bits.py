@@ -99,9 +99,9 @@ def all_digests(dtype, threads=1):
     for name, options in UNPORTABLE_CHAINS.items():
         found[f"denoise {name}"] = chain_digest(options, dtype, threads)
     for n in (25, *LENGTHS, 10_007):
-        x = prices(5, n, dtype)
-        report = rpsd.evaluate(x, rpsd.denoise(x, threads=threads))
-        found[f"evaluate {n}"] = digest(report.correlation, report.rmse, report.trend, report.power, report.score)
+        x = prices(5, n, np.float64)
+        y = (x + noise(5 * n, 4).reshape(5, n) / 4).astype(dtype)
+        found[f"metrics {n}"] = digest(rpsd._core.metrics(x, y.astype(np.float64), threads=threads))
     return found
 
 

@@ -214,6 +214,8 @@ def test_evaluate_refuses_files_that_do_not_fit(pair, tmp_path, capsys):
     ):
         assert main(["evaluate", a, other]) == 1
         assert message in capsys.readouterr().err
+    assert main(["evaluate", a, late, "--no-time"]) == 0
+    assert main(["evaluate", a, late, "--no-time", "--time", "timestamp"]) == 2
 
 
 def test_demo_by_the_real_command(tmp_path):

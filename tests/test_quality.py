@@ -195,7 +195,7 @@ def test_nan_is_filled_in_each_series_for_itself(n):
     check(x, y)
     assert values(rpsd.evaluate(x, y)) == pytest.approx(values(rpsd.evaluate(filled(x), filled(y))), rel=1e-9)
     assert values(rpsd.evaluate(x, x)) == [1, 0, 1, 1, 100]
-    assert values(rpsd.evaluate(x, filled(x))) == [1, 0, 1, 1, 100]
+    assert values(rpsd.evaluate(x, filled(x))) == pytest.approx([1, 0, 1, 1, 100], abs=1e-9)
     constant = np.where(rng.random(n) < 0.5, 3.0, np.nan)
     assert values(rpsd.evaluate(constant, np.full(n, 3.0))) == [1, 0, 1, 1, 100]
 

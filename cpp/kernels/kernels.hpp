@@ -16,12 +16,12 @@ struct Table {
   void (*split)(const T* x, size_t n, T* even, T* odd) noexcept;
 
   // One analysis step on split input: with c = taps[4m..4m+3],
-  // a[i] = sum_m c[0] even[i+m] + c[1] odd[i+m],  d[i] = sum_m c[2] even[i+m] + c[3] odd[i+m].
+  // a[i] = sum_m c[1] odd[i+m] + c[0] even[i+m],  d[i] = sum_m c[3] odd[i+m] + c[2] even[i+m], m descending.
   // Reads half - 1 samples past the n outputs.
   void (*analysis)(const T* even, const T* odd, size_t n, const T* taps, size_t half, T* a, T* d) noexcept;
 
   // One synthesis step: with c = taps[4m..4m+3], for i < pairs
-  // out[2i] = sum_m c[0] a[i+m] + c[1] d[i+m],  out[2i+1] = sum_m c[2] a[i+m] + c[3] d[i+m].
+  // out[2i] = sum_m c[1] d[i+m] + c[0] a[i+m],  out[2i+1] = sum_m c[3] d[i+m] + c[2] a[i+m], m descending.
   // Reads half - 1 samples past the pairs.
   void (*synthesis)(const T* a, const T* d, size_t pairs, const T* taps, size_t half, T* out) noexcept;
 

@@ -15,7 +15,9 @@ void split(const T* x, size_t n, T* even, T* odd) noexcept {
 }
 
 // Half > 0 fixes the number of tap pairs so that the loop over taps unrolls; 0 takes it at run time.
-// A pair of filters shares its loads: two results (p, q) from two inputs (u, v).
+// A pair of filters shares its loads: two results (p, q) from two inputs (u, v). The sum runs from the newest sample
+// back, which is the order of the filter's taps: Daubechies' filters start with their small ones, and single
+// precision loses less when those are summed first.
 template <class T, size_t Half>
 inline size_t filter_pair(const T* u, const T* v, size_t n, const T* taps, size_t half_in, T* p,
                           T* q) noexcept {
@@ -23,16 +25,18 @@ inline size_t filter_pair(const T* u, const T* v, size_t n, const T* taps, size_
   constexpr size_t L = kLanes<T>;
   size_t i = 0;
   for (; i + 2 * L <= n; i += 2 * L) {
-    Vec<T> u0 = load(u + i), u1 = load(u + i + L), v0 = load(v + i), v1 = load(v + i + L);
-    Vec<T> p0 = u0 * taps[0] + v0 * taps[1], p1 = u1 * taps[0] + v1 * taps[1];
-    Vec<T> q0 = u0 * taps[2] + v0 * taps[3], q1 = u1 * taps[2] + v1 * taps[3];
-    for (size_t m = 1; m < half; ++m) {
-      const T* c = taps + 4 * m;
+    const size_t last = half - 1;
+    const T* c = taps + 4 * last;
+    Vec<T> u0 = load(u + i + last), u1 = load(u + i + last + L), v0 = load(v + i + last), v1 = load(v + i + last + L);
+    Vec<T> p0 = v0 * c[1] + u0 * c[0], p1 = v1 * c[1] + u1 * c[0];
+    Vec<T> q0 = v0 * c[3] + u0 * c[2], q1 = v1 * c[3] + u1 * c[2];
+    for (size_t m = last; m-- > 0;) {
+      c = taps + 4 * m;
       u0 = load(u + i + m), u1 = load(u + i + m + L), v0 = load(v + i + m), v1 = load(v + i + m + L);
-      p0 = p0 + u0 * c[0] + v0 * c[1];
-      p1 = p1 + u1 * c[0] + v1 * c[1];
-      q0 = q0 + u0 * c[2] + v0 * c[3];
-      q1 = q1 + u1 * c[2] + v1 * c[3];
+      p0 = p0 + v0 * c[1] + u0 * c[0];
+      p1 = p1 + v1 * c[1] + u1 * c[0];
+      q0 = q0 + v0 * c[3] + u0 * c[2];
+      q1 = q1 + v1 * c[3] + u1 * c[2];
     }
     store(p + i, p0);
     store(p + i + L, p1);
@@ -44,12 +48,14 @@ inline size_t filter_pair(const T* u, const T* v, size_t n, const T* taps, size_
 
 template <class T>
 inline void filter_pair_one(const T* u, const T* v, const T* taps, size_t half, T* p, T* q) noexcept {
-  T ps = u[0] * taps[0] + v[0] * taps[1];
-  T qs = u[0] * taps[2] + v[0] * taps[3];
-  for (size_t m = 1; m < half; ++m) {
-    const T* c = taps + 4 * m;
-    ps = ps + u[m] * c[0] + v[m] * c[1];
-    qs = qs + u[m] * c[2] + v[m] * c[3];
+  const size_t last = half - 1;
+  const T* c = taps + 4 * last;
+  T ps = v[last] * c[1] + u[last] * c[0];
+  T qs = v[last] * c[3] + u[last] * c[2];
+  for (size_t m = last; m-- > 0;) {
+    c = taps + 4 * m;
+    ps = ps + v[m] * c[1] + u[m] * c[0];
+    qs = qs + v[m] * c[3] + u[m] * c[2];
   }
   *p = ps;
   *q = qs;

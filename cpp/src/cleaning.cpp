@@ -37,20 +37,31 @@ void interpolate_missing(T* x, std::size_t n) noexcept {
       std::fill(x + i, x + right, left == n ? x[right] : x[left]);
     } else {
       const double y0 = static_cast<double>(x[left]), y1 = static_cast<double>(x[right]);
-      const double span = static_cast<double>(right - left);
-      // Weights, not a slope: two neighbours of opposite sign near the largest number must not overflow.
+      const double span = static_cast<double>(right - left), rise = y1 - y0;
       for (std::size_t k = i; k < right; ++k) {
         const double w = static_cast<double>(k - left) / span;
-        x[k] = static_cast<T>(y0 * (1 - w) + y1 * w);
+        // The first form is exact between equal neighbours; the second does not overflow.
+        x[k] = static_cast<T>(std::isfinite(rise) ? y0 + rise * w : y0 * (1 - w) + y1 * w);
       }
     }
     i = right - 1;
   }
 }
 
+template <class T>
+int unit_exponent(const T* x, std::size_t n) noexcept {
+  const double energy = active_table<T>().sum_squares(x, n);
+  if (energy > 1e-200 && energy < 1e200) return 0;
+  T peak = 0;
+  for (std::size_t i = 0; i < n; ++i) peak = std::max(peak, std::abs(x[i]));
+  return peak > 0 ? std::ilogb(peak) : 0;
+}
+
 template Gaps find_gaps<double>(const double*, std::size_t) noexcept;
 template Gaps find_gaps<float>(const float*, std::size_t) noexcept;
 template void interpolate_missing<double>(double*, std::size_t) noexcept;
 template void interpolate_missing<float>(float*, std::size_t) noexcept;
+template int unit_exponent<double>(const double*, std::size_t) noexcept;
+template int unit_exponent<float>(const float*, std::size_t) noexcept;
 
 }  // namespace rpsd

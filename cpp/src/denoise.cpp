@@ -53,17 +53,6 @@ void Denoiser<T>::check(const T* x, std::size_t n, std::size_t row, std::size_t 
       if (x[i] <= 0) reject("a value <= 0", row, rows, i, "prices > 0 with space=\"log\" (or space=\"price\")");
 }
 
-// Squares of numbers as large or as small as these leave the range of double. Such a series is worked on in other
-// units: the exponent of the power of two to divide by, 0 for any ordinary series.
-template <class T>
-int Denoiser<T>::unit_exponent(const T* x, std::size_t n) {
-  const double energy = active_table<T>().sum_squares(x, n);
-  if (energy > 1e-200 && energy < 1e200) return 0;
-  T peak = 0;
-  for (std::size_t i = 0; i < n; ++i) peak = std::max(peak, std::abs(x[i]));
-  return peak > 0 ? std::ilogb(peak) : 0;
-}
-
 template <class T>
 void Denoiser<T>::shrink_wavelet(T* x, std::size_t n, SeriesReport& report, Scratch& scratch) const {
   const auto& kernel = active_table<T>();

@@ -17,22 +17,24 @@ namespace {
 
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
-// Gaps filled, about its mean; false where there is nothing to measure.
-bool centred(const double* x, std::size_t n, std::vector<double>& out) {
+// Gaps filled; false where there is nothing to measure.
+bool filled(const double* x, std::size_t n, std::vector<double>& out) {
   out.assign(x, x + n);
   const Gaps gaps = find_gaps(out.data(), n);
   if (gaps.missing == n || gaps.first_infinite < n) return false;
   if (gaps.missing > 0) interpolate_missing(out.data(), n);
-  if (std::all_of(out.begin(), out.end(), [&](double v) { return v == out[0]; })) {
-    out.assign(n, 0.0);  // exactly, which a rounded mean would not give
-    return true;
-  }
+  return true;
+}
+
+// About its mean; exactly zero for a constant series, which a rounded mean would not give.
+std::vector<double> centred(std::vector<double> x) {
+  if (std::all_of(x.begin(), x.end(), [&](double v) { return v == x[0]; })) return std::vector<double>(x.size(), 0.0);
   // Twice: the first mean of large prices is off by its own rounding.
   for (int pass = 0; pass < 2; ++pass) {
-    const double mean = active_table<double>().sum(out.data(), n) / static_cast<double>(n);
-    for (double& v : out) v -= mean;
+    const double mean = active_table<double>().sum(x.data(), x.size()) / static_cast<double>(x.size());
+    for (double& v : x) v -= mean;
   }
-  return true;
+  return x;
 }
 
 double dot(const std::vector<double>& x, const std::vector<double>& y) {
@@ -58,8 +60,8 @@ double trend_agreement(const std::vector<double>& x, const std::vector<double>& 
   return static_cast<double>(agreeing) / static_cast<double>(windows);
 }
 
-// 0.1 Nyquist is a twentieth of the sampling rate: bins 1 .. floor(n / 20).
-double power_agreement(const std::vector<double>& x, const std::vector<double>& y) {
+// Of two centred series; one that is zero has no power, not the other's rounding. 0.1 Nyquist is a twentieth of the sampling rate: bins 1 .. floor(n / 20).
+double power_agreement(const std::vector<double>& x, const std::vector<double>& y, bool x_is_zero, bool y_is_zero) {
   const std::size_t n = x.size();
   std::vector<std::complex<double>> z(n);
   for (std::size_t t = 0; t < n; ++t) z[t] = {x[t], y[t]};
@@ -67,8 +69,8 @@ double power_agreement(const std::vector<double>& x, const std::vector<double>& 
   // Two real transforms in one: X[k] = (Z[k] + conj Z[n-k]) / 2, Y[k] = (Z[k] - conj Z[n-k]) / 2i.
   double power_x = 0, power_y = 0;
   for (std::size_t k = 1; k <= n / 20; ++k) {
-    power_x += std::norm(z[k] + std::conj(z[n - k]));
-    power_y += std::norm(z[k] - std::conj(z[n - k]));
+    power_x += x_is_zero ? 0.0 : std::norm(z[k] + std::conj(z[n - k]));
+    power_y += y_is_zero ? 0.0 : std::norm(z[k] - std::conj(z[n - k]));
   }
   if (power_x == 0) return power_y == 0 ? 1.0 : 0.0;
   return 1 - std::abs(power_y - power_x) / power_x;
@@ -83,31 +85,27 @@ double score_of(const Metrics& m) {
   return std::clamp(score, 0.0, 100.0);
 }
 
-bool equal_or_both_missing(double a, double b) noexcept {
-  return a == b || (std::isnan(a) && std::isnan(b));
-}
-
 }  // namespace
 
 Metrics measure(const double* x, const double* y, std::size_t n) {
-  thread_local std::vector<double> u, v;
-  if (n == 0 || !centred(x, n, u) || !centred(y, n, v)) return {kNaN, kNaN, kNaN, kNaN, kNaN};
-  if (std::equal(x, x + n, y, equal_or_both_missing))
-    return {1, 0, n < kTrendWindow ? kNaN : 1.0, 1, 100};
-  Metrics m{};
-  const double xx = dot(u, u), yy = dot(v, v);
-  m.correlation = xx > 0 && yy > 0 ? std::clamp(dot(u, v) / (std::sqrt(xx) * std::sqrt(yy)), -1.0, 1.0) : 0.0;
-  double difference = 0;
-  {
-    std::vector<double> p(x, x + n), q(y, y + n);
-    interpolate_missing(p.data(), n);
-    interpolate_missing(q.data(), n);
-    for (std::size_t i = 0; i < n; ++i) p[i] -= q[i];
-    difference = dot(p, p);
+  thread_local std::vector<double> p, q;
+  if (n == 0 || !filled(x, n, p) || !filled(y, n, q)) return {kNaN, kNaN, kNaN, kNaN, kNaN};
+  if (p == q) return {1, 0, n < kTrendWindow ? kNaN : 1.0, 1, 100};
+  const int of_x = unit_exponent(p.data(), n), of_y = unit_exponent(q.data(), n);
+  if (of_x != 0 || of_y != 0) {
+    const int exponent = of_x != 0 && of_y != 0 ? std::max(of_x, of_y) : (of_x != 0 ? of_x : of_y);
+    for (double& v : p) v = std::ldexp(v, -exponent);
+    for (double& v : q) v = std::ldexp(v, -exponent);
   }
-  m.rmse = difference == 0 ? 0.0 : std::sqrt(difference) / std::sqrt(xx);
-  m.trend = trend_agreement(u, v);
-  m.power = power_agreement(u, v);
+  const std::vector<double> u = centred(p), v = centred(q);
+  std::vector<double> difference(n);
+  for (std::size_t i = 0; i < n; ++i) difference[i] = p[i] - q[i];
+  const double xx = dot(u, u), yy = dot(v, v);
+  Metrics m{};
+  m.correlation = xx > 0 && yy > 0 ? std::clamp(dot(u, v) / (std::sqrt(xx) * std::sqrt(yy)), -1.0, 1.0) : 0.0;
+  m.rmse = std::sqrt(dot(difference, difference)) / std::sqrt(xx);
+  m.trend = trend_agreement(p, q);
+  m.power = power_agreement(u, v, xx == 0, yy == 0);
   m.score = score_of(m);
   return m;
 }

@@ -56,9 +56,11 @@ T extended(const T* x, Index n, Index i, Boundary boundary) {
     }
     case Boundary::antireflect: {  // each turn about an end goes on along the chord from end to end
       if (n == 1) return first;
+      // An end comes in only where a turn has been made about it, so that a NaN there stays on its side.
+      if (i < 0) return 2 * first - extended(x, n, -i, boundary);
       const Division d = floor_divide(i, 2 * (n - 1));
       const T inside = d.remainder < n ? x[d.remainder] : 2 * last - x[2 * (n - 1) - d.remainder];
-      return inside + static_cast<T>(d.quotient) * (2 * (last - first));
+      return d.quotient == 0 ? inside : inside + static_cast<T>(d.quotient) * (2 * (last - first));
     }
     case Boundary::smooth: {
       if (n == 1) return first;

@@ -108,10 +108,10 @@ void check_definitions() {
   table.fir(x.data(), n, x.data() + 200, 5, y.data());
   for (std::size_t i = 0; i < n; ++i) {
     double p = 0, q = 0, s = 0;
-    for (std::size_t m = 0; m < half; ++m) {
+    for (std::size_t m = half; m-- > 0;) {
       const double* c = x.data() + 200 + 4 * m;
-      p = p + x[i + m] * c[0] + x[100 + i + m] * c[1];
-      q = q + x[i + m] * c[2] + x[100 + i + m] * c[3];
+      p = p + x[100 + i + m] * c[1] + x[i + m] * c[0];
+      q = q + x[100 + i + m] * c[3] + x[i + m] * c[2];
     }
     for (std::size_t k = 0; k < 5; ++k) s = s + x[i + k] * x[200 + k];
     CHECK(a[i] == p && d[i] == q && woven[2 * i] == p && woven[2 * i + 1] == q && y[i] == s);

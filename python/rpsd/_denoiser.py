@@ -14,7 +14,7 @@ from rpsd._errors import ConfigError, GuardrailError, InputError, RpsdWarning
 from rpsd._mirror import Batch, Mirror, checked_threads, mirror, raise_from_core
 from rpsd._options import Guardrails, Options, make_guardrails, make_options, require_available, resolve
 from rpsd._result import NoiseModel, Report, Result, make_report
-from rpsd._wavelet import filter_bank
+from rpsd._wavelet import filter_bank, warn_of_level
 
 if TYPE_CHECKING:
     from rpsd._config import Config
@@ -74,7 +74,7 @@ class Denoiser:
     (1000,)
     """
 
-    __slots__ = ("_core", "guardrails", "options")
+    __slots__ = ("_core", "_taps", "guardrails", "options")
 
     options: Options
     guardrails: Guardrails
@@ -92,6 +92,7 @@ class Denoiser:
         require_available(base)
         require_available(self.guardrails)
         self.options = resolve(base)
+        self._taps = len(filter_bank(self.options.wavelet)[0])
         self._core = _build(self.options)
 
     def __repr__(self) -> str:
@@ -164,6 +165,8 @@ class Denoiser:
 
     def _run_batch(self, batch: Batch, threads: int) -> tuple[Batch, tuple[npt.NDArray[Any], ...]]:
         out = np.empty_like(batch)
+        if self.options.level != "auto" and self.options.threshold_mode != "none" and batch.size:
+            warn_of_level(self.options.level, batch.shape[1], self._taps, stacklevel=5)
         try:
             return out, self._core.run(batch, out, threads=checked_threads(threads))
         except ValueError as error:

@@ -235,24 +235,32 @@ def _checked_axis(axis: Any, ndim: int, name: str) -> int:
 
 
 def _checked_level(level: Any, n: int, taps: int) -> int:
-    # The deepest level with a coefficient that no extension touches, floor(log2(n / (taps - 1))).
-    deepest = max((n // (taps - 1)).bit_length() - 1, 0)
     if level is None:
-        return deepest
+        return deepest_level(n, taps)
     try:
         chosen = operator.index(level)
     except TypeError:
         raise InputError(f"level must be an integer >= 0 or None, got {level!r}") from None
     if chosen < 0:
         raise InputError(f"level must be an integer >= 0 or None, got {chosen}")
-    if chosen > deepest:
-        warnings.warn(
-            f"Level value of {chosen} is too high for {n} samples and {taps} taps: above level {deepest} "
-            "every coefficient depends on how the signal is extended",
-            UserWarning,
-            stacklevel=3,
-        )
+    warn_of_level(chosen, n, taps, stacklevel=4)
     return chosen
+
+
+def deepest_level(n: int, taps: int) -> int:
+    """Return the deepest level with a coefficient that no extension touches, floor(log2(n / (taps - 1)))."""
+    return max((n // (taps - 1)).bit_length() - 1, 0)
+
+
+def warn_of_level(level: int, n: int, taps: int, stacklevel: int) -> None:
+    """Warn, as PyWavelets does, of a level at which only extended samples speak; it is computed all the same."""
+    if level > deepest_level(n, taps):
+        warnings.warn(
+            f"Level value of {level} is too high for {n} samples and {taps} taps: above level "
+            f"{deepest_level(n, taps)} every coefficient depends on how the signal is extended",
+            UserWarning,
+            stacklevel=stacklevel,
+        )
 
 
 def _require_two_samples(boundary: str, n: int, level: int, taps: int) -> None:

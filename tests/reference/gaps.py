@@ -18,5 +18,5 @@ def filled(x):
             x[i] = x[left[-1]]
         else:
             weight = (i - left[-1]) / (right[0] - left[-1])
-            x[i] = x[left[-1]] * (1 - weight) + x[right[0]] * weight
+            x[i] = x[left[-1]] + (x[right[0]] - x[left[-1]]) * weight
     return x

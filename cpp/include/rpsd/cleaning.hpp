@@ -20,4 +20,9 @@ Gaps find_gaps(const T* x, std::size_t n) noexcept;
 template <class T>
 void interpolate_missing(T* x, std::size_t n) noexcept;
 
+// Squares of very large or very small numbers leave the range of double; such a series is worked on in other units.
+// The exponent of the power of two to divide x by: 0 for any ordinary series. No NaN.
+template <class T>
+int unit_exponent(const T* x, std::size_t n) noexcept;
+
 }  // namespace rpsd

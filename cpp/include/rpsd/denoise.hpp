@@ -34,7 +34,6 @@ class Denoiser {
   struct Scratch;
   void check(const T* x, std::size_t n, std::size_t row, std::size_t rows) const;
   void run(const T* x, std::size_t n, T* y, SeriesReport& report, Scratch& scratch) const;
-  static int unit_exponent(const T* x, std::size_t n);
   void shrink_wavelet(T* x, std::size_t n, SeriesReport& report, Scratch& scratch) const;
 
   Options options_;

@@ -70,7 +70,8 @@ def run(argv: list[str]) -> int:
         except rpsd.RpsdError as error:
             return _fail(error, _FAILURE)
         except BrokenPipeError:
-            _discard_stdout()  # the reader has left, as head does: nobody to tell
+            # The reader has left, as head does: nobody to tell. Newer releases of click see to it themselves.
+            _discard_stdout()
             return _FAILURE
         except MemoryError:
             return _fail("out of memory", _FAILURE)

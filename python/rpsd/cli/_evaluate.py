@@ -20,6 +20,7 @@ from rpsd.cli.files import Table, choose_columns, read_numbers, read_table, read
 @click.argument("denoised")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
 @click.option("--time", metavar="COLUMN", help="Time column of both files.")
+@click.option("--no-time", is_flag=True, help="Compare the rows in file order, whatever their times.")
 @click.option("--value", "values", metavar="COLUMN", multiple=True, help="Price column; may be repeated.")
 @guardrail_options
 def evaluate(
@@ -27,6 +28,7 @@ def evaluate(
     denoised: str,
     as_json: bool,
     time: str | None,
+    no_time: bool,
     values: tuple[str, ...],
     config_path: str | None,
     **given: Any,
@@ -37,6 +39,8 @@ def evaluate(
     """
     if original == denoised == "-":
         raise click.UsageError("only one of ORIGINAL and DENOISED can be standard input")
+    if no_time and time is not None:
+        raise click.UsageError("--time and --no-time exclude each other")
     config = configuration(config_path, given)
     data_dir = str(config.paths.data_path)
     before, after = read_table(original, data_dir), read_table(denoised, data_dir)
@@ -44,7 +48,7 @@ def evaluate(
         raise InputError(
             f"{after.name}: {after.rows} rows where {before.name} has {before.rows}; allowed: the same rows"
         )
-    time_column, columns = choose_columns(before, time, values)
+    time_column, columns = choose_columns(before, time, values, no_time=no_time)
     names = [before.columns[column] for column in columns]
     time_name = None if time_column is None else before.columns[time_column]
     other_time, others = choose_columns(after, time_name, names, no_time=time_column is None)

@@ -69,8 +69,8 @@ def plot_denoised(
     >>> import numpy as np
     >>> from rpsd.report import plot_denoised
     >>> figure = plot_denoised(None, np.array([1.0, 3.0, 2.0]), np.array([1.5, 2.0, 2.0]))
-    >>> [axes.get_ylabel() for axes in figure.axes]
-    ['price', 'removed noise']
+    >>> [line.get_label() for line in figure.axes[0].lines]
+    ['original', 'denoised']
     """
     lengths = {len(series) for series in (time, x, y, truth) if series is not None}
     if len(lengths) > 1:
