@@ -99,7 +99,7 @@ def test_empty_batches_and_single_samples(shape, axis, dtype):
     data = np.ones(shape, dtype)
     for level in (None, 0, 1):
         if shape[axis] == 0 and level == 1:
-            with pytest.raises(rpsd.InputError, match=rf"data .* axis {axis % 2}, got shape \({shape[0]}, "):
+            with pytest.raises(rpsd.InputError, match=rf"x .* axis {axis % 2}, got shape \({shape[0]}, "):
                 rpsd.wavedec(data, "db2", level=level, axis=axis)
         else:
             check_same("wavedec", data, "db2", level=level, axis=axis)
@@ -172,16 +172,16 @@ REFUSED = [
     ("wavedec", (X, "db2"), {"axis": 1}, "axis must be an integer from -1 to 0 .* got 1"),
     ("wavedec", (X, "db2"), {"axis": -2}, "axis .* got -2"),
     ("waverec", (COEFFS, "db2"), {"axis": 1}, "axis .* got 1"),
-    ("wavedec", (np.float64(3), "db2"), {}, "data must have at least one dimension"),
-    ("wavedec", (None, "db2"), {}, "data must have at least one dimension"),
+    ("wavedec", (np.float64(3), "db2"), {}, "x must have at least one dimension"),
+    ("wavedec", (None, "db2"), {}, "x must have at least one dimension"),
     (
         "wavedec",
         ([], "db2"),
         {"level": 1},
-        r"data must have at least one sample along axis 0, got shape \(0,\)",
+        r"x must have at least one sample along axis 0, got shape \(0,\)",
     ),
-    ("wavedec", ([[1, 2], [3]], "db2"), {}, "data must be an array of numbers"),
-    ("wavedec", (["a", "b", "c", "d"], "db1"), {}, "data must hold numbers, got dtype <U1"),
+    ("wavedec", ([[1, 2], [3]], "db2"), {}, "x must be an array of numbers"),
+    ("wavedec", (["a", "b", "c", "d"], "db1"), {}, "x must hold numbers, got dtype <U1"),
     ("wavedec", ([1.0], "db2", "reflect"), {"level": 1}, "mode reflect needs at least 2 samples .* level 1"),
     ("wavedec", (X, "haar", "antireflect"), {"level": 5}, "mode antireflect needs .* level 5"),
     ("waverec", (np.ones(8), "db2"), {}, "coeffs must be a list or tuple of arrays, got ndarray"),
@@ -227,7 +227,7 @@ REFUSED_HERE = [
     ("wavedec", (X, "db2"), {"level": "3"}, "level .* got '3'"),
     ("wavedec", (X, "db2"), {"axis": None}, "axis .* got None"),
     ("wavedec", (X, "db2"), {"axis": 0.0}, "axis .* got 0.0"),
-    ("wavedec", (np.array([1, 2j, 3, 4], object), "db1"), {}, "data must hold numbers, got dtype object"),
+    ("wavedec", (np.array([1, 2j, 3, 4], object), "db1"), {}, "x must hold numbers, got dtype object"),
     (
         "waverec",
         ([np.ones(4), np.ones((1, 4))], "db2"),

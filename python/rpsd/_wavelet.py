@@ -28,17 +28,17 @@ _COEFFICIENT_DTYPES = frozenset(map(np.dtype, (np.float32, np.float64, np.comple
 
 
 class _AxisError(InputError, np.exceptions.AxisError):
-    """An axis that the data does not have, by NumPy's name as well, which PyWavelets' callers may catch."""
+    """An axis that the array does not have, by NumPy's name as well, which PyWavelets' callers may catch."""
 
 
 def wavedec(
-    data: Any, wavelet: Any, mode: Any = "symmetric", level: int | None = None, axis: int = -1
+    x: Any, wavelet: Any, mode: Any = "symmetric", level: int | None = None, axis: int = -1
 ) -> list[_Array]:
     """Decompose a signal into wavelet coefficients; takes the place of ``pywt.wavedec``.
 
     Parameters
     ----------
-    data : array_like
+    x : array_like
         Signals along one axis, real or complex. float32 and complex64 (and float16, as float32) are
         worked on in single precision, all other dtypes in double. Never modified.
     wavelet : str or pywt.Wavelet
@@ -47,7 +47,7 @@ def wavedec(
         How the signal is extended past its ends: symmetric, reflect, periodic, zero, constant,
         smooth, antisymmetric, antireflect or periodization; or a member of ``pywt.Modes``.
     level : int, optional
-        Levels of decomposition, at least 0; 0 returns the data. None: ``pywt.dwt_max_level``.
+        Levels of decomposition, at least 0; 0 returns x. None: ``pywt.dwt_max_level``.
     axis : int, optional
         The axis to transform.
 
@@ -60,7 +60,7 @@ def wavedec(
     Raises
     ------
     InputError
-        For data without a dimension or without samples (reflect and antireflect: with a single one),
+        For x without a dimension or without samples (reflect and antireflect: with a single one),
         and for a bad wavelet, mode, level or axis.
 
     Warns
@@ -81,18 +81,18 @@ def wavedec(
     """
     bank = filter_bank(wavelet)
     boundary = _boundary(mode)
-    array = _as_array(data, "data")
-    axis = _checked_axis(axis, array.ndim, "data")
+    array = _as_array(x, "x")
+    axis = _checked_axis(axis, array.ndim, "x")
     n = array.shape[axis]
     level = _checked_level(level, n, len(bank[0]))
     if level == 0:
         return [array]
     if n == 0:
-        raise InputError(f"data must have at least one sample along axis {axis}, got shape {array.shape}")
+        raise InputError(f"x must have at least one sample along axis {axis}, got shape {array.shape}")
     if boundary in ("reflect", "antireflect"):
         _require_two_samples(boundary, n, level, len(bank[0]))
     layout = _Layout(array.shape, axis, _coefficient_dtype([array]))
-    rows = layout.to_rows(array, "data")
+    rows = layout.to_rows(array, "x")
     try:
         coeffs = _core.wavedec(rows, bank=bank, boundary=boundary, level=level, threads=1)
     except ValueError as error:
@@ -253,7 +253,7 @@ def deepest_level(n: int, taps: int) -> int:
 
 
 def warn_of_level(level: int, n: int, taps: int, stacklevel: int) -> None:
-    """Warn, as PyWavelets does, of a level at which only extended samples speak; it is computed all the same."""
+    """Warn, as PyWavelets does, of a level at which only extended samples speak; it is still computed."""
     if level > deepest_level(n, taps):
         warnings.warn(
             f"Level value of {level} is too high for {n} samples and {taps} taps: above level "
