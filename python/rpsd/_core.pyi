@@ -19,7 +19,7 @@ _Bank = tuple[Sequence[float], Sequence[float], Sequence[float], Sequence[float]
 __version__: Final[str]
 
 def build_info() -> dict[str, object]:
-    """version, compiler, threads_backend, isas (those that run here), isa (in use), cpu_count, pointer_bits."""
+    """version, compiler, threads_backend, isas (that run here), isa (in use), cpu_count, pointer_bits."""
 
 def wavedec(
     x: npt.NDArray[_T], *, bank: _Bank, boundary: str, level: int, threads: int
