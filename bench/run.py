@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Run the benchmarks with their peers in one process and write RESULTS.md: python bench/run.py [-k WORDS]."""
+"""Run the benchmarks with their peers in one process and write RESULTS.md and the README's table: python bench/run.py."""
 
 import json
 import platform
@@ -40,7 +40,9 @@ def commit() -> str:
     changes = subprocess.run(
         [*git, "status", "--porcelain", "--untracked-files=no"], check=True, capture_output=True, text=True
     )
-    changed = [line for line in changes.stdout.splitlines() if not line.endswith("bench/RESULTS.md")]
+    changed = [
+        line for line in changes.stdout.splitlines() if not line.endswith(("bench/RESULTS.md", "README.md"))
+    ]
     return head.stdout.strip() + (" with uncommitted changes" if changed else "")
 
 
@@ -60,6 +62,26 @@ def table(records: list[dict]) -> list[str]:
             who = row["extra_info"]["who"]
             lines.append(f"| {who} | {duration(median)} | {per_sample} | {median / ours:.2f} |")
         lines.append("")
+    return lines
+
+
+def overview(records: list[dict]) -> list[str]:
+    """The README's table: of each group, our first row and the first of a peer."""
+    lines = [
+        "| task | rpsd, ns a sample | peer, ns a sample | times faster |",
+        "| --- | ---: | ---: | ---: |",
+    ]
+    groups = defaultdict(list)
+    for record in records:
+        if record["extra_info"]["samples"]:
+            groups[record["group"]].append(record)
+    for group, rows in groups.items():
+        peer = next(row for row in rows if not row["extra_info"]["who"].startswith("rpsd"))
+        ours, theirs = (
+            row["stats"]["median"] / row["extra_info"]["samples"] * 1e9 for row in (rows[0], peer)
+        )
+        who = peer["extra_info"]["who"]
+        lines.append(f"| {group} | {ours:.1f} | {who} {theirs:.1f} | {theirs / ours:.1f} |")
     return lines
 
 
@@ -89,6 +111,11 @@ def main() -> None:
         *table(records),
     ]
     (HERE / "RESULTS.md").write_text("\n".join(lines), encoding="utf-8")
+    readme = HERE.parent / "README.md"
+    before, rest = readme.read_text(encoding="utf-8").split("<!-- measured -->")
+    after = rest.split("<!-- /measured -->")[1]
+    table_here = "\n".join(["<!-- measured -->", *overview(records), "<!-- /measured -->"])
+    readme.write_text(before + table_here + after, encoding="utf-8")
 
 
 if __name__ == "__main__":
