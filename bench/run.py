@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Run the benchmarks with their peers in one process and write RESULTS.md and the README's table: python bench/run.py."""
+"""Run the benchmarks beside their peers; write RESULTS.md and the README table: python bench/run.py."""
 
 import json
 import platform
