@@ -238,7 +238,7 @@ def test_a_user_without_a_home_has_the_other_places(places, monkeypatch):
 @pytest.mark.parametrize(
     ("variable", "text", "message"),
     [
-        ("RPSD_LEVEL", "x", 'environment RPSD_LEVEL: level must be "auto" or an integer >= 0, got "x"'),
+        ("RPSD_LEVEL", "x", 'environment RPSD_LEVEL: level must be "auto" or an integer from 0 to 64, got "x"'),
         ("RPSD_METRICS_PORT", "0", "environment RPSD_METRICS_PORT: metrics_port must be an integer >= 1 and"),
         ("RPSD_LEVL", "3", 'environment RPSD_LEVL: unknown variable; did you mean "RPSD_LEVEL"?'),
         ("RPSD_METRIC_PORT", "8", 'environment RPSD_METRIC_PORT: unknown variable; did you mean "RPSD_METR'),

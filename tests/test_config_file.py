@@ -75,11 +75,11 @@ def test_byte_order_mark_and_windows_line_ends_are_fine(file):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("denoiser:\n  level: -3", 'FILE:2: denoiser.level must be "auto" or an integer >= 0, got -3'),
-        ("denoiser:\n  level: '4'", 'FILE:2: denoiser.level must be "auto" or an integer >= 0, got "4"'),
-        ("denoiser:\n  level: 1e1", 'FILE:2: denoiser.level must be "auto" or an integer >= 0, got 10.0'),
-        ("denoiser:\n  level: {a: 1}", 'denoiser.level must be "auto" or an integer >= 0, got a mapping'),
-        ("denoiser:\n  level: !!int x", 'denoiser.level must be "auto" or an integer >= 0, got "x"'),
+        ("denoiser:\n  level: -3", 'FILE:2: denoiser.level must be "auto" or an integer from 0 to 64, got -3'),
+        ("denoiser:\n  level: '4'", 'FILE:2: denoiser.level must be "auto" or an integer from 0 to 64, got "4"'),
+        ("denoiser:\n  level: 1e1", 'FILE:2: denoiser.level must be "auto" or an integer from 0 to 64, got 10.0'),
+        ("denoiser:\n  level: {a: 1}", 'denoiser.level must be "auto" or an integer from 0 to 64, got a mapping'),
+        ("denoiser:\n  level: !!int x", 'denoiser.level must be "auto" or an integer from 0 to 64, got "x"'),
         ("denoiser:\n  level: !!python/name:os.system 4", "the tag tag:yaml.org,2002:python/name:os.system"),
         ("denoiser:\n  fir_cutoff: .nan", "FILE:2: denoiser.fir_cutoff must be a number > 0 and < 1, got n"),
         ("denoiser:\n\n  wavelet: db44", 'FILE:3: denoiser.wavelet must be "auto", a discrete wavelet name'),

@@ -26,12 +26,11 @@ std::vector<T> narrowed(const std::vector<double>& taps) {
 template <class T>
 std::vector<T> autocorrelation(const std::vector<double>& taps) {
   const std::size_t n = taps.size();
+  std::vector<double> padded(2 * n - 1), lags(n);
+  std::copy(taps.begin(), taps.end(), padded.begin());
+  active_table<double>().fir(padded.data(), n, taps.data(), n, lags.data());
   std::vector<T> out(2 * n - 1);
-  for (std::size_t lag = 0; lag < n; ++lag) {
-    double s = 0;
-    for (std::size_t k = 0; k + lag < n; ++k) s += taps[k] * taps[k + lag];
-    out[n - 1 + lag] = out[n - 1 - lag] = static_cast<T>(s);
-  }
+  for (std::size_t lag = 0; lag < n; ++lag) out[n - 1 + lag] = out[n - 1 - lag] = static_cast<T>(lags[lag]);
   return out;
 }
 

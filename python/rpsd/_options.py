@@ -52,7 +52,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         WaveletValue, Meta(description="Discrete wavelet, by its PyWavelets name; auto is db4.")
     ] = "auto"
     level: Annotated[
-        _Auto | _NonNegativeInt,
+        _Auto | Annotated[int, Meta(ge=0, le=64)],  # 2^64 samples would not fit any machine
         Meta(description="Levels of decomposition; auto is 4, or fewer where the series is short."),
     ] = "auto"
     transform: Annotated[
@@ -79,7 +79,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         float,
         Meta(gt=0, lt=1, description="Cutoff of the FIR filter, as a fraction of the Nyquist frequency."),
     ] = 0.1
-    fir_taps: Annotated[int, Meta(ge=1, description="Number of FIR coefficients.")] = 101
+    fir_taps: Annotated[int, Meta(ge=1, le=16384, description="Number of FIR coefficients.")] = 101
     fir_window: Annotated[
         WindowValue, Meta(description="Window of the FIR design, as SciPy's get_window takes it.")
     ] = "hann"

@@ -232,7 +232,7 @@ class Field:
 
     @property
     def allowed(self) -> str:
-        """What is allowed, as messages and documentation say it: ``"auto" or an integer >= 0``."""
+        """What is allowed, as messages and documentation say it: ``"auto" or an integer from 0 to 64``."""
         choices = ["None (null in YAML)"] * self.nullable + [f'"{word}"' for word in self.words]
         return join_choices(choices + self.beside_words())
 
@@ -298,6 +298,8 @@ def within(value: float, bounds: Meta) -> bool:
 
 
 def _bounds_text(bounds: Meta) -> str:
+    if bounds.ge is not None and bounds.le is not None:
+        return f" from {bounds.ge} to {bounds.le}"
     signs = {">=": bounds.ge, ">": bounds.gt, "<=": bounds.le, "<": bounds.lt}
     parts = [f"{sign} {bound}" for sign, bound in signs.items() if bound is not None]
     return " " + " and ".join(parts) if parts else ""
