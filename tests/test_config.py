@@ -13,6 +13,8 @@ from rpsd._config import SECTIONS, Config, load_config
 from rpsd._errors import ConfigError
 from rpsd._schema import fields
 
+LEVELS = '"auto" or an integer from 0 to 64'
+
 SEED_YAML = """\
 # Denoiser settings
 denoiser:
@@ -238,8 +240,8 @@ def test_a_user_without_a_home_has_the_other_places(places, monkeypatch):
 @pytest.mark.parametrize(
     ("variable", "text", "message"),
     [
-        ("RPSD_LEVEL", "x", 'environment RPSD_LEVEL: level must be "auto" or an integer from 0 to 64, got "x"'),
-        ("RPSD_METRICS_PORT", "0", "environment RPSD_METRICS_PORT: metrics_port must be an integer >= 1 and"),
+        ("RPSD_LEVEL", "x", f'environment RPSD_LEVEL: level must be {LEVELS}, got "x"'),
+        ("RPSD_METRICS_PORT", "0", "RPSD_METRICS_PORT: metrics_port must be an integer from 1 to 65535"),
         ("RPSD_LEVL", "3", 'environment RPSD_LEVL: unknown variable; did you mean "RPSD_LEVEL"?'),
         ("RPSD_METRIC_PORT", "8", 'environment RPSD_METRIC_PORT: unknown variable; did you mean "RPSD_METR'),
         ("RPSD_CONFI", "x", 'environment RPSD_CONFI: unknown variable; did you mean "RPSD_CONFIG"?'),

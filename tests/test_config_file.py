@@ -13,6 +13,8 @@ from rpsd import _config
 from rpsd._config import Config, load_config
 from rpsd._errors import ConfigError
 
+LEVELS = '"auto" or an integer from 0 to 64'
+
 
 @pytest.fixture(autouse=True)
 def only_the_file_given(tmp_path, monkeypatch):
@@ -75,16 +77,16 @@ def test_byte_order_mark_and_windows_line_ends_are_fine(file):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("denoiser:\n  level: -3", 'FILE:2: denoiser.level must be "auto" or an integer from 0 to 64, got -3'),
-        ("denoiser:\n  level: '4'", 'FILE:2: denoiser.level must be "auto" or an integer from 0 to 64, got "4"'),
-        ("denoiser:\n  level: 1e1", 'FILE:2: denoiser.level must be "auto" or an integer from 0 to 64, got 10.0'),
-        ("denoiser:\n  level: {a: 1}", 'denoiser.level must be "auto" or an integer from 0 to 64, got a mapping'),
-        ("denoiser:\n  level: !!int x", 'denoiser.level must be "auto" or an integer from 0 to 64, got "x"'),
+        ("denoiser:\n  level: -3", f'FILE:2: denoiser.level must be {LEVELS}, got -3'),
+        ("denoiser:\n  level: '4'", f'FILE:2: denoiser.level must be {LEVELS}, got "4"'),
+        ("denoiser:\n  level: 1e1", f'FILE:2: denoiser.level must be {LEVELS}, got 10.0'),
+        ("denoiser:\n  level: {a: 1}", f'denoiser.level must be {LEVELS}, got a mapping'),
+        ("denoiser:\n  level: !!int x", f'denoiser.level must be {LEVELS}, got "x"'),
         ("denoiser:\n  level: !!python/name:os.system 4", "the tag tag:yaml.org,2002:python/name:os.system"),
         ("denoiser:\n  fir_cutoff: .nan", "FILE:2: denoiser.fir_cutoff must be a number > 0 and < 1, got n"),
         ("denoiser:\n\n  wavelet: db44", 'FILE:3: denoiser.wavelet must be "auto", a discrete wavelet name'),
         ("denoiser:\n  space: no", 'FILE:2: denoiser.space must be "price" or "log", got False'),
-        ("monitoring:\n  metrics_port: 80:00", 'must be an integer >= 1 and <= 65535, got "80:00"'),
+        ("monitoring:\n  metrics_port: 80:00", 'must be an integer from 1 to 65535, got "80:00"'),
         ("monitoring:\n  log_level: info", '"WARNING", "ERROR" or "CRITICAL", got "info"'),
         ("paths:\n  data_dir: 2024", "paths.data_dir must be a text that is not empty, got 2024"),
         ("paths:\n  data_dir: ''", 'paths.data_dir must be a text that is not empty, got ""'),
