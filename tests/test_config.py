@@ -241,7 +241,7 @@ def test_a_user_without_a_home_has_the_other_places(places, monkeypatch):
     ("variable", "text", "message"),
     [
         ("RPSD_LEVEL", "x", f'environment RPSD_LEVEL: level must be {LEVELS}, got "x"'),
-        ("RPSD_METRICS_PORT", "0", "environment RPSD_METRICS_PORT: metrics_port must be an integer from 1 to "),
+        ("RPSD_METRICS_PORT", "0", "environment RPSD_METRICS_PORT: metrics_port must be an integer from 1"),
         ("RPSD_LEVL", "3", 'environment RPSD_LEVL: unknown variable; did you mean "RPSD_LEVEL"?'),
         ("RPSD_METRIC_PORT", "8", 'environment RPSD_METRIC_PORT: unknown variable; did you mean "RPSD_METR'),
         ("RPSD_CONFI", "x", 'environment RPSD_CONFI: unknown variable; did you mean "RPSD_CONFIG"?'),
