@@ -130,3 +130,12 @@ def test_docstring_examples_run():
         assert result.failed == 0, name
         attempted += result.attempted
     assert attempted > 10
+
+
+def test_quickstart_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    text = (ROOT / "docs" / "quickstart.md").read_text(encoding="utf-8")
+    names = {}
+    for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL):
+        exec(block, names)
+    assert names["result"].report.passed

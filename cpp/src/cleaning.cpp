@@ -50,8 +50,9 @@ void interpolate_missing(T* x, std::size_t n) noexcept {
 
 template <class T>
 int unit_exponent(const T* x, std::size_t n) noexcept {
-  const double energy = active_table<T>().sum_squares(x, n);
-  if (energy > 1e-200 && energy < 1e200) return 0;
+  // Squares are taken in double, but single precision must also hold the sums of a filter.
+  const double energy = active_table<T>().sum_squares(x, n), most = sizeof(T) == 8 ? 1e200 : 1e60;
+  if (energy > 1 / most && energy < most) return 0;
   T peak = 0;
   for (std::size_t i = 0; i < n; ++i) peak = std::max(peak, std::abs(x[i]));
   return peak > 0 ? std::ilogb(peak) : 0;

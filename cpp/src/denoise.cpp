@@ -26,6 +26,20 @@ constexpr int kDefaultLevel = 4;
   throw std::invalid_argument(std::string("x has ") + what + " at " + where + "; allowed: " + allowed);
 }
 
+// A noise estimate up to this is the rounding of the transform itself: prices that hardly move have none to remove.
+template <class T>
+double rounding_of(const T* x, std::size_t n) noexcept {
+  T peak = 0;
+  for (std::size_t i = 0; i < n; ++i) peak = std::max(peak, std::abs(x[i]));
+  return 16 * static_cast<double>(std::numeric_limits<T>::epsilon()) * static_cast<double>(peak);
+}
+
+template <class T>
+void rescale(T* x, std::size_t n, int exponent) noexcept {
+  if (exponent == 0) return;
+  for (std::size_t i = 0; i < n; ++i) x[i] = std::ldexp(x[i], exponent);
+}
+
 }  // namespace
 
 template <class T>
@@ -54,11 +68,9 @@ void Denoiser<T>::check(const T* x, std::size_t n, std::size_t row, std::size_t 
 }
 
 template <class T>
-void Denoiser<T>::shrink_wavelet(T* x, std::size_t n, SeriesReport& report, Scratch& scratch) const {
+bool Denoiser<T>::shrink_wavelet(T* x, std::size_t n, SeriesReport& report, Scratch& scratch) const {
   const auto& kernel = active_table<T>();
-  const int level = report.level, exponent = unit_exponent(x, n);
-  if (exponent != 0)
-    for (std::size_t i = 0; i < n; ++i) x[i] = std::ldexp(x[i], -exponent);
+  const int level = report.level;
   const auto lengths = level_lengths(transform_, n, level);
   std::size_t total = 0;
   for (const std::size_t m : lengths) total += m;
@@ -72,9 +84,8 @@ void Denoiser<T>::shrink_wavelet(T* x, std::size_t n, SeriesReport& report, Scra
     const std::size_t m = lengths[static_cast<std::size_t>(k)];
     T* a = scratch.approximation[k % 2].get(m);
     transform_.forward(current, length, a, d, scratch.transform);
-    if (k == 0)
-      report.noise_sd = options_.noise == Noise::given ? std::ldexp(options_.noise_sd, -exponent)
-                                                        : mad_noise(d, m, scratch.selection);
+    if (k == 0 && options_.noise != Noise::given) report.noise_sd = mad_noise(d, m, scratch.selection);
+    if (k == 0 && options_.noise == Noise::mad && report.noise_sd <= rounding_of(x, n)) return false;
     const double sigma =
         options_.noise == Noise::level && k > 0 ? mad_noise(d, m, scratch.selection) : report.noise_sd;
     double threshold = options_.threshold_mode == ThresholdMode::bayes
@@ -96,18 +107,14 @@ void Denoiser<T>::shrink_wavelet(T* x, std::size_t n, SeriesReport& report, Scra
     transform_.inverse(current, d, m, out, scratch.transform);
     current = out;
   }
-  if (exponent == 0) {
-    std::copy(current, current + n, x);
-    return;
-  }
-  for (std::size_t i = 0; i < n; ++i) x[i] = std::ldexp(current[i], exponent);
-  report.noise_sd = std::ldexp(report.noise_sd, exponent);
+  std::copy(current, current + n, x);
+  return true;
 }
 
 template <class T>
 void Denoiser<T>::run(const T* x, std::size_t n, T* y, SeriesReport& report, Scratch& scratch) const {
   report = SeriesReport{};
-  report.noise_sd = std::numeric_limits<double>::quiet_NaN();
+  report.noise_sd = options_.noise == Noise::given ? options_.noise_sd : std::numeric_limits<double>::quiet_NaN();
   report.missing = find_gaps(x, n).missing;
   if (options_.threshold_mode != ThresholdMode::none && n > 0)
     report.level = options_.level == kAutoLevel ? std::min(kDefaultLevel, transform_.max_level(n)) : options_.level;
@@ -115,14 +122,29 @@ void Denoiser<T>::run(const T* x, std::size_t n, T* y, SeriesReport& report, Scr
     if (x != y) std::copy(x, x + n, y);
     return;
   }
-  report.changed = true;
   T* series = scratch.series.get(n);
   std::copy(x, x + n, series);
   if (report.missing > 0) interpolate_missing(series, n);
+  if (std::all_of(series, series + n, [&](T v) { return v == series[0]; })) {
+    if (x != y) std::copy(x, x + n, y);
+    return;
+  }
   if (options_.space == Space::log)
     for (std::size_t i = 0; i < n; ++i) series[i] = std::log(series[i]);
-  if (report.level > 0) shrink_wavelet(series, n, report, scratch);
-  if (fir_) (*fir_)(series, n, series, scratch.fir);
+  const int exponent = unit_exponent(series, n);
+  rescale(series, n, -exponent);
+  report.noise_sd = std::ldexp(report.noise_sd, -exponent);
+  if (report.level > 0) report.changed = shrink_wavelet(series, n, report, scratch);
+  report.noise_sd = std::ldexp(report.noise_sd, exponent);
+  if (fir_) {
+    (*fir_)(series, n, series, scratch.fir);
+    report.changed = true;
+  }
+  if (!report.changed) {
+    if (x != y) std::copy(x, x + n, y);
+    return;
+  }
+  rescale(series, n, exponent);
   if (options_.space == Space::log)
     for (std::size_t i = 0; i < n; ++i) series[i] = std::exp(series[i]);
   if (report.missing > 0)

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from rpsd import _core
 from rpsd._denoiser import Denoiser, measured_report, merged_guardrails, settings
 from rpsd._errors import InputError
-from rpsd._mirror import checked_threads, mirror, numeric_array, raise_from_core
+from rpsd._mirror import checked_threads, mirror, numeric_array, raise_from_core, require_same_labels
 from rpsd._options import Guardrails
 from rpsd._result import Report
 
@@ -98,12 +98,13 @@ def evaluate(x: Any, y: Any, guardrails: "Guardrails | Mapping[str, Any] | Confi
     Raises
     ------
     InputError
-        Where the shapes differ, or a sample is infinite.
+        Where the shapes differ, the labels of two pandas objects differ, or a sample is infinite.
 
     Notes
     -----
-    These four prevent gross failures only: a denoiser that returns its input scores 100, and a
-    one-bar lag 92. Equal series score 100 whatever they are.
+    A fifth check, ``missing``, fails where y has no value for a sample that x has. These checks
+    prevent gross failures only: a denoiser that returns its input scores 100, and a one-bar lag 92.
+    Equal series score 100 whatever they are.
 
     Examples
     --------
@@ -116,6 +117,7 @@ def evaluate(x: Any, y: Any, guardrails: "Guardrails | Mapping[str, Any] | Confi
         rails = merged_guardrails(guardrails, Guardrails())
     else:
         rails = settings(guardrails)[1]
+    require_same_labels(x, y)
     source, other = mirror(x, -1), mirror(y, -1, "y")
     before, after = source.stacked(), other.stacked()
     if source.shape != other.shape or before.shape != after.shape:

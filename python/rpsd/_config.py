@@ -142,7 +142,7 @@ def load_config(
     path: str | os.PathLike[str] | None = None,
     *,
     command_line: Mapping[str, Mapping[str, object]] | None = None,
-    environ: Mapping[str, str] = os.environ,
+    environ: Mapping[str, str] | None = None,
 ) -> Config:
     """Load the configuration: files, then the environment, then the command line, key by key.
 
@@ -157,7 +157,7 @@ def load_config(
     command_line : mapping, optional
         Values by section and key that override all others; text is read as in the environment.
     environ : mapping, optional
-        The environment.
+        The environment; None: that of the process.
 
     Returns
     -------
@@ -175,9 +175,10 @@ def load_config(
     >>> config.denoiser.level, config.origin("denoiser", "level")
     (3, 'environment RPSD_LEVEL')
     """
+    variables = os.environ if environ is None else environ
     layers = [
-        *_file_layers(path, environ),
-        _environment_layer(environ),
+        *_file_layers(path, variables),
+        _environment_layer(variables),
         _command_line_layer(command_line or {}),
     ]
     return _merge(layers)

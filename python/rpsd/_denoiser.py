@@ -2,18 +2,18 @@
 """The denoiser: options validated once, then run on any input from any thread."""
 
 import os
-import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from rpsd import _core
-from rpsd._errors import ConfigError, GuardrailError, InputError, RpsdWarning
+from rpsd._errors import ConfigError, GuardrailError, InputError, warn
 from rpsd._mirror import Batch, Mirror, checked_threads, mirror, raise_from_core
 from rpsd._options import Guardrails, Options, make_guardrails, make_options, require_available, resolve
 from rpsd._result import NoiseModel, Report, Result, make_report
+from rpsd._schema import fields
 from rpsd._wavelet import filter_bank, warn_of_level
 
 if TYPE_CHECKING:
@@ -74,10 +74,7 @@ class Denoiser:
     (1000,)
     """
 
-    __slots__ = ("_core", "_taps", "guardrails", "options")
-
-    options: Options
-    guardrails: Guardrails
+    __slots__ = ("_core", "_guardrails", "_options", "_taps")
 
     def __init__(
         self,
@@ -87,13 +84,29 @@ class Denoiser:
         **options: Any,
     ) -> None:
         base, rails = settings(config)
+        for name in options.keys() & fields(Guardrails).keys():
+            raise ConfigError(f"{name} is a guardrail: give guardrails={{{name!r}: {options[name]!r}}}")
         base = make_options(base, **options)
-        self.guardrails = merged_guardrails(guardrails, rails)
+        self._guardrails = merged_guardrails(guardrails, rails)
         require_available(base)
-        require_available(self.guardrails)
-        self.options = resolve(base)
-        self._taps = len(filter_bank(self.options.wavelet)[0])
-        self._core = _build(self.options)
+        require_available(self._guardrails)
+        self._options = resolve(base)
+        self._taps = len(filter_bank(self._options.wavelet)[0])
+        self._core = _build(self._options)
+
+    @property
+    def options(self) -> Options:
+        """What runs, with every ``auto`` but the level's replaced by what it stands for."""
+        return self._options
+
+    @property
+    def guardrails(self) -> Guardrails:
+        """Thresholds and policy."""
+        return self._guardrails
+
+    def __reduce__(self) -> tuple[Callable[[Options, Guardrails], "Denoiser"], tuple[Options, Guardrails]]:
+        # The compiled chain is made anew in the process that unpickles.
+        return _rebuilt, (self._options, self._guardrails)
 
     def __repr__(self) -> str:
         return f"Denoiser({self.options!r})"
@@ -166,7 +179,7 @@ class Denoiser:
     def _run_batch(self, batch: Batch, threads: int) -> tuple[Batch, tuple[npt.NDArray[Any], ...]]:
         out = np.empty_like(batch)
         if self.options.level != "auto" and self.options.threshold_mode != "none" and batch.size:
-            warn_of_level(self.options.level, batch.shape[1], self._taps, stacklevel=5)
+            warn_of_level(self.options.level, batch.shape[1], self._taps)
         try:
             return out, self._core.run(batch, out, threads=checked_threads(threads))
         except ValueError as error:
@@ -178,7 +191,11 @@ class Denoiser:
         message = f"guardrails breached: {report.failures()}"
         if self.guardrails.policy == "raise":
             raise GuardrailError(message, report)
-        warnings.warn(message, RpsdWarning, stacklevel=4)
+        warn(message)
+
+
+def _rebuilt(options: Options, guardrails: Guardrails) -> Denoiser:
+    return Denoiser(options, guardrails=guardrails)
 
 
 def settings(config: Any) -> tuple[Options, Guardrails]:
@@ -244,7 +261,8 @@ def measured_report(
     except ValueError as error:
         raise_from_core(error)
     metrics = {name: source.shaped(column) for name, column in zip(_METRICS, table.T, strict=True)}
-    return make_report(metrics, guardrails)
+    lost = np.count_nonzero(~np.isfinite(y) & ~np.isnan(x), axis=-1)
+    return make_report(metrics, source.shaped(lost), guardrails)
 
 
 def _checked_out(out: Any, values: Any) -> npt.NDArray[Any]:

@@ -1,7 +1,12 @@
 # SPDX-License-Identifier: MIT
 """The exceptions and the warning that rpsd raises on purpose."""
 
+import sys
+import warnings
+from pathlib import Path
 from typing import Any
+
+_PACKAGE = str(Path(__file__).parent)
 
 
 class RpsdError(Exception):
@@ -56,3 +61,11 @@ class StateError(RpsdError):
 
 class RpsdWarning(UserWarning):
     """Something was mended or ignored in a documented way, and the result is still usable."""
+
+
+def warn(message: str, category: type[Warning] = RpsdWarning) -> None:
+    """Warn, pointing at the first line outside this package: the caller's."""
+    level, frame = 1, sys._getframe(0)
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+        level, frame = level + 1, frame.f_back
+    warnings.warn(message, category, stacklevel=level)

@@ -2,19 +2,19 @@
 """Turn what users pass into series x time arrays for the core, and results back into what they passed."""
 
 import sys
-import warnings
 from collections.abc import Callable
 from typing import Any, NoReturn
 
 import numpy as np
 import numpy.typing as npt
 
-from rpsd._errors import ConfigError, InputError, RpsdError, RpsdWarning
+from rpsd._errors import ConfigError, InputError, RpsdError, warn
 
 #: A C-contiguous series x time array in the machine's byte order, float32 or float64.
 Batch = npt.NDArray[Any]
 
 _FIRST = np.zeros(1, dtype=np.intp)
+_MOST_THREADS = 1024
 
 
 class Mirror:
@@ -157,7 +157,8 @@ def _column(x: Any, name: str) -> tuple[npt.NDArray[Any], Callable[[npt.NDArray[
     dtype = x.dtype
     if isinstance(dtype, np.dtype):
         return np.ascontiguousarray(numeric_array(x.to_numpy(), name)), np.asarray
-    kind = getattr(dtype, "kind", "O")  # pandas' nullable and Arrow-backed numbers tell theirs
+    # pandas' nullable and Arrow-backed numbers tell their kind; sparse ones have no size of an item.
+    kind = getattr(dtype, "kind", "O") if hasattr(dtype, "itemsize") else "O"
     if kind not in "iuf":
         raise InputError(f"{name} must be float32, float64 or integers, got dtype {dtype}")
     single = kind == "f" and dtype.itemsize == 4
@@ -171,7 +172,7 @@ def _column(x: Any, name: str) -> tuple[npt.NDArray[Any], Callable[[npt.NDArray[
 
 
 def _check_index(index: Any, name: str) -> None:
-    if type(index).__name__ != "DatetimeIndex":
+    if type(index).__name__ not in ("DatetimeIndex", "PeriodIndex", "TimedeltaIndex"):
         return
     if index.hasnans:
         row = int(index.isna().argmax())
@@ -184,17 +185,25 @@ def _check_index(index: Any, name: str) -> None:
         )
     repeated = int(index.duplicated().sum())
     if repeated:
-        warnings.warn(
+        warn(
             f"{name}.index repeats {repeated} of {len(index)} times; rows are taken in the order given",
-            RpsdWarning,
-            stacklevel=6,
         )
+
+
+def require_same_labels(x: Any, y: Any) -> None:
+    """Refuse two pandas objects with other labels: by position they would be compared wrongly."""
+    for axis in ("index", "columns"):
+        labels, others = getattr(x, axis, None), getattr(y, axis, None)
+        if hasattr(labels, "equals") and hasattr(others, "equals") and not labels.equals(others):
+            raise InputError(f"y.{axis} must equal x.{axis}, label for label and in order; align them first")
 
 
 def checked_threads(threads: int) -> int:
     """Return threads as int, or raise InputError: 0 means one for each processor."""
-    if isinstance(threads, bool) or not isinstance(threads, int | np.integer) or threads < 0:
-        raise InputError(f"threads must be an integer >= 0 (0: all processors), got {threads!r}")
+    whole = isinstance(threads, int | np.integer) and not isinstance(threads, bool)
+    if not whole or not 0 <= threads <= _MOST_THREADS:
+        allowed = f"an integer from 0 (all processors) to {_MOST_THREADS}"
+        raise InputError(f"threads must be {allowed}, got {threads!r}")
     return int(threads)
 
 

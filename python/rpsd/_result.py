@@ -24,7 +24,8 @@ class Check:
     Attributes
     ----------
     name : str
-        ``correlation``, ``rmse``, ``trend`` or ``power``.
+        ``correlation``, ``rmse``, ``trend`` or ``power``; ``missing`` counts the samples that the
+        input has and the output has not.
     value : float or ndarray
         The metric, one for each series; NaN where it cannot be computed.
     threshold : float
@@ -78,8 +79,11 @@ class Report:
         return "; ".join(failed)
 
 
-def make_report(metrics: dict[str, Any], guardrails: Guardrails) -> Report:
-    """Return the report of the metrics (correlation, rmse, trend, power, score) under the guardrails."""
+def make_report(metrics: dict[str, Any], lost: Any, guardrails: Guardrails) -> Report:
+    """Return the report of the metrics (correlation, rmse, trend, power, score) under the guardrails.
+
+    lost counts the samples of each series that the input has and the output has not.
+    """
     checks = []
     for name, key, larger_is_better in _CHECKS:
         value, threshold = metrics[name], getattr(guardrails, key)
@@ -94,6 +98,8 @@ def make_report(metrics: dict[str, Any], guardrails: Guardrails) -> Report:
                 passed=bool(passed) if np.ndim(passed) == 0 else passed,
             )
         )
+    kept = lost == 0
+    checks.append(Check("missing", lost, 0, "<=", bool(kept) if np.ndim(kept) == 0 else kept))
     passed = np.logical_and.reduce([check.passed for check in checks], axis=0)
     return Report(**metrics, passed=bool(passed) if np.ndim(passed) == 0 else passed, checks=tuple(checks))
 

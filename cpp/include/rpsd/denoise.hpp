@@ -34,7 +34,8 @@ class Denoiser {
   struct Scratch;
   void check(const T* x, std::size_t n, std::size_t row, std::size_t rows) const;
   void run(const T* x, std::size_t n, T* y, SeriesReport& report, Scratch& scratch) const;
-  void shrink_wavelet(T* x, std::size_t n, SeriesReport& report, Scratch& scratch) const;
+  // False where the noise found is no more than rounding; x is then as it was.
+  bool shrink_wavelet(T* x, std::size_t n, SeriesReport& report, Scratch& scratch) const;
 
   Options options_;
   Transform<T> transform_;
