@@ -194,7 +194,9 @@ def require_same_labels(x: Any, y: Any) -> None:
     """Refuse two pandas objects with other labels: by position they would be compared wrongly."""
     for axis in ("index", "columns"):
         labels, others = getattr(x, axis, None), getattr(y, axis, None)
-        if hasattr(labels, "equals") and hasattr(others, "equals") and not labels.equals(others):
+        if labels is None or others is None or not hasattr(labels, "equals"):
+            continue
+        if not labels.equals(others):
             raise InputError(f"y.{axis} must equal x.{axis}, label for label and in order; align them first")
 
 
