@@ -154,8 +154,6 @@ def test_every_key_is_an_option(section, field, capsys):
         (SEED_YAML, 0, "c.yaml: valid\n"),
         ("denoiser:\n  level: -1\n", 2, "c.yaml:2: denoiser.level must be"),
         ("denoiser:\n  levels: 4\n", 2, 'c.yaml:2: unknown key "denoiser.levels"'),
-        ("denoiser:\n  method: kalman\n", 2, "method"),
-        ("guardrails:\n  policy: relax\n", 2, "policy"),
     ],
 )
 def test_config_validate(text, code, message, tmp_path, capsys):
@@ -171,6 +169,55 @@ def test_config_validate_without_a_file_checks_all_that_is_in_effect(monkeypatch
     monkeypatch.setenv("RPSD_CHUNK_SIZE", "0")
     assert main(["config", "validate"]) == 2
     assert "environment RPSD_CHUNK_SIZE: chunk_size must be" in capsys.readouterr().err
+
+
+def test_values_not_yet_available_are_valid_and_told_with_their_place(tmp_path, monkeypatch, capsys):
+    (tmp_path / "c.yaml").write_text("denoiser:\n  method: kalman\nguardrails:\n  policy: relax\n")
+    assert main(["config", "validate", "c.yaml"]) == 0
+    out, err = capsys.readouterr()
+    assert out == "c.yaml: valid\n"
+    first, second = err.splitlines()
+    assert first.startswith('rpsd: note: c.yaml:2: method="kalman" is not available in rpsd')
+    assert second.startswith('rpsd: note: c.yaml:4: policy="relax" is not available in rpsd')
+    monkeypatch.setenv("RPSD_CONFIG", "c.yaml")
+    assert main(["doctor"]) == 0
+    assert 'warn  configuration   c.yaml:2: method="kalman"' in capsys.readouterr().out
+    assert main(["denoise", "x.csv"]) == 2
+    assert capsys.readouterr().err.startswith('rpsd: error: c.yaml:2: method="kalman" is not')
+
+
+@pytest.mark.parametrize(("policy", "code", "sign"), [("raise", 3, "error"), ("warn", 0, "warning")])
+def test_evaluate_obeys_the_policy_after_it_has_printed(policy, code, sign, pair, capsys):
+    a, b, *_ = pair
+    strict = ["--rmse-threshold", "1e-9", "--policy", policy]
+    assert main(["evaluate", a, b, "--json", *strict]) == code
+    out, err = capsys.readouterr()
+    assert json.loads(out)["series"][0]["report"]["passed"] is False
+    assert err.startswith(f'rpsd: {sign}: guardrails breached: column "price": rmse')
+    assert err.count("\n") == 1
+    assert main(["evaluate", a, a, "--policy", policy]) == 0
+
+
+@pytest.mark.parametrize(
+    ("closed", "message"), [(">&-", "standard output is closed"), ("<&-", "it is closed")]
+)
+def test_closed_standard_streams_are_one_line(closed, message):
+    command = f'"{sys.executable}" -m rpsd.cli denoise - {closed}'
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert message in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_messages_are_short_and_without_control_characters(tmp_path, capsys):
+    (tmp_path / "x.csv").write_text(f"t,price\n1,\x1b[31m{'x y ' * 10_000}\n")
+    assert main(["denoise", "x.csv"]) == 1
+    (tmp_path / "y.csv").write_text(f"time,\x1b[31m{'z' * 10_000}\n1,x\n")
+    assert main(["denoise", "y.csv"]) == 1
+    err = capsys.readouterr().err
+    assert "\x1b" not in err
+    assert err.count(r"\x1b[31m") == 2
+    assert len(err) < 600
 
 
 @pytest.fixture

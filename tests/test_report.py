@@ -41,7 +41,19 @@ def test_original_denoised_and_removed_are_drawn_by_position():
     np.testing.assert_array_equal(lines(lower)["original minus denoised"].get_ydata(), x - y)
     np.testing.assert_array_equal(lines(upper)["original"].get_xdata(), [0, 1, 2, 3])
     assert (upper.get_ylabel(), lower.get_xlabel()) == ("mid", "row")
-    assert "removed noise" in lower.get_ylabel()
+    assert lower.get_ylabel() == "removed\n(same unit)"
+
+
+def test_names_are_drawn_as_they_are():
+    figure = drawn(None, 50, name="US$ and \\frac$", title="a$^{b\udcff\x1b$")
+    assert to_png(figure).startswith(b"\x89PNG")
+    assert figure.axes[0].get_ylabel() == "US$ and \\frac$"
+    assert figure.get_suptitle() == r"a$^{b\udcff\x1b$"
+
+
+def test_both_lines_can_be_seen_where_they_coincide():
+    both = lines(drawn(None, 50).axes[0])
+    assert both["original"].get_linewidth() > 2 * both["denoised"].get_linewidth()
 
 
 def test_lines_are_broken_at_nights_and_not_within_a_session():

@@ -34,6 +34,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         from rpsd.cli._app import run
 
         return run(sys.argv[1:] if argv is None else list(argv))
+    except KeyboardInterrupt:
+        # While the command was still loading; later ones are caught where the command runs.
+        print("rpsd: interrupted", file=sys.stderr)
+        return 130
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in _EXTRA:
             raise

@@ -12,7 +12,7 @@ import threading
 import traceback
 from collections.abc import Iterator
 from types import FrameType
-from typing import Final
+from typing import Final, TextIO
 
 import click
 
@@ -23,6 +23,7 @@ from rpsd.cli._denoise import denoise
 from rpsd.cli._doctor import doctor
 from rpsd.cli._evaluate import evaluate
 from rpsd.cli._log import logging_to_stderr
+from rpsd.cli._text import one_line
 
 _FAILURE: Final = 1
 _USAGE: Final = 2
@@ -47,6 +48,8 @@ for _command in (denoise, evaluate, demo, config, doctor):
 
 def run(argv: list[str]) -> int:
     """Run one command line and return its exit code."""
+    if _stdout_is_closed():
+        return _fail("standard output is closed", _FAILURE)
     with logging_to_stderr(), _ending_on_sigterm():
         try:
             code = _cli.main(args=argv, prog_name="rpsd", standalone_mode=False)
@@ -81,6 +84,14 @@ def run(argv: list[str]) -> int:
             return _fail(f"{error.filename or 'standard output'}: {error.strerror}", _FAILURE)
 
 
+def _stdout_is_closed() -> bool:
+    """Tell it, and see to it that there is a standard error: Python has None for what the shell closed."""
+    streams: tuple[TextIO | None, TextIO | None] = sys.stdout, sys.stderr
+    if streams[1] is None:
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115 - for as long as the process lives
+    return streams[0] is None
+
+
 def _discard_stdout() -> None:
     """Send what is still buffered nowhere: Python would try once more at exit, and complain."""
     with contextlib.suppress(OSError, ValueError):
@@ -90,7 +101,7 @@ def _discard_stdout() -> None:
 def _fail(error: object, code: int) -> int:
     if isinstance(error, Exception) and logging.getLogger("rpsd").isEnabledFor(logging.DEBUG):
         traceback.print_exception(error)
-    text = " ".join(str(error).split())
+    text = one_line(str(error))
     print(f"rpsd: error: {text}" if code != _INTERRUPTED else f"rpsd: {text}", file=sys.stderr)
     return code
 

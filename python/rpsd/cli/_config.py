@@ -8,8 +8,8 @@ from typing import Any
 import click
 
 from rpsd import Config, load_config
-from rpsd._options import require_available
-from rpsd.cli._options import configuration, denoiser_options
+from rpsd.cli._options import configuration, denoiser_options, not_yet_available
+from rpsd.cli._text import one_line
 
 
 @click.group()
@@ -35,8 +35,8 @@ def show(origin: bool, config_path: str | None, **given: Any) -> None:
 def validate(file: str | None) -> None:
     """Check the configuration file FILE, or with none all that would be used now."""
     settings = load_config(file)
-    require_available(settings.denoiser)
-    require_available(settings.guardrails)
+    for note in not_yet_available(settings):
+        click.echo(f"rpsd: note: {one_line(note)}", err=True)
     click.echo(f"{file or 'the configuration in effect'}: valid")
 
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,10 +15,11 @@ import click
 import numpy as np
 import numpy.typing as npt
 
-from rpsd import Config, Denoiser, GuardrailError, Result
+from rpsd import Config, ConfigError, Denoiser, GuardrailError, InputError, Result
 from rpsd.cli._log import logger
-from rpsd.cli._options import configuration, denoiser_options
-from rpsd.cli._show import console, guardrail_table, number, print_json, report_json, table
+from rpsd.cli._options import configuration, denoiser_options, not_yet_available
+from rpsd.cli._show import console, guardrail_table, print_json, report_json, small_number, table
+from rpsd.cli._text import shown
 from rpsd.cli.files import (
     Outputs,
     Table,
@@ -32,6 +34,9 @@ from rpsd.cli.files import (
 
 _F64 = npt.NDArray[np.float64]
 _STDOUT: Final = (None, "-")
+_TEXTBOOK_NOTE: Final = (
+    "textbook noise estimate; below a noise/step ratio of about 0.7 it makes prices worse (docs/method.md)"
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,6 +81,8 @@ def denoise(
     if no_time and time is not None:
         raise click.UsageError("--time and --no-time exclude each other")
     config = configuration(config_path, given)
+    for note in not_yet_available(config):
+        raise ConfigError(note)
     denoiser = Denoiser(config)
     file = read_table(in_path, str(config.paths.data_path))
     if output not in _STDOUT and not same_format(file, output):
@@ -103,6 +110,8 @@ def denoise(
 
 def _check_outputs(output: str | None, plot: str | None, as_json: bool, values: Sequence[str]) -> None:
     """Refuse what cannot work before any file is read."""
+    if output == "":
+        raise click.UsageError("-o must name a file, got an empty name")
     if output in _STDOUT and as_json:
         raise click.UsageError("--json prints its summary where the data go without -o; give -o OUT")
     if plot is not None and len(values) > 1:
@@ -129,13 +138,34 @@ def _denoise(
     inputs = {column: read_numbers(file, column) for column in columns}
     results = {}
     for column, series in inputs.items():
+        name = f'column "{shown(file.columns[column])}"'
+        if np.isnan(series).all():
+            raise InputError(f"{file.name}: {name}: no number in any row")
         try:
             results[column] = denoiser.run(series, threads=config.performance.threads)
         except GuardrailError as error:
             if logger.isEnabledFor(logging.INFO):
-                console(stderr=True).print(guardrail_table(error.report, title=file.columns[column]))
+                console(stderr=True).print(guardrail_table(error.report, title=shown(file.columns[column])))
             raise
+        except InputError as error:
+            raise _placed(error, file, name) from None
+    if _takes_steps_for_noise(denoiser):
+        notes.append(_TEXTBOOK_NOTE)
     return _Job(file, time_column, times, notes, inputs, results)
+
+
+def _placed(error: InputError, file: Table, name: str) -> InputError:
+    """Return an error of the core with the file, the line and the column instead of the position."""
+    position = re.search(r" at position (\d+)", str(error))
+    if position is None:
+        return InputError(f"{file.name}: {name}: {error}")
+    text = str(error).replace(position.group(), "", 1)
+    return InputError(f"{file.name}: {file.place(int(position.group(1)))}, {name}: {text}")
+
+
+def _takes_steps_for_noise(denoiser: Denoiser) -> bool:
+    options = denoiser.options
+    return options.method == "wavelet" and options.noise == "mad" and options.threshold_mode != "none"
 
 
 def _picture(job: _Job) -> bytes:
@@ -161,18 +191,20 @@ def _tell(job: _Job) -> None:
     where = console(stderr=True)
     offline = "none (offline: every value uses the whole series)"
     for column, result in job.results.items():
-        facts = table("", "", title=f"{job.table.name}: {job.table.columns[column]}")
+        facts = table("", "", title=f"{job.table.name}: {shown(job.table.columns[column])}")
         facts.show_header = False
         for key, value in (
             ("rows", str(job.table.rows)),
             ("missing", str(result.missing)),
-            ("noise sd", number(result.noise.noise_sd)),
+            ("noise sd", small_number(result.noise.noise_sd)),
             ("action", str(result.action)),
             ("lookahead", offline if result.lookahead is None else str(result.lookahead)),
         ):
             facts.add_row(key, value)
         where.print(facts)
         where.print(guardrail_table(result.report))
+    if _TEXTBOOK_NOTE in job.notes:
+        logger.info("note: %s", _TEXTBOOK_NOTE)
 
 
 def _summary(job: _Job, in_path: str, output: str | None, plot: str | None) -> dict[str, Any]:

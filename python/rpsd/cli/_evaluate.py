@@ -3,15 +3,18 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import click
 import numpy as np
 
-from rpsd import InputError, Report
+from rpsd import GuardrailError, InputError, Report
 from rpsd import evaluate as evaluate_series
+from rpsd.cli._log import logger
 from rpsd.cli._options import configuration, guardrail_options
 from rpsd.cli._show import print_json, report_json, show_guardrails
+from rpsd.cli._text import shown
 from rpsd.cli.files import Table, choose_columns, read_numbers, read_table, read_times
 
 
@@ -63,6 +66,20 @@ def evaluate(
         print_json({"original": original, "denoised": denoised, "rows": before.rows, "series": series})
     else:
         show_guardrails(reports, stderr=False)
+    _apply_policy(config.guardrails.policy, reports)
+
+
+def _apply_policy(policy: str, reports: list[tuple[str, Report]]) -> None:
+    """Warn of breaches, or fail, after everything has been printed."""
+    breached = [(name, report) for name, report in reports if not report.passed]
+    if policy == "report" or not breached:
+        return
+    failures = "; ".join(f'column "{shown(name)}": {report.failures()}' for name, report in breached)
+    message = f"guardrails breached: {failures}"
+    if policy == "raise":
+        sys.stdout.flush()
+        raise GuardrailError(message, breached[0][1])
+    logger.warning("%s", message)
 
 
 def _check_same_times(before: Table, column: int, after: Table, other: int) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from rpsd import Config
+from rpsd.cli._text import one_line
 
 logger: Final = logging.getLogger("rpsd")
 
@@ -50,4 +51,4 @@ class _OneLine(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Return ``rpsd: warning: text``; ordinary messages without the level."""
         level = "" if record.levelno == logging.INFO else f"{record.levelname.lower()}: "
-        return f"rpsd: {level}{' '.join(record.getMessage().split())}"
+        return f"rpsd: {level}{one_line(record.getMessage())}"

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from rpsd import Report
+from rpsd.cli._text import shown
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -53,6 +54,11 @@ def number(value: float, digits: int = 4) -> str:
     return "-" if math.isnan(value) else f"{value:.{digits}f}"
 
 
+def small_number(value: float) -> str:
+    """Return a number that may be far below 1, with an exponent where decimals would show none of it."""
+    return f"{value:.2e}" if 0 < abs(value) < 0.001 else number(value)
+
+
 def report_json(report: Report) -> dict[str, Any]:
     """Return a report as plain data."""
     return {
@@ -81,7 +87,7 @@ def show_guardrails(reports: Iterable[tuple[str, Report]], *, stderr: bool) -> N
     """Print the guardrail table of each column."""
     where = console(stderr=stderr)
     for name, report in reports:
-        where.print(guardrail_table(report, title=name))
+        where.print(guardrail_table(report, title=shown(name)))
 
 
 def _without_nan(value: Any) -> Any:

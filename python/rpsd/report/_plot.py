@@ -36,7 +36,7 @@ def plot_denoised(
     zone: str = "",
     truth: _F64 | None = None,
 ) -> Figure:
-    """Draw the original and the denoised series above, and the removed noise below.
+    """Draw the original and the denoised series above, and what was removed below.
 
     Parameters
     ----------
@@ -82,17 +82,17 @@ def plot_denoised(
     FigureCanvasAgg(figure)
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
     axis = position_axis(time, len(x), zone)
-    _draw(upper, x, axis, color=_RAW, linewidth=1.0, label="original")
+    _draw(upper, x, axis, color=_RAW, linewidth=2.2, label="original")
     if truth is not None:
         _draw(upper, truth, axis, color="black", linewidth=1.0, linestyle="--", label="truth")
-    _draw(upper, y, axis, color=_DENOISED, linewidth=1.2, label="denoised")
+    _draw(upper, y, axis, color=_DENOISED, linewidth=0.8, label="denoised")
     _draw(lower, x - y, axis, color=_REMOVED, linewidth=0.8, label="original minus denoised")
     lower.axhline(0.0, color="black", linewidth=0.6)
-    upper.set_ylabel(name)
-    lower.set_ylabel("removed noise\n(same unit)")
+    upper.set_ylabel(_literal(name), parse_math=False)
+    lower.set_ylabel("removed\n(same unit)")
     _dress((upper, lower), axis, len(x))
     if title:
-        figure.suptitle(title, fontsize=11)
+        figure.suptitle(_literal(title), fontsize=11, parse_math=False)
     return figure
 
 
@@ -101,6 +101,11 @@ def to_png(figure: Figure) -> bytes:
     stream = io.BytesIO()
     figure.savefig(stream, format="png", metadata={"Software": None})
     return stream.getvalue()
+
+
+def _literal(text: str) -> str:
+    """Escape what no font can draw: lone surrogates, as in file names that are not UTF-8, and controls."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
 def _dress(both: tuple[Axes, Axes], axis: PositionAxis, n: int) -> None:

@@ -7,11 +7,31 @@ from collections.abc import Sequence
 from typing import Final
 
 from rpsd._errors import InputError
+from rpsd.cli._text import shown
 from rpsd.cli.files._table import Table
 
 #: Lower-case names, best first.
 TIME_NAMES: Final = ("timestamp", "datetime", "time", "date")
-VALUE_NAMES: Final = ("price", "close", "adj close", "last", "mid", "value")
+VALUE_NAMES: Final = ("price", "close", "adj close", "last", "mid", "value", "px")
+# A lone column of numbers under such a name is not the prices where another column could not be read.
+_OTHER_NAMES: Final = (
+    "volume",
+    "vol",
+    "size",
+    "qty",
+    "quantity",
+    "amount",
+    "count",
+    "open_interest",
+    "open interest",
+    "trades",
+    "t",
+    "ts",
+    "index",
+    "id",
+    "row",
+    "",
+)
 
 
 def choose_columns(
@@ -71,13 +91,15 @@ def _find_time(table: Table, taken: Sequence[int]) -> int | None:
 
 def _find_value(table: Table, time: int | None) -> int:
     others = [i for i in range(len(table.columns)) if i != time]
-    numeric = [i for i in others if table.looks_numeric(i)]
-    if len(numeric) == 1:
-        return numeric[0]
-    known = [i for i in numeric or others if table.columns[i].lower() in VALUE_NAMES]
+    # By name before by content: a price column full of bad cells must be refused, not passed over.
+    known = [i for i in others if table.columns[i].lower() in VALUE_NAMES]
     if len(known) == 1:
         return known[0]
-    if numeric:
+    numeric = [i for i in others if table.looks_numeric(i)]
+    if len(numeric) == 1 and not known:
+        _check_may_be_prices(table, numeric[0], [i for i in others if i not in numeric])
+        return numeric[0]
+    if numeric or known:
         raise InputError(
             f"{table.name}: several columns may hold the prices: {_listed(table, known or numeric)}; "
             "choose with --value NAME (may be repeated)"
@@ -86,5 +108,14 @@ def _find_value(table: Table, time: int | None) -> int:
     raise InputError(f"{table.name}: no column of numbers beside the time; the file has {present}")
 
 
+def _check_may_be_prices(table: Table, column: int, unread: Sequence[int]) -> None:
+    name = table.columns[column]
+    if unread and name.lower() in _OTHER_NAMES:
+        raise InputError(
+            f'{table.name}: "{shown(name)}" is the only column of numbers, and {_listed(table, unread)} '
+            "did not read as numbers; choose with --value NAME"
+        )
+
+
 def _listed(table: Table, columns: Sequence[int]) -> str:
-    return ", ".join(f'"{table.columns[i]}"' for i in columns) or "no other columns"
+    return ", ".join(f'"{shown(table.columns[i])}"' for i in columns) or "no other columns"

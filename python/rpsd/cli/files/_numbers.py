@@ -9,6 +9,8 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from rpsd.cli._text import shown
+
 _F64 = npt.NDArray[np.float64]
 
 #: Texts of a missing value, in lower case.
@@ -62,7 +64,7 @@ def read_numbers(text: Any, *, comma_allowed: bool) -> tuple[_F64, bool]:
     if infinite.any():
         row = int(np.argmax(infinite))
         raise BadCell(
-            row, f"{text[row].as_py()!r} is infinite; allowed: a finite number, or empty for missing"
+            row, f"'{shown(text[row].as_py())}' is infinite; allowed: a finite number, or empty for missing"
         )
     return values, comma
 
@@ -119,7 +121,7 @@ def _has_decimal_comma(text: Any) -> bool:
         other = text[min(with_comma, with_point)].as_py()
         raise BadCell(
             row,
-            f"{text[row].as_py()!r} beside {other!r} mixes decimal comma and decimal point; "
+            f"'{shown(text[row].as_py())}' beside '{shown(other)}' mixes decimal comma and decimal point; "
             "allowed: one of them in a column, and no thousands separators",
         )
     return True
@@ -131,9 +133,10 @@ def _cast_or_blame(plain: Any, text: Any, kind: Any, comma_allowed: bool) -> Non
         return
     cell = text[row].as_py()
     if _THOUSANDS.fullmatch(cell):
-        reason = f"{cell!r} has thousands separators; allowed: digits with one decimal point"
+        reason = f"'{shown(cell)}' has thousands separators; allowed: digits with one decimal point"
     elif "," in cell and _NUMBER.fullmatch(cell) and not comma_allowed:
-        reason = f"{cell!r} has a decimal comma, which is read only where the delimiter is a semicolon"
+        reason = f"'{shown(cell)}' has a decimal comma, which is read only where the delimiter is a semicolon"
     else:
-        reason = f"{cell!r} is not a number; allowed: a number, or an empty cell, NA, NaN or null for missing"
+        allowed = "a number, or an empty cell, NA, NaN or null for missing"
+        reason = f"'{shown(cell)}' is not a number; allowed: {allowed}"
     raise BadCell(row, reason)

@@ -8,12 +8,13 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TextIO
 
 import numpy as np
 import numpy.typing as npt
 
 from rpsd._errors import InputError, RpsdError
+from rpsd.cli._text import shown
 from rpsd.cli.files._numbers import BadCell
 from rpsd.cli.files._times import Times, check_order
 
@@ -70,7 +71,13 @@ def read_bytes(path: str, data_dir: str = ".") -> tuple[bytes, str]:
     A relative path is taken from `data_dir` (RPSD_DATA_DIR).
     """
     if path == "-":
-        return sys.stdin.buffer.read(), "standard input"
+        stdin: TextIO | None = sys.stdin
+        if stdin is None:
+            raise RpsdError("cannot read standard input: it is closed")
+        try:
+            return stdin.buffer.read(), "standard input"
+        except OSError as error:
+            raise RpsdError(f"cannot read standard input: {error.strerror}") from None
     full = Path(data_dir) / path
     try:
         return full.read_bytes(), os.fspath(full)
@@ -109,7 +116,7 @@ def read_times(table: Table, column: int) -> tuple[Times, list[str]]:
     if duplicates:
         first = table.place(row)
         notes.append(f"{duplicates} duplicate timestamp(s) kept in file order, the first at {first}")
-    return times, [f'column "{table.columns[column]}": {note}' for note in notes]
+    return times, [f'column "{shown(table.columns[column])}": {note}' for note in notes]
 
 
 @contextmanager
@@ -117,5 +124,5 @@ def _blaming(table: Table, column: int) -> Iterator[None]:
     try:
         yield
     except BadCell as bad:
-        place = f'{table.name}: {table.place(bad.row)}, column "{table.columns[column]}"'
+        place = f'{table.name}: {table.place(bad.row)}, column "{shown(table.columns[column])}"'
         raise InputError(f"{place}: {bad.reason}") from None

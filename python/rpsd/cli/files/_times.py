@@ -11,6 +11,7 @@ from typing import Any, Final, Literal
 import numpy as np
 import numpy.typing as npt
 
+from rpsd.cli._text import shown
 from rpsd.cli.files._numbers import BadCell, first_failure
 
 _ALLOWED: Final = (
@@ -90,6 +91,11 @@ def read_arrow_times(column: Any) -> Times:
         raise BadCell(int(np.argmax(missing)), f"the time is missing; allowed: {_ALLOWED}")
     if pa.types.is_timestamp(column.type) or pa.types.is_date(column.type):
         zone: Literal["UTC", ""] = "UTC" if getattr(column.type, "tz", None) else ""
+        unit = getattr(column.type, "unit", "ms")
+        if pa.types.is_date(column.type):
+            column = column.cast(pa.timestamp("ms"))
+            unit = "ms"
+        _check_range(column.cast(pa.int64()).to_numpy(zero_copy_only=False), unit)
         return Times(column.cast(pa.timestamp("ns"), safe=False).to_numpy(zero_copy_only=False), zone)
     return _from_numbers(column.to_numpy(zero_copy_only=False))
 
@@ -121,11 +127,15 @@ def _from_numbers(values: npt.NDArray[Any]) -> Times:
     if not finite.all():
         row = int(np.argmin(finite))
         raise BadCell(row, f"{values[row]} is not a time; allowed: {_ALLOWED}")
-    largest = float(np.abs(values).max(initial=0))
+    largest = float(np.abs(values.astype(np.float64)).max(initial=0))
+    digits = _date_digits(values)
+    if digits:
+        return Times(_from_digits(values, digits), "")
     unit = next(unit for bound, unit in _EPOCH_UNITS if largest < bound)
     if not unit:
         return Times(values, None)
     per = _NS_PER[unit]
+    _check_range(values, unit)
     if np.issubdtype(values.dtype, np.floating):
         whole = np.floor(values)
         # Whole and part apart: a float64 cannot hold an epoch in nanoseconds.
@@ -133,6 +143,53 @@ def _from_numbers(values: npt.NDArray[Any]) -> Times:
     else:
         ns = values.astype(np.int64) * per
     return Times(ns.view("datetime64[ns]"), "UTC")
+
+
+def _check_range(values: npt.NDArray[Any], unit: str) -> None:
+    """Raise BadCell for a time that int64 nanoseconds since 1970 cannot hold."""
+    limit = (2**63 - 1) // _NS_PER[unit]
+    if values.dtype.kind == "f":
+        outside = np.abs(values) >= float(limit)
+    elif values.dtype.kind == "u":
+        outside = values > np.uint64(limit)
+    else:
+        outside = (values.astype(np.int64) > limit) | (values.astype(np.int64) < -limit)
+    if outside.any():
+        row = int(np.argmax(outside))
+        raise BadCell(
+            row, f"{values[row]} as an epoch in {unit} is outside the years 1677 to 2262; allowed: {_ALLOWED}"
+        )
+
+
+def _date_digits(values: npt.NDArray[Any]) -> int:
+    """Return 8 or 14 where all numbers are integers written as YYYYMMDD or YYYYMMDDhhmmss, else 0.
+
+    As an epoch in ms a number of 14 digits would lie beyond 2286, which int64 nanoseconds cannot hold.
+    """
+    if values.dtype.kind not in "iu" or not len(values):
+        return 0
+    least, greatest = int(values.min()), int(values.max())
+    if least >= 10**13 and greatest < 10**14:
+        return 14
+    return 8 if least >= 16770101 and greatest <= 22621231 else 0
+
+
+def _from_digits(values: npt.NDArray[Any], digits: int) -> npt.NDArray[Any]:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    text = pc.cast(pa.array(values), pa.string())
+    cut = "(.{4})(.{2})(.{2})" + "(.{2})(.{2})(.{2})" * (digits == 14)
+    iso = pc.replace_substring_regex(text, cut, r"\1-\2-\3" + r" \4:\5:\6" * (digits == 14))
+    row = first_failure(iso, pa.timestamp("ns"))
+    if row is not None:
+        raise BadCell(
+            row,
+            f"{values[row]} is no date in the form {'YYYYMMDDhhmmss'[:digits]} from 1677 to 2262; "
+            f"allowed: {_ALLOWED}, or --no-time",
+        )
+    out: npt.NDArray[Any] = pc.cast(iso, pa.timestamp("ns")).to_numpy(zero_copy_only=False)
+    return out
 
 
 def _offsets_note(text: Any) -> str:
@@ -161,5 +218,7 @@ def _blame(text: Any) -> BadCell:
     if row and other is not None and first_failure(text.slice(row, 1), other) is None:
         before = text[row - 1].as_py()
         both = "mixes times with and without a zone; allowed: all with, or all without"
-        return BadCell(row, f"{cell!r} after {before!r} {both}")
-    return BadCell(row, f"{cell!r} is not a time; allowed: {_ALLOWED}, the same in every row, or --no-time")
+        return BadCell(row, f"'{shown(cell)}' after '{shown(before)}' {both}")
+    return BadCell(
+        row, f"'{shown(cell)}' is not a time; allowed: {_ALLOWED}, the same in every row, or --no-time"
+    )

@@ -77,7 +77,7 @@ def check_writable(path: str) -> None:
     place = Path(os.path.realpath(path))
     if _is_device(place):
         return
-    if place.is_dir():
+    if place.is_dir() or path.endswith(os.sep):
         raise RpsdError(f"cannot write {path}: it is a directory; name a file")
     if not place.parent.is_dir():
         raise RpsdError(f"cannot write {path}: there is no directory {place.parent}")

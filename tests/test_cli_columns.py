@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: MIT
+"""Which column holds the prices, which numbers are times, and what is refused with its place."""
+
+import re
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from command import own_home
+
+from rpsd import InputError
+from rpsd.cli import main
+from rpsd.cli.files import choose_columns, read_numbers, read_times
+from rpsd.cli.files._csv import CsvTable
+from rpsd.cli.files._parquet import ParquetTable
+
+__all__ = ["own_home"]  # a fixture that guards every test here
+
+
+def load(text, values=()):
+    table = CsvTable(text.encode(), "in.csv")
+    time_column, columns = choose_columns(table, None, values)
+    times = None if time_column is None else read_times(table, time_column)[0]
+    return table, read_numbers(table, columns[0]), times, ()
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        (["20250228", "20250301"], ["2025-02-28", "2025-03-01"]),
+        (["20250228235959", "20250301000000"], ["2025-02-28T23:59:59", "2025-03-01"]),
+        (["9223372036854775806", "9223372036854775807"], ["2262-04-11T23:47:16.854775806"] * 2),
+    ],
+)
+def test_integer_dates_are_dates(rows, expected):
+    _, _, times, _ = load("time,price\n" + "".join(f"{row},1\n" for row in rows))
+    assert times.values[0] == np.datetime64(expected[0], "ns")
+    assert times.values[1] - times.values[0] == (
+        np.datetime64(expected[1], "ns") - np.datetime64(expected[0], "ns")
+    ) + np.timedelta64(expected[0] == expected[1], "ns")
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        (["20250228", "20250231"], 'line 3, column "time": 20250231 is no date in the form YYYYMMDD from'),
+        (["20250228250000", "20250228250001"], "20250228250000 is no date in the form YYYYMMDDhhmmss"),
+        (["1724000000", "9223372037"], 'line 3, column "time": 9223372037 as an epoch in s is outside the'),
+        (["-9223372037", "1"], 'line 2, column "time": -9223372037 as an epoch in s is outside the years'),
+        (["1", "9300000000000"], "as an epoch in ms is outside the years 1677 to 2262"),
+        (["1", "9300000000000000"], "as an epoch in us is outside the years 1677 to 2262"),
+        (["1", "9300000000000000000"], "as an epoch in ns is outside the years 1677 to 2262"),
+        (["-9223372036854775808", "1"], "as an epoch in ns is outside the years 1677 to 2262"),
+        (["1", "92233720368.5"], "as an epoch in s is outside the years 1677 to 2262"),
+    ],
+)
+def test_times_that_nanoseconds_cannot_hold_are_refused(rows, message):
+    with pytest.raises(InputError, match=re.escape(message)):
+        load("time,price\n" + "".join(f"{row},1\n" for row in rows))
+
+
+def test_parquet_times_that_nanoseconds_cannot_hold_are_refused():
+    for column in (
+        pa.array([0, 32_503_680_000], pa.timestamp("s")),
+        pa.array([0, 376_200], pa.date32()),
+        pa.array([1, 2**63 + 5], pa.uint64()),
+    ):
+        sink = pa.BufferOutputStream()
+        pq.write_table(pa.table({"time": column, "price": [1.0, 2.0]}), sink, store_schema=True)
+        with pytest.raises(InputError, match=r'row 2, column "time": .* outside the years 1677 to 2262'):
+            read_times(ParquetTable(sink.getvalue().to_pybytes(), "in.parquet"), 0)
+
+
+@pytest.mark.parametrize("cell", ["$205.08", '"1,205.08"', "abc", "-"])
+def test_a_price_column_full_of_bad_cells_is_never_passed_over(cell):
+    rows = "".join(f"2025-01-{d:02d},{cell},{d}00\n" for d in range(1, 9))
+    for name in ("price", "Close", "adj close", "last", "mid", "value", "px"):
+        with pytest.raises(InputError, match=f'line 2, column "{name}": '):
+            load(f"timestamp,{name},volume\n{rows}")
+    with pytest.raises(InputError, match=r'"volume" is the only column of numbers, and "rate" .* --value'):
+        load(f"timestamp,rate,volume\n{rows}")
+    _, numbers, *_ = load(f"timestamp,rate,volume\n{rows}", values=["volume"])
+    assert numbers[0] == 100
+
+
+@pytest.mark.parametrize(
+    ("options", "cells", "message"),
+    [
+        (["--missing", "raise"], ["5", "", "3"], 'in.csv: line 3, column "mid": x has NaN; allowed'),
+        (["--space", "log"], ["5", "4", "-3"], 'in.csv: line 4, column "mid": x has a value <= 0; allowed'),
+        ([], ["", "", ""], 'in.csv: column "mid": no number in any row'),
+    ],
+)
+def test_errors_of_the_core_name_line_and_column(options, cells, message, tmp_path, capsys):
+    (tmp_path / "in.csv").write_text("time,mid\n" + "".join(f"{i},{c}\n" for i, c in enumerate(cells)))
+    assert main(["denoise", "in.csv", *options]) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith(f"rpsd: error: {message}")
+
+
+def test_an_output_must_be_named_as_a_file(tmp_path, capsys):
+    (tmp_path / "in.csv").write_text("price\n1\n2\n")
+    assert main(["denoise", "in.csv", "-o", "x/"]) == 1
+    assert "cannot write x/: it is a directory; name a file" in capsys.readouterr().err
+    assert main(["denoise", "in.csv", "-o", ""]) == 2
+    assert "-o must name a file" in capsys.readouterr().err
+    assert not (tmp_path / "x").exists()
+
+
+def test_the_textbook_noise_estimate_is_told_and_a_given_noise_is_not(tmp_path, capsys):
+    (tmp_path / "in.csv").write_text("price\n" + "".join(f"{i % 7}\n" for i in range(99)))
+    assert main(["denoise", "in.csv"]) == 0
+    assert "rpsd: note: textbook noise estimate; below" in capsys.readouterr().err
+    assert main(["denoise", "in.csv", "--noise", "0.1"]) == 0
+    assert "textbook" not in capsys.readouterr().err
