@@ -386,3 +386,25 @@ def test_warnings_point_at_the_caller():
 def test_help_does_not_show_the_environment(monkeypatch):
     monkeypatch.setenv("PASSWORD_OF_THE_TEST", "hunter2")
     assert "hunter2" not in pydoc.render_doc(rpsd.load_config)
+
+
+def test_given_noise_is_in_the_units_of_the_prices():
+    x = prices()
+    expected = rpsd.denoise(x, noise=1.5)
+    for scale in (2.0**-700, 2.0**3, 2.0**700):
+        np.testing.assert_array_equal(rpsd.denoise(x * scale, noise=1.5 * scale), expected * scale)
+
+
+def test_gaps_between_the_largest_numbers_do_not_overflow():
+    x = np.tile([1.6e308, np.nan, -1.6e308, -1.5e308], 40)
+    y = rpsd.denoise(x, threshold_scale=0.5)
+    np.testing.assert_array_equal(np.isnan(y), np.isnan(x))
+    assert np.isfinite(y[~np.isnan(x)]).all()
+
+
+@pytest.mark.parametrize("threads", [1, 2, 7])
+def test_the_first_bad_series_is_named_whatever_the_threads(threads):
+    x = np.stack([prices(100, seed) for seed in range(20)])
+    x[7:, 5] = np.inf
+    with pytest.raises(rpsd.InputError, match="series 7, position 5"):
+        rpsd.denoise(x, threads=threads)
