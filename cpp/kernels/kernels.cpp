@@ -43,8 +43,8 @@ struct UintOf<float> {
 
 #define RPSD_TABLE(T)                                                                                          \
   {                                                                                                            \
-    split<T>, analysis<T>, synthesis<T>, fir<T>, sum<T>, sum_squares<T>, all_finite<T>, median_abs<T>, soft<T>, \
-        hard<T>, garrote<T>, firm<T>                                                                           \
+    split<T>, analysis<T>, analysis_split<T>, synthesis<T>, fir<T>, sum<T>, sum_squares<T>, all_finite<T>,      \
+        median_abs<T>, soft<T>, hard<T>, garrote<T>, firm<T>                                                   \
   }
 
 extern "C" const rpsd::kernels::Kernels* RPSD_ISA_ENTRY() noexcept {

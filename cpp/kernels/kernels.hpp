@@ -20,6 +20,10 @@ struct Table {
   // Reads half - 1 samples past the n outputs.
   void (*analysis)(const T* even, const T* odd, size_t n, const T* taps, size_t half, T* a, T* d) noexcept;
 
+  // The same with a split for the next step: a[2i] goes to a_even[i], a[2i+1] to a_odd[i].
+  void (*analysis_split)(const T* even, const T* odd, size_t n, const T* taps, size_t half, T* a_even, T* a_odd,
+                         T* d) noexcept;
+
   // One synthesis step: with c = taps[4m..4m+3], for i < pairs
   // out[2i] = sum_m c[1] d[i+m] + c[0] a[i+m],  out[2i+1] = sum_m c[3] d[i+m] + c[2] a[i+m], m descending.
   // Reads half - 1 samples past the pairs.
@@ -39,11 +43,11 @@ struct Table {
   // scratch holds n values of T, aligned for it.
   double (*median_abs)(const T* x, size_t n, void* scratch) noexcept;
 
-  // Shrinkage in place; threshold >= 0.
-  void (*soft)(T* x, size_t n, T threshold) noexcept;
-  void (*hard)(T* x, size_t n, T threshold) noexcept;
-  void (*garrote)(T* x, size_t n, T threshold) noexcept;
-  void (*firm)(T* x, size_t n, T low, T high) noexcept;
+  // Shrinkage; threshold >= 0, out may be x.
+  void (*soft)(const T* x, size_t n, T threshold, T* out) noexcept;
+  void (*hard)(const T* x, size_t n, T threshold, T* out) noexcept;
+  void (*garrote)(const T* x, size_t n, T threshold, T* out) noexcept;
+  void (*firm)(const T* x, size_t n, T low, T high, T* out) noexcept;
 };
 
 struct Kernels {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Shrinkage rules, branch-free.
+// Shrinkage rules, branch-free; out may be x.
 #pragma once
 
 namespace {
@@ -9,43 +9,47 @@ inline T magnitude(T v) noexcept {
   return v < T(0) ? -v : v;
 }
 
-// Donoho & Johnstone (1994): sign(x) max(|x| - t, 0).
+// Donoho & Johnstone (1994): sign(x) max(|x| - t, 0), which is x less x held within [-t, t].
 template <class T>
-void soft(T* x, size_t n, T t) noexcept {
+void soft(const T* x, size_t n, T t, T* out) noexcept {
+  RPSD_INDEPENDENT
   for (size_t i = 0; i < n; ++i) {
-    const T v = x[i], over = magnitude(v) - t;
-    const T kept = over > T(0) ? over : T(0);
-    x[i] = v < T(0) ? -kept : kept;
+    const T v = x[i];
+    const T above = v < -t ? -t : v;
+    out[i] = v - (above > t ? t : above);
   }
 }
 
 // Donoho & Johnstone (1994): x where |x| >= t, as PyWavelets counts a tie.
 template <class T>
-void hard(T* x, size_t n, T t) noexcept {
-  for (size_t i = 0; i < n; ++i) x[i] = magnitude(x[i]) < t ? T(0) : x[i];
+void hard(const T* x, size_t n, T t, T* out) noexcept {
+  RPSD_INDEPENDENT
+  for (size_t i = 0; i < n; ++i) out[i] = magnitude(x[i]) < t ? T(0) : x[i];
 }
 
 // Gao (1998): x - t^2 / x where |x| > t.
 template <class T>
-void garrote(T* x, size_t n, T t) noexcept {
+void garrote(const T* x, size_t n, T t, T* out) noexcept {
   const T t2 = t * t;
+  RPSD_INDEPENDENT
   for (size_t i = 0; i < n; ++i) {
     const T v = x[i];
     const bool above = magnitude(v) > t;
     const T denominator = above ? v : T(1);
-    x[i] = above ? v - t2 / denominator : T(0);
+    out[i] = above ? v - t2 / denominator : T(0);
   }
 }
 
 // Gao & Bruce (1997): 0 up to low, x from high on, a line between.
 template <class T>
-void firm(T* x, size_t n, T low, T high) noexcept {
+void firm(const T* x, size_t n, T low, T high, T* out) noexcept {
   const T slope = high > low ? high / (high - low) : T(1);
+  RPSD_INDEPENDENT
   for (size_t i = 0; i < n; ++i) {
     const T v = x[i], m = magnitude(v);
     const T line = slope * (m - low);
     const T between = v < T(0) ? -line : line;
-    x[i] = m > high ? v : (m > low ? between : T(0));
+    out[i] = m > high ? v : (m > low ? between : T(0));
   }
 }
 

@@ -10,6 +10,23 @@
 #define RPSD_VEC_BYTES 16
 #endif
 
+// Before a loop over the vectors of a block: keeps them in registers.
+#if defined(__GNUC__)
+#define RPSD_UNROLL _Pragma("GCC unroll 16")
+#else
+#define RPSD_UNROLL
+#endif
+// Before an element-wise loop: its output is its input or does not overlap it.
+#if defined(__clang__)
+#define RPSD_INDEPENDENT _Pragma("clang loop vectorize(assume_safety)")
+#elif defined(__GNUC__)
+#define RPSD_INDEPENDENT _Pragma("GCC ivdep")
+#elif defined(_MSC_VER)
+#define RPSD_INDEPENDENT __pragma(loop(ivdep))
+#else
+#define RPSD_INDEPENDENT
+#endif
+
 namespace {
 
 template <class T>
@@ -66,6 +83,74 @@ inline Vec<T> load(const T* p) noexcept {
 template <class T>
 inline void store(T* p, const Vec<T>& v) noexcept {
   memcpy(p, &v, sizeof v);
+}
+
+#if defined(__has_builtin)
+#if __has_builtin(__builtin_shufflevector)
+#define RPSD_SHUFFLE 1
+#endif
+#endif
+
+// The 2 L values of u then v, taken apart: those at even places, those at odd places.
+template <class T>
+inline void deinterleave(const Vec<T>& u, const Vec<T>& v, Vec<T>& even, Vec<T>& odd) noexcept {
+#if defined(RPSD_SHUFFLE)
+  if constexpr (kLanes<T> == 2) {
+    even = __builtin_shufflevector(u, v, 0, 2);
+    odd = __builtin_shufflevector(u, v, 1, 3);
+  } else if constexpr (kLanes<T> == 4) {
+    even = __builtin_shufflevector(u, v, 0, 2, 4, 6);
+    odd = __builtin_shufflevector(u, v, 1, 3, 5, 7);
+  } else if constexpr (kLanes<T> == 8) {
+    even = __builtin_shufflevector(u, v, 0, 2, 4, 6, 8, 10, 12, 14);
+    odd = __builtin_shufflevector(u, v, 1, 3, 5, 7, 9, 11, 13, 15);
+  } else {
+    even = __builtin_shufflevector(u, v, 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+    odd = __builtin_shufflevector(u, v, 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31);
+  }
+#else
+  constexpr size_t L = kLanes<T>;
+  T in[2 * L], out[2 * L];
+  store(in, u);
+  store(in + L, v);
+  for (size_t k = 0; k < L; ++k) {
+    out[k] = in[2 * k];
+    out[L + k] = in[2 * k + 1];
+  }
+  even = load(out);
+  odd = load(out + L);
+#endif
+}
+
+// The inverse: even and odd woven into the 2 L values of u then v.
+template <class T>
+inline void interleave(const Vec<T>& even, const Vec<T>& odd, Vec<T>& u, Vec<T>& v) noexcept {
+#if defined(RPSD_SHUFFLE)
+  if constexpr (kLanes<T> == 2) {
+    u = __builtin_shufflevector(even, odd, 0, 2);
+    v = __builtin_shufflevector(even, odd, 1, 3);
+  } else if constexpr (kLanes<T> == 4) {
+    u = __builtin_shufflevector(even, odd, 0, 4, 1, 5);
+    v = __builtin_shufflevector(even, odd, 2, 6, 3, 7);
+  } else if constexpr (kLanes<T> == 8) {
+    u = __builtin_shufflevector(even, odd, 0, 8, 1, 9, 2, 10, 3, 11);
+    v = __builtin_shufflevector(even, odd, 4, 12, 5, 13, 6, 14, 7, 15);
+  } else {
+    u = __builtin_shufflevector(even, odd, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+    v = __builtin_shufflevector(even, odd, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+  }
+#else
+  constexpr size_t L = kLanes<T>;
+  T in[2 * L], out[2 * L];
+  store(in, even);
+  store(in + L, odd);
+  for (size_t k = 0; k < L; ++k) {
+    out[2 * k] = in[k];
+    out[2 * k + 1] = in[L + k];
+  }
+  u = load(out);
+  v = load(out + L);
+#endif
 }
 
 }  // namespace

@@ -49,9 +49,9 @@ void interpolate_missing(T* x, std::size_t n) noexcept {
 }
 
 template <class T>
-int unit_exponent(const T* x, std::size_t n) noexcept {
+int unit_exponent(const T* x, std::size_t n, double energy) noexcept {
   // Squares are taken in double, but single precision must also hold the sums of a filter.
-  const double energy = active_table<T>().sum_squares(x, n), most = sizeof(T) == 8 ? 1e200 : 1e60;
+  const double most = sizeof(T) == 8 ? 1e200 : 1e60;
   if (energy > 1 / most && energy < most) return 0;
   T peak = 0;
   for (std::size_t i = 0; i < n; ++i) peak = std::max(peak, std::abs(x[i]));
@@ -62,7 +62,7 @@ template Gaps find_gaps<double>(const double*, std::size_t) noexcept;
 template Gaps find_gaps<float>(const float*, std::size_t) noexcept;
 template void interpolate_missing<double>(double*, std::size_t) noexcept;
 template void interpolate_missing<float>(float*, std::size_t) noexcept;
-template int unit_exponent<double>(const double*, std::size_t) noexcept;
-template int unit_exponent<float>(const float*, std::size_t) noexcept;
+template int unit_exponent<double>(const double*, std::size_t, double) noexcept;
+template int unit_exponent<float>(const float*, std::size_t, double) noexcept;
 
 }  // namespace rpsd

@@ -6,6 +6,7 @@
 #include <limits>
 #include <stdexcept>
 #include <string>
+#include <utility>
 
 #include "rpsd/cleaning.hpp"
 #include "rpsd/cpu.hpp"
@@ -26,12 +27,32 @@ constexpr int kDefaultLevel = 4;
   throw std::invalid_argument(std::string("x has ") + what + " at " + where + "; allowed: " + allowed);
 }
 
-// A noise estimate up to this is the rounding of the transform itself: prices that hardly move have none to remove.
+// True where a noise estimate is the rounding of the transform itself: prices that hardly move have none to remove.
 template <class T>
-double rounding_of(const T* x, std::size_t n) noexcept {
+bool is_rounding(double noise_sd, const T* x, std::size_t n, double energy) noexcept {
+  const double unit = 16 * static_cast<double>(std::numeric_limits<T>::epsilon());
+  if (noise_sd > unit * std::sqrt(energy)) return false;  // the peak is no larger than that
   T peak = 0;
   for (std::size_t i = 0; i < n; ++i) peak = std::max(peak, std::abs(x[i]));
-  return 16 * static_cast<double>(std::numeric_limits<T>::epsilon()) * static_cast<double>(peak);
+  return noise_sd <= unit * static_cast<double>(peak);
+}
+
+// Sums of squares are folded over blocks of this many samples, so that threads may share them out.
+constexpr std::size_t kEnergyBlock = std::size_t{1} << 16;
+
+template <class T>
+double energy_of(const T* x, std::size_t n, int threads) {
+  const auto& kernel = active_table<T>();
+  if (n <= kEnergyBlock) return kernel.sum_squares(x, n);
+  const std::size_t blocks = (n + kEnergyBlock - 1) / kEnergyBlock;
+  std::vector<double> sums(blocks);
+  parallel_for(blocks, threads, [&](std::size_t begin, std::size_t end) {
+    for (std::size_t b = begin; b < end; ++b)
+      sums[b] = kernel.sum_squares(x + b * kEnergyBlock, std::min(kEnergyBlock, n - b * kEnergyBlock));
+  });
+  double energy = 0;
+  for (const double s : sums) energy += s;
+  return energy;
 }
 
 template <class T>
@@ -40,13 +61,19 @@ void rescale(T* x, std::size_t n, int exponent) noexcept {
   for (std::size_t i = 0; i < n; ++i) x[i] = std::ldexp(x[i], exponent);
 }
 
+template <class T>
+bool is_constant(const T* x, std::size_t n) noexcept {
+  return std::all_of(x, x + n, [x](T v) { return v == x[0]; });
+}
+
 }  // namespace
 
 template <class T>
 struct Denoiser<T>::Scratch {
-  TransformScratch<T> transform;
   FirScratch<T> fir;
-  Buffer<T> series, details, approximation[2], selection;
+  Buffer<T> series, coefficients, selection;
+  std::vector<T*> details;
+  std::vector<double> energies, thresholds;
 };
 
 template <class T>
@@ -55,113 +82,136 @@ Denoiser<T>::Denoiser(const Options& options) : options_(options), transform_(op
 }
 
 template <class T>
-void Denoiser<T>::check(const T* x, std::size_t n, std::size_t row, std::size_t rows) const {
-  const Gaps gaps = find_gaps(x, n);
-  if (gaps.first_infinite < n)
-    reject(x[gaps.first_infinite] > 0 ? "inf" : "-inf", row, rows, gaps.first_infinite,
-           "finite numbers, and NaN for a missing sample");
-  if (gaps.missing > 0 && options_.missing == Missing::raise)
-    reject("NaN", row, rows, gaps.first_missing, "finite numbers (missing=\"interpolate\" accepts NaN)");
+double Denoiser<T>::checked_energy(const T* x, std::size_t n, std::size_t row, std::size_t rows, int threads) const {
+  const double energy = energy_of(x, n, threads);
+  if (!std::isfinite(energy)) {  // or only too large to be squared
+    const Gaps gaps = find_gaps(x, n);
+    if (gaps.first_infinite < n)
+      reject(x[gaps.first_infinite] > 0 ? "inf" : "-inf", row, rows, gaps.first_infinite,
+             "finite numbers, and NaN for a missing sample");
+    if (gaps.missing > 0 && options_.missing == Missing::raise)
+      reject("NaN", row, rows, gaps.first_missing, "finite numbers (missing=\"interpolate\" accepts NaN)");
+  }
   if (options_.space == Space::log)
     for (std::size_t i = 0; i < n; ++i)
       if (x[i] <= 0) reject("a value <= 0", row, rows, i, "prices > 0 with space=\"log\" (or space=\"price\")");
+  return energy;
 }
 
 template <class T>
-bool Denoiser<T>::shrink_wavelet(T* x, std::size_t n, SeriesReport& report, Scratch& scratch) const {
-  const auto& kernel = active_table<T>();
-  const int level = report.level;
-  const auto lengths = level_lengths(transform_, n, level);
-  std::size_t total = 0;
-  for (const std::size_t m : lengths) total += m;
-  T* details = scratch.details.get(total);
+bool Denoiser<T>::shrink_wavelet(const T* x, double energy, T* y, SeriesReport& report, const Pyramid<T>& pyramid,
+                                 Scratch& scratch, int threads) const {
+  const std::size_t levels = pyramid.levels(), tiles = pyramid.tiles(), n = pyramid.length(0);
+  std::size_t total = pyramid.length(levels);
+  for (std::size_t k = 1; k <= levels; ++k) total += pyramid.length(k);
+  T* const approximation = scratch.coefficients.get(total);
+  scratch.details.clear();
+  for (std::size_t k = 1; k <= levels; ++k)
+    scratch.details.push_back(k == 1 ? approximation + pyramid.length(levels)
+                                     : scratch.details.back() + pyramid.length(k - 1));
+  T* const* const details = scratch.details.data();
 
-  // Down: details of level 1 first, one after the other.
-  const T* current = x;
-  std::size_t length = n;
-  T* d = details;
-  for (int k = 0; k < level; ++k) {
-    const std::size_t m = lengths[static_cast<std::size_t>(k)];
-    T* a = scratch.approximation[k % 2].get(m);
-    transform_.forward(current, length, a, d, scratch.transform);
-    if (k == 0 && options_.noise != Noise::given) report.noise_sd = mad_noise(d, m, scratch.selection);
-    if (k == 0 && options_.noise == Noise::mad && report.noise_sd <= rounding_of(x, n)) return false;
+  scratch.energies.resize(levels * tiles);
+  double* const energies = scratch.energies.data();
+  parallel_for(tiles, threads, [&](std::size_t begin, std::size_t end) {
+    thread_local PyramidScratch<T> memory;
+    for (std::size_t t = begin; t < end; ++t)
+      pyramid.forward(t, x, details, approximation, energies + t * levels, memory);
+  });
+
+  if (options_.noise != Noise::given) report.noise_sd = mad_noise(details[0], pyramid.length(1), scratch.selection);
+  if (options_.noise == Noise::mad && is_rounding(report.noise_sd, x, n, energy)) return false;
+  scratch.thresholds.resize(levels);
+  for (std::size_t k = 0; k < levels; ++k) {
+    const std::size_t m = pyramid.length(k + 1);
+    double level_energy = 0;
+    for (std::size_t t = 0; t < tiles; ++t) level_energy += energies[t * levels + k];
     const double sigma =
-        options_.noise == Noise::level && k > 0 ? mad_noise(d, m, scratch.selection) : report.noise_sd;
-    double threshold = options_.threshold_mode == ThresholdMode::bayes
-                           ? bayes_threshold(sigma, kernel.sum_squares(d, m) / static_cast<double>(m))
-                           : universal_threshold(sigma, n);
+        options_.noise == Noise::level && k > 0 ? mad_noise(details[k], m, scratch.selection) : report.noise_sd;
+    const double threshold = options_.threshold_mode == ThresholdMode::bayes
+                                 ? bayes_threshold(sigma, level_energy / static_cast<double>(m))
+                                 : universal_threshold(sigma, n);
     // A scale of 0 means no shrinkage, also of a level that is all noise.
-    threshold = options_.threshold_scale > 0 ? threshold * options_.threshold_scale : 0.0;
-    shrink(options_.threshold_rule, d, m, threshold);
-    current = a;
-    length = m;
-    d += m;
+    scratch.thresholds[k] = options_.threshold_scale > 0 ? threshold * options_.threshold_scale : 0.0;
   }
 
-  // Up again; an approximation one longer than its detail loses its last sample.
-  for (int k = level - 1; k >= 0; --k) {
-    const std::size_t m = lengths[static_cast<std::size_t>(k)];
-    d -= m;
-    T* out = scratch.approximation[(k + 1) % 2].get(transform_.sample_count(m));
-    transform_.inverse(current, d, m, out, scratch.transform);
-    current = out;
-  }
-  std::copy(current, current + n, x);
+  const Shrinkage shrinkage{options_.threshold_rule, scratch.thresholds.data()};
+  parallel_for(tiles, threads, [&](std::size_t begin, std::size_t end) {
+    thread_local PyramidScratch<T> memory;
+    for (std::size_t t = begin; t < end; ++t) pyramid.inverse(t, approximation, details, &shrinkage, y, memory);
+  });
   return true;
 }
 
 template <class T>
-void Denoiser<T>::run(const T* x, std::size_t n, T* y, SeriesReport& report, Scratch& scratch) const {
+void Denoiser<T>::run(const T* x, std::size_t n, double energy, T* y, SeriesReport& report, const Pyramid<T>& pyramid,
+                      Scratch& scratch, int threads) const {
   report = SeriesReport{};
   report.noise_sd = options_.noise == Noise::given ? options_.noise_sd : std::numeric_limits<double>::quiet_NaN();
-  report.missing = find_gaps(x, n).missing;
-  if (options_.threshold_mode != ThresholdMode::none && n > 0)
-    report.level = options_.level == kAutoLevel ? std::min(kDefaultLevel, transform_.max_level(n)) : options_.level;
-  if (report.missing == n || (report.level == 0 && !fir_)) {
+  report.missing = std::isfinite(energy) ? 0 : find_gaps(x, n).missing;
+  report.level = static_cast<int>(pyramid.levels());
+  const auto leave = [&] {
     if (x != y) std::copy(x, x + n, y);
-    return;
+  };
+  if (report.missing == n || (report.level == 0 && !fir_)) return leave();
+
+  // Most series are worked on where they are; one with gaps, in logarithms or in units whose squares leave the range
+  // of numbers, in a copy.
+  const T* from = x;
+  T* to = y;
+  int exponent = 0;
+  if (report.missing > 0 || options_.space == Space::log || unit_exponent(x, n, energy) != 0) {
+    T* const series = scratch.series.get(n);
+    std::copy(x, x + n, series);
+    if (report.missing > 0) interpolate_missing(series, n);
+    if (is_constant(series, n)) return leave();
+    if (options_.space == Space::log)
+      for (std::size_t i = 0; i < n; ++i) series[i] = std::log(series[i]);
+    exponent = unit_exponent(series, n, energy_of(series, n, 1));
+    rescale(series, n, -exponent);
+    energy = energy_of(series, n, 1);
+    from = to = series;
+  } else if (is_constant(x, n)) {
+    return leave();
   }
-  T* series = scratch.series.get(n);
-  std::copy(x, x + n, series);
-  if (report.missing > 0) interpolate_missing(series, n);
-  if (std::all_of(series, series + n, [&](T v) { return v == series[0]; })) {
-    if (x != y) std::copy(x, x + n, y);
-    return;
-  }
-  if (options_.space == Space::log)
-    for (std::size_t i = 0; i < n; ++i) series[i] = std::log(series[i]);
-  const int exponent = unit_exponent(series, n);
-  rescale(series, n, -exponent);
   report.noise_sd = std::ldexp(report.noise_sd, -exponent);
-  if (report.level > 0) report.changed = shrink_wavelet(series, n, report, scratch);
+  if (report.level > 0) report.changed = shrink_wavelet(from, energy, to, report, pyramid, scratch, threads);
   report.noise_sd = std::ldexp(report.noise_sd, exponent);
   if (fir_) {
-    (*fir_)(series, n, series, scratch.fir);
+    (*fir_)(report.changed ? to : from, n, to, scratch.fir);
     report.changed = true;
   }
-  if (!report.changed) {
-    if (x != y) std::copy(x, x + n, y);
-    return;
-  }
-  rescale(series, n, exponent);
+  if (!report.changed) return leave();
+  if (to == y) return;
+  rescale(to, n, exponent);
   if (options_.space == Space::log)
-    for (std::size_t i = 0; i < n; ++i) series[i] = std::exp(series[i]);
+    for (std::size_t i = 0; i < n; ++i) to[i] = std::exp(to[i]);
   if (report.missing > 0)
-    for (std::size_t i = 0; i < n; ++i) series[i] = std::isnan(x[i]) ? x[i] : series[i];
-  std::copy(series, series + n, y);
+    for (std::size_t i = 0; i < n; ++i) to[i] = std::isnan(x[i]) ? x[i] : to[i];
+  std::copy(to, to + n, y);
 }
 
 template <class T>
 void Denoiser<T>::operator()(Batch<const T> x, Batch<T> y, SeriesReport* reports, int threads) const {
   active_kernels();
+  int level = 0;
+  if (options_.threshold_mode != ThresholdMode::none && x.length > 0)
+    level = options_.level == kAutoLevel ? std::min(kDefaultLevel, transform_.max_level(x.length)) : options_.level;
+  auto lengths = level_lengths(transform_, x.length, level);
+  lengths.insert(lengths.begin(), x.length);
+  const Pyramid<T> pyramid(transform_, std::move(lengths));
+
+  // Series are shared out among the threads; a single one lends them its tiles.
+  const int within = x.rows == 1 ? threads : 1;
   // Everything is checked before anything is written.
+  std::vector<double> energies(x.rows);
   parallel_for(x.rows, threads, [&](std::size_t begin, std::size_t end) {
-    for (std::size_t r = begin; r < end; ++r) check(x.row(r), x.length, r, x.rows);
+    for (std::size_t r = begin; r < end; ++r) energies[r] = checked_energy(x.row(r), x.length, r, x.rows, within);
   });
   parallel_for(x.rows, threads, [&](std::size_t begin, std::size_t end) {
     thread_local Scratch scratch;
-    for (std::size_t r = begin; r < end; ++r) run(x.row(r), x.length, y.row(r), reports[r], scratch);
+    for (std::size_t r = begin; r < end; ++r)
+      run(x.row(r), x.length, energies[r], y.row(r), reports[r], pyramid, scratch, within);
   });
 }
 

@@ -91,7 +91,9 @@ Metrics measure(const double* x, const double* y, std::size_t n) {
   thread_local std::vector<double> p, q;
   if (n == 0 || !filled(x, n, p) || !filled(y, n, q)) return {kNaN, kNaN, kNaN, kNaN, kNaN};
   if (p == q) return {1, 0, n < kTrendWindow ? kNaN : 1.0, 1, 100};
-  const int of_x = unit_exponent(p.data(), n), of_y = unit_exponent(q.data(), n);
+  const auto& kernel = active_table<double>();
+  const int of_x = unit_exponent(p.data(), n, kernel.sum_squares(p.data(), n));
+  const int of_y = unit_exponent(q.data(), n, kernel.sum_squares(q.data(), n));
   if (of_x != 0 || of_y != 0) {
     const int exponent = of_x != 0 && of_y != 0 ? std::max(of_x, of_y) : (of_x != 0 ? of_x : of_y);
     for (double& v : p) v = std::ldexp(v, -exponent);

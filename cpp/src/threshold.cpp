@@ -36,22 +36,22 @@ double bayes_threshold(double sigma, double mean_square) noexcept {
 double universal_threshold(double sigma, std::size_t n) noexcept { return sigma * std::sqrt(2 * portable_log(n)); }
 
 template <class T>
-void shrink(ThresholdRule rule, T* x, std::size_t n, double threshold) noexcept {
+void shrink(ThresholdRule rule, const T* x, std::size_t n, double threshold, T* out) noexcept {
   const auto& kernel = active_table<T>();
   const T t = static_cast<T>(threshold);
   if (!(t <= std::numeric_limits<T>::max())) {
-    std::fill(x, x + n, T(0));
+    std::fill(out, out + n, T(0));
     return;
   }
   switch (rule) {
-    case ThresholdRule::soft: kernel.soft(x, n, t); break;
-    case ThresholdRule::hard: kernel.hard(x, n, t); break;
-    case ThresholdRule::garrote: kernel.garrote(x, n, t); break;
-    case ThresholdRule::firm: kernel.firm(x, n, t, 2 * t); break;
+    case ThresholdRule::soft: kernel.soft(x, n, t, out); break;
+    case ThresholdRule::hard: kernel.hard(x, n, t, out); break;
+    case ThresholdRule::garrote: kernel.garrote(x, n, t, out); break;
+    case ThresholdRule::firm: kernel.firm(x, n, t, 2 * t, out); break;
   }
 }
 
-template void shrink<double>(ThresholdRule, double*, std::size_t, double) noexcept;
-template void shrink<float>(ThresholdRule, float*, std::size_t, double) noexcept;
+template void shrink<double>(ThresholdRule, const double*, std::size_t, double, double*) noexcept;
+template void shrink<float>(ThresholdRule, const float*, std::size_t, double, float*) noexcept;
 
 }  // namespace rpsd

@@ -54,6 +54,10 @@ std::vector<std::vector<T>> outputs(const Table<T>& table, const std::vector<T>&
     std::vector<T> a(n), d(n), woven(2 * n);
     table.analysis(p, p + 3, n, taps.data(), half, a.data(), d.data());
     table.synthesis(p, p + 3, n, taps.data(), half, woven.data());
+    std::vector<T> even((n + 1) / 2), odd(n / 2), same(n);
+    table.analysis_split(p, p + 3, n, taps.data(), half, even.data(), odd.data(), same.data());
+    CHECK(same_bits(d, same));
+    for (std::size_t i = 0; i < n; ++i) CHECK((i % 2 == 0 ? even : odd)[i / 2] == a[i]);
     all.insert(all.end(), {a, d, woven});
   }
   for (const std::size_t taps : {1, 2, 9, 101}) {
@@ -73,10 +77,10 @@ std::vector<std::vector<T>> outputs(const Table<T>& table, const std::vector<T>&
   all.push_back(bytes);
   for (const T t : {T(0), T(0.5), T(10)}) {
     std::vector<T> soft(p, p + n), hard = soft, garrote = soft, firm = soft;
-    table.soft(soft.data(), n, t);
-    table.hard(hard.data(), n, t);
-    table.garrote(garrote.data(), n, t);
-    table.firm(firm.data(), n, t, 2 * t);
+    table.soft(soft.data(), n, t, soft.data());
+    table.hard(hard.data(), n, t, hard.data());
+    table.garrote(garrote.data(), n, t, garrote.data());
+    table.firm(firm.data(), n, t, 2 * t, firm.data());
     all.insert(all.end(), {soft, hard, garrote, firm});
   }
   return all;

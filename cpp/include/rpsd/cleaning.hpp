@@ -21,8 +21,8 @@ template <class T>
 void interpolate_missing(T* x, std::size_t n) noexcept;
 
 // Squares of very large or very small numbers leave the range of double; such a series is worked on in other units.
-// The exponent of the power of two to divide x by: 0 for any ordinary series. No NaN.
+// The exponent of the power of two to divide x by: 0 for any ordinary series. energy is its sum of squares. No NaN.
 template <class T>
-int unit_exponent(const T* x, std::size_t n) noexcept;
+int unit_exponent(const T* x, std::size_t n, double energy) noexcept;
 
 }  // namespace rpsd

@@ -8,6 +8,7 @@
 
 #include "rpsd/fir.hpp"
 #include "rpsd/options.hpp"
+#include "rpsd/pyramid.hpp"
 #include "rpsd/wavelet.hpp"
 
 namespace rpsd {
@@ -32,10 +33,13 @@ class Denoiser {
 
  private:
   struct Scratch;
-  void check(const T* x, std::size_t n, std::size_t row, std::size_t rows) const;
-  void run(const T* x, std::size_t n, T* y, SeriesReport& report, Scratch& scratch) const;
-  // False where the noise found is no more than rounding; x is then as it was.
-  bool shrink_wavelet(T* x, std::size_t n, SeriesReport& report, Scratch& scratch) const;
+  // The sum of squares of the series, not finite where it holds NaN or an infinity. Throws as operator() does.
+  double checked_energy(const T* x, std::size_t n, std::size_t row, std::size_t rows, int threads) const;
+  void run(const T* x, std::size_t n, double energy, T* y, SeriesReport& report, const Pyramid<T>& pyramid,
+           Scratch& scratch, int threads) const;
+  // x -> y; false where the noise found is no more than rounding, and y has then not been written.
+  bool shrink_wavelet(const T* x, double energy, T* y, SeriesReport& report, const Pyramid<T>& pyramid,
+                      Scratch& scratch, int threads) const;
 
   Options options_;
   Transform<T> transform_;

@@ -15,8 +15,8 @@ double bayes_threshold(double sigma, double mean_square) noexcept;
 // VisuShrink (Donoho & Johnstone 1994): sigma sqrt(2 ln n) for a series of n samples.
 double universal_threshold(double sigma, std::size_t n) noexcept;
 
-// Shrinks x[0..n) in place. An infinite threshold zeroes it. Firm shrinks between threshold and twice that.
+// Shrinks x[0..n) to out, which may be x. An infinite threshold zeroes it. Firm shrinks between threshold and twice that.
 template <class T>
-void shrink(ThresholdRule rule, T* x, std::size_t n, double threshold) noexcept;
+void shrink(ThresholdRule rule, const T* x, std::size_t n, double threshold, T* out) noexcept;
 
 }  // namespace rpsd

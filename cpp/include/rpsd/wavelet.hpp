@@ -17,13 +17,7 @@ struct FilterBank {
   std::vector<double> dec_lo, dec_hi, rec_lo, rec_hi;
 };
 
-// Scratch of one thread.
-template <class T>
-struct TransformScratch {
-  Buffer<T> even, odd, approximation[2], padded;
-};
-
-// One level, forward and back. Immutable; may be shared by threads that bring their own scratch.
+// A filter bank and a boundary, ready for the kernels. Immutable.
 template <class T>
 class Transform {
  public:
@@ -37,10 +31,14 @@ class Transform {
   // Levels that keep at least one coefficient free of both ends: floor(log2(n / (taps - 1))), at least 0.
   int max_level(std::size_t n) const noexcept;
 
-  // x[n] -> a, d[coefficient_count(n)]; a may be x.
-  void forward(const T* x, std::size_t n, T* a, T* d, TransformScratch<T>& scratch) const;
-  // a, d[m] -> x[sample_count(m)]; x may be neither a nor d.
-  void inverse(const T* a, const T* d, std::size_t m, T* x, TransformScratch<T>& scratch) const;
+  Boundary boundary() const noexcept { return boundary_; }
+  // True where one end of a signal goes on with the other.
+  bool wraps() const noexcept { return boundary_ == Boundary::periodic || boundary_ == Boundary::periodization; }
+  // Samples before the signal that its first coefficient reads; coefficient i reads 2 i - lead .. 2 i - lead + taps - 1.
+  std::size_t lead() const noexcept { return boundary_ == Boundary::periodization ? half_ - 1 : 2 * half_ - 2; }
+  // In the kernels' order.
+  const T* analysis_taps() const noexcept { return analysis_taps_.data(); }
+  const T* synthesis_taps() const noexcept { return synthesis_taps_.data(); }
 
  private:
   Boundary boundary_;
