@@ -85,6 +85,7 @@ CHAINS = [
 CASES = [
     *((dtype, options) for dtype in (np.float64, np.float32) for options in CHAINS),
     (np.float64, {"threshold_rule": "garrote"}),
+    (np.float32, {"threshold_rule": "garrote"}),
 ]
 # Powers of two by which a series of either dtype keeps all its digits.
 UNITS = {np.float64: range(-1000, 1001, 50), np.float32: range(-110, 111, 10)}

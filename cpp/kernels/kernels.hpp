@@ -3,7 +3,7 @@
 //
 // Contract of every kernel: noexcept, no allocation, no branch on options, results equal to the bit in
 // every ISA. An output element is summed in one documented order; reductions over a whole array use
-// eight fixed lanes (element i goes to lane i % 8) that are folded as ((0+4)+(2+6))+((1+5)+(3+7)).
+// sixteen fixed lanes (element i goes to lane i % 16) that are folded in halves: k and k + 8, k and k + 4, and so on.
 #pragma once
 
 #include <stddef.h>
@@ -32,7 +32,7 @@ struct Table {
   // out[i] = sum_k taps[k] x[i+k], k ascending, for i < n; reads n_taps - 1 samples past n.
   void (*fir)(const T* x, size_t n, const T* taps, size_t n_taps, T* out) noexcept;
 
-  // Sums in double, eight lanes.
+  // Sums in double, sixteen lanes.
   double (*sum)(const T* x, size_t n) noexcept;
   double (*sum_squares)(const T* x, size_t n) noexcept;
 

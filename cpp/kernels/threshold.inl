@@ -27,16 +27,15 @@ void hard(const T* x, size_t n, T t, T* out) noexcept {
   for (size_t i = 0; i < n; ++i) out[i] = magnitude(x[i]) < t ? T(0) : x[i];
 }
 
-// Gao (1998): x - t^2 / x where |x| > t.
+// Gao (1998): x - t^2 / x where |x| > t; t / x first, as t^2 may leave the range of numbers.
 template <class T>
 void garrote(const T* x, size_t n, T t, T* out) noexcept {
-  const T t2 = t * t;
   RPSD_INDEPENDENT
   for (size_t i = 0; i < n; ++i) {
     const T v = x[i];
     const bool above = magnitude(v) > t;
     const T denominator = above ? v : T(1);
-    out[i] = above ? v - t2 / denominator : T(0);
+    out[i] = above ? v - t * (t / denominator) : T(0);
   }
 }
 
