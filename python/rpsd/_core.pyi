@@ -6,7 +6,7 @@ Errors are ValueError with a text that names the argument, what came and what is
 """
 
 from collections.abc import Sequence
-from typing import Final, TypeVar, final
+from typing import Any, Final, TypeVar, final
 
 import numpy as np
 import numpy.typing as npt
@@ -56,6 +56,16 @@ class Denoiser:
         space: str,  # price, log
         missing: str,  # interpolate, raise
     ) -> None: ...
+    def denoise_series(
+        self, x: object, least: int, axis: object, threads: object, /
+    ) -> npt.NDArray[Any] | None:
+        """Return one series denoised; None where it is not the plain case, which is for `run`.
+
+        Plain: an ndarray (no subclass), one-dimensional, contiguous and aligned, of float32 or
+        float64 in native byte order, with at least `least` samples; axis the int -1 or 0, threads
+        the int 0 or 1.
+        """
+
     def run(
         self, x: npt.NDArray[_T], out: npt.NDArray[_T], *, threads: int
     ) -> tuple[_F64, npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.bool_]]:

@@ -2,6 +2,7 @@
 """The denoiser: options validated once, then run on any input from any thread."""
 
 import os
+import sys
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -74,7 +75,7 @@ class Denoiser:
     (1000,)
     """
 
-    __slots__ = ("_core", "_guardrails", "_options", "_taps")
+    __slots__ = ("_core", "_guardrails", "_least", "_options", "_taps")
 
     def __init__(
         self,
@@ -93,6 +94,7 @@ class Denoiser:
         self._options = resolve(base)
         self._taps = len(filter_bank(self._options.wavelet)[0])
         self._core = _build(self._options)
+        self._least = self._least_plain_length()
 
     @property
     def options(self) -> Options:
@@ -115,21 +117,23 @@ class Denoiser:
         self, x: Any, *, axis: int = -1, out: npt.NDArray[Any] | None = None, threads: int = 1
     ) -> Any:
         """Return the denoised input; see `rpsd.denoise`."""
-        if self.guardrails.policy != "report":
-            result = self.run(x, axis=axis, threads=threads)
-            if out is None:
-                return result.values
-            out = _checked_out(out, result.values)
-            out[...] = result.values
-            return out
-        source = mirror(x, axis)
-        outputs = [self._run_batch(batch, threads)[0] for batch in source.batches]
-        values = source.rebuild(outputs)
+        try:
+            values = self._core.denoise_series(x, self._least, axis, threads)
+        except ValueError as error:
+            raise_from_core(error)
+        if values is None:
+            values = self._denoise_any(x, axis, threads)
         if out is None:
             return values
         out = _checked_out(out, values)
         out[...] = values
         return out
+
+    def _denoise_any(self, x: Any, axis: int, threads: int) -> Any:
+        if self.guardrails.policy != "report":
+            return self.run(x, axis=axis, threads=threads).values
+        source = mirror(x, axis)
+        return source.rebuild([self._run_batch(batch, threads)[0] for batch in source.batches])
 
     def run(self, x: Any, *, axis: int = -1, threads: int = 1) -> Result:
         """Denoise and report.
@@ -175,6 +179,14 @@ class Denoiser:
             missing=missing,
             options=self.options,
         )
+
+    def _least_plain_length(self) -> int:
+        """Return from how many samples on a series needs no warning of its level and no report."""
+        if self.guardrails.policy != "report":
+            return sys.maxsize
+        if self.options.level == "auto" or self.options.threshold_mode == "none":
+            return 0
+        return min((self._taps - 1) << self.options.level, sys.maxsize)
 
     def _run_batch(self, batch: Batch, threads: int) -> tuple[Batch, tuple[npt.NDArray[Any], ...]]:
         out = np.empty_like(batch)
