@@ -20,9 +20,9 @@ def prices(*shape: int) -> np.ndarray:
     return 100 + walk + generator.standard_normal(shape)
 
 
-def pywt_bayes(x: np.ndarray) -> np.ndarray:
-    """BayesShrink, db4, four levels, MAD noise: one series, as lean as NumPy lets it be."""
-    coefficients = pywt.wavedec(x, DB4, level=LEVEL)
+def pywt_bayes(x: np.ndarray, level: int = LEVEL) -> np.ndarray:
+    """BayesShrink, db4, MAD noise: one series, as lean as NumPy lets it be."""
+    coefficients = pywt.wavedec(x, DB4, level=level)
     variance = (np.median(np.abs(coefficients[-1])) / NORMAL_QUARTILE) ** 2
     shrunk = [coefficients[0]]
     for d in coefficients[1:]:

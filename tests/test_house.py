@@ -35,7 +35,7 @@ LAYERS = [
 
 def test_exported_names_are_sorted_and_complete():
     assert list(rpsd.__all__) == sorted(rpsd.__all__)
-    public = {name for name in vars(rpsd) if not name.startswith("_")} - {"cli", "report"}
+    public = {name for name in dir(rpsd) if not name.startswith("_")} - {"cli", "report"}
     assert public | {"__version__"} == set(rpsd.__all__)
 
 

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
 """Robust financial time-series denoiser."""
 
+import typing as _typing
+
 from rpsd._api import denoise, evaluate, fir_filter
-from rpsd._config import Config, load_config
 from rpsd._core import __version__
-from rpsd._denoiser import Denoiser
 from rpsd._errors import (
     CausalityError,
     ConfigError,
@@ -14,11 +14,44 @@ from rpsd._errors import (
     RpsdWarning,
     StateError,
 )
-from rpsd._info import build_info
-from rpsd._options import Guardrails, Options
-from rpsd._result import Check, NoiseModel, Report, Result
-from rpsd._simulate import Simulated, simulate
 from rpsd._wavelet import wavedec, waverec
+
+if _typing.TYPE_CHECKING:
+    from rpsd._config import Config, load_config
+    from rpsd._denoiser import Denoiser
+    from rpsd._info import build_info
+    from rpsd._options import Guardrails, Options
+    from rpsd._result import Check, NoiseModel, Report, Result
+    from rpsd._simulate import Simulated, simulate
+else:
+    # Loaded when first used: msgspec, the schema and the data classes take three times as long as the rest.
+    _MODULES = {
+        "Check": "_result",
+        "Config": "_config",
+        "Denoiser": "_denoiser",
+        "Guardrails": "_options",
+        "NoiseModel": "_result",
+        "Options": "_options",
+        "Report": "_result",
+        "Result": "_result",
+        "Simulated": "_simulate",
+        "build_info": "_info",
+        "load_config": "_config",
+        "simulate": "_simulate",
+    }
+
+    def __getattr__(name):
+        if name not in _MODULES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from importlib import import_module
+
+        value = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+        globals()[name] = value
+        return value
+
+    def __dir__():
+        return sorted(globals().keys() | _MODULES.keys())
+
 
 __all__ = [
     "CausalityError",

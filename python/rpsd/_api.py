@@ -10,14 +10,14 @@ import numpy as np
 import numpy.typing as npt
 
 from rpsd import _core
-from rpsd._denoiser import Denoiser, measured_report, merged_guardrails, settings
 from rpsd._errors import InputError
 from rpsd._mirror import checked_threads, mirror, numeric_array, raise_from_core, require_same_labels
-from rpsd._options import Guardrails
-from rpsd._result import Report
 
 if TYPE_CHECKING:
     from rpsd._config import Config
+    from rpsd._denoiser import Denoiser
+    from rpsd._options import Guardrails
+    from rpsd._result import Report
 
 _PLAIN_TYPES = frozenset({str, int, float, bool, NoneType})
 
@@ -75,21 +75,21 @@ def denoise(
     >>> rpsd.denoise(prices, method="fir", fir_taps=5, fir_cutoff=0.3).round(2)[:4]
     array([100.  , 100.56,    nan, 100.58])
     """
-    if "config" not in options and _PLAIN_TYPES.issuperset(map(type, options.values())):
-        denoiser = _validated(**options)
-    else:
-        denoiser = Denoiser(**options)
+    plain = "config" not in options and _PLAIN_TYPES.issuperset(map(type, options.values()))
+    denoiser = _validated(**options) if plain else _validated.__wrapped__(**options)
     return denoiser.denoise(x, axis=axis, out=out, threads=threads)
 
 
-# Validation takes 15 us and more, ten times what 64 samples take. Options are kept by value and type (True is not 1)
-# where these cannot change under our hands; a file, a mask or a filter bank can. What is refused is not kept.
+# Validation takes ten times as long as 64 samples do. Options are kept by value and type (True is not 1), and only
+# where they cannot change: a file, a mask or a filter bank may. What is refused is not kept.
 @lru_cache(maxsize=32, typed=True)
-def _validated(**options: Any) -> Denoiser:
+def _validated(**options: Any) -> "Denoiser":
+    from rpsd._denoiser import Denoiser
+
     return Denoiser(**options)
 
 
-def evaluate(x: Any, y: Any, guardrails: "Guardrails | Mapping[str, Any] | Config | None" = None) -> Report:
+def evaluate(x: Any, y: Any, guardrails: "Guardrails | Mapping[str, Any] | Config | None" = None) -> "Report":
     """Measure what was done to x by comparing it with the output y.
 
     Parameters
@@ -128,6 +128,9 @@ def evaluate(x: Any, y: Any, guardrails: "Guardrails | Mapping[str, Any] | Confi
     >>> rpsd.evaluate(x, x).score
     100.0
     """
+    from rpsd._denoiser import measured_report, merged_guardrails, settings
+    from rpsd._options import Guardrails
+
     if guardrails is None or isinstance(guardrails, Guardrails | Mapping):
         rails = merged_guardrails(guardrails, Guardrails())
     else:

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: MIT
 """The exceptions and the warning that rpsd raises on purpose."""
 
+import os
 import sys
 import warnings
-from pathlib import Path
 from typing import Any
 
-_PACKAGE = str(Path(__file__).parent)
+_PACKAGE = os.path.dirname(__file__)  # pathlib alone would take longer to import than all of rpsd
 
 
 class RpsdError(Exception):
