@@ -80,8 +80,8 @@ def denoise(
     return denoiser.denoise(x, axis=axis, out=out, threads=threads)
 
 
-# Validation takes ten times as long as 64 samples do. Options are kept by value and type (True is not 1), and only
-# where they cannot change: a file, a mask or a filter bank may. What is refused is not kept.
+# Validation takes ten times as long as 64 samples do. Options are kept by value and type (True is not 1), and
+# only where they cannot change: a file, a mask or a filter bank may. What is refused is not kept.
 @lru_cache(maxsize=32, typed=True)
 def _validated(**options: Any) -> "Denoiser":
     from rpsd._denoiser import Denoiser
