@@ -188,7 +188,7 @@ py::object denoise_series(const Chain& chain, py::handle x, py::ssize_t least, p
   const auto a = py::reinterpret_borrow<py::array>(x);
   const bool plain = py::type::handle_of(x).ptr() == reinterpret_cast<PyObject*>(Api::get().PyArray_Type_) &&
                      a.ndim() == 1 && (a.flags() & Api::NPY_ARRAY_ALIGNED_) != 0 && a.shape(0) >= least;
-  if (!plain || !is_int_within(axis, -1, 0) || !is_int_within(threads, 0, 1)) return py::none();
+  if (!plain || !is_int_within(axis, -1, 0) || !is_int_within(threads, 1, 1)) return py::none();
   if (is_f64) return denoised_series(chain.f64, py::reinterpret_borrow<Array<double>>(x));
   return denoised_series(chain.f32, py::reinterpret_borrow<Array<float>>(x));
 }

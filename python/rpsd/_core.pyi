@@ -63,7 +63,7 @@ class Denoiser:
 
         Plain: an ndarray (no subclass), one-dimensional, contiguous and aligned, of float32 or
         float64 in native byte order, with at least `least` samples; axis the int -1 or 0, threads
-        the int 0 or 1.
+        the int 1.
         """
 
     def run(
