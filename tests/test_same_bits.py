@@ -67,16 +67,25 @@ def test_any_number_of_threads(dtype, threads):
 
 
 @pytest.mark.parametrize("threads", [2, 7, 0])
+@pytest.mark.parametrize("boundary", ["symmetric", "periodization"])
+@pytest.mark.parametrize("shape", [(23, 517), (1, 40_001)], ids=["rows", "tiles"])
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_transform_with_any_number_of_threads(dtype, threads):
+def test_transform_with_any_number_of_threads(dtype, shape, boundary, threads):
     """The public transform has no threads argument, the core has."""
-    x = bits.prices(23, 517, dtype)
-    options = {"bank": filter_bank("db4"), "boundary": "symmetric"}
-    one = _core.wavedec(x, level=4, threads=1, **options)
-    many = _core.wavedec(x, level=4, threads=threads, **options)
-    assert bits.digest(*one) == bits.digest(*many)
-    back = _core.waverec(one, threads=threads, **options)
-    assert bits.digest(back) == bits.digest(_core.waverec(one, threads=1, **options))
+    x = bits.prices(*shape, dtype)
+    transform = _core.Transform(bank=filter_bank("db4"), boundary=boundary)
+    one = transform.wavedec(x, level=4, threads=1)
+    assert bits.digest(*one) == bits.digest(*transform.wavedec(x, level=4, threads=threads))
+    back = transform.waverec(one, threads=1)
+    assert bits.digest(back) == bits.digest(transform.waverec(one, threads=threads))
+
+
+@pytest.mark.parametrize("threads", [2, 7, 0])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_one_long_series_with_any_number_of_threads(dtype, threads):
+    x = bits.prices(1, 150_001, dtype)[0]
+    options = {"method": "wavelet", "wavelet": "sym5", "level": 5}
+    assert bits.digest(rpsd.denoise(x, **options)) == bits.digest(rpsd.denoise(x, threads=threads, **options))
 
 
 FUNCTIONS = {

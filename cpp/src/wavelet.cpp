@@ -109,6 +109,17 @@ void wavedec(const Transform<T>& transform, Batch<const T> x, int level, const s
 }
 
 template <class T>
+bool fits(const Transform<T>& transform, const std::vector<std::size_t>& lengths) noexcept {
+  std::size_t n = lengths.at(0);
+  for (std::size_t k = 1; k < lengths.size(); ++k) {
+    if (n != lengths[k] && n != lengths[k] + 1) return false;
+    n = transform.sample_count(lengths[k]);
+    if (n == 0) return false;
+  }
+  return true;
+}
+
+template <class T>
 std::size_t waverec_length(const Transform<T>& transform, const std::vector<std::size_t>& lengths) {
   std::size_t n = lengths.at(0);
   for (std::size_t k = 1; k < lengths.size(); ++k) {
@@ -144,6 +155,7 @@ void waverec(const Transform<T>& transform, const std::vector<Batch<const T>>& c
   template class Transform<T>;                                                                                   \
   template std::vector<std::size_t> level_lengths<T>(const Transform<T>&, std::size_t, int);                     \
   template void wavedec<T>(const Transform<T>&, Batch<const T>, int, const std::vector<Batch<T>>&, int);         \
+  template bool fits<T>(const Transform<T>&, const std::vector<std::size_t>&) noexcept;                          \
   template std::size_t waverec_length<T>(const Transform<T>&, const std::vector<std::size_t>&);                  \
   template void waverec<T>(const Transform<T>&, const std::vector<Batch<const T>>&, Batch<T>, int);
 RPSD_INSTANTIATE(double)

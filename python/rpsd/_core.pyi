@@ -21,21 +21,31 @@ __version__: Final[str]
 def build_info() -> dict[str, object]:
     """version, compiler, threads_backend, isas (that run here), isa (in use), cpu_count, pointer_bits."""
 
-def wavedec(
-    x: npt.NDArray[_T], *, bank: _Bank, boundary: str, level: int, threads: int
-) -> list[npt.NDArray[_T]]:
-    """[cA_L, cD_L, ..., cD_1], each (series, length of that level); level >= 0; time length >= 1."""
-
-def waverec(
-    coeffs: Sequence[npt.NDArray[_T]], *, bank: _Bank, boundary: str, threads: int
-) -> npt.NDArray[_T]:
-    """Inverse of wavedec; an approximation one longer than its detail loses its last sample."""
-
 def fir_filter(x: npt.NDArray[_T], out: npt.NDArray[_T], *, taps: _F64, mode: str, threads: int) -> None:
     """mode: zero_phase, causal, same. out may be x."""
 
 def metrics(x: _F64, y: _F64, *, threads: int) -> _F64:
     """(series, 5): correlation, rmse, trend, power, score; NaN where undefined."""
+
+@final
+class Transform:
+    """A filter bank with a boundary: symmetric and the other eight."""
+
+    def __init__(self, *, bank: _Bank, boundary: str) -> None: ...
+    def wavedec(self, x: npt.NDArray[_T], *, level: int, threads: int) -> list[npt.NDArray[_T]]:
+        """[cA_L, cD_L, ..., cD_1], each (series, length of that level); level >= 0; time length >= 1."""
+
+    def waverec(self, coeffs: Sequence[npt.NDArray[_T]], *, threads: int) -> npt.NDArray[_T]:
+        """Inverse of wavedec; an approximation one longer than its detail loses its last sample."""
+
+    def wavedec_series(self, x: object, level: object, /) -> list[npt.NDArray[Any]] | None:
+        """Return the coefficients of one plain series (see Denoiser); None for anything that may need more.
+
+        level: an int from 1 to the deepest that reads samples only, or None for that one.
+        """
+
+    def waverec_series(self, coeffs: list[Any], /) -> npt.NDArray[Any] | None:
+        """Return the series of a list of plain coefficients of one dtype; None for anything else."""
 
 @final
 class Denoiser:

@@ -4,7 +4,7 @@
 import math
 import operator
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
@@ -78,6 +78,10 @@ def wavedec(
     >>> [c.round(3).tolist() for c in rpsd.wavedec([1.0, 3.0, 5.0, 11.0], "haar")]
     [[10.0], [-6.0], [-1.414, -4.243]]
     """
+    if axis == -1 and type(wavelet) is str and type(mode) is str and mode in _BOUNDARIES:
+        plain: list[_Array] | None = _transform(filter_bank(wavelet), mode).wavedec_series(x, level)
+        if plain is not None:
+            return plain
     bank = filter_bank(wavelet)
     boundary = _boundary(mode)
     array = _as_array(x, "x")
@@ -93,7 +97,7 @@ def wavedec(
     layout = _Layout(array.shape, axis, _coefficient_dtype([array]))
     rows = layout.to_rows(array, "x")
     try:
-        coeffs = _core.wavedec(rows, bank=bank, boundary=boundary, level=level, threads=1)
+        coeffs = _transform(bank, boundary).wavedec(rows, level=level, threads=1)
     except ValueError as error:
         raise_from_core(error)
     return [layout.from_rows(c) for c in coeffs]
@@ -134,6 +138,11 @@ def waverec(coeffs: Sequence[Any], wavelet: Any, mode: Any = "symmetric", axis: 
     >>> rpsd.waverec(rpsd.wavedec([1.0, 3.0, 5.0, 11.0], "db2"), "db2").round(9)
     array([ 1.,  3.,  5., 11.])
     """
+    plain_words = type(wavelet) is str and type(mode) is str and mode in _BOUNDARIES
+    if axis == -1 and plain_words and type(coeffs) is list and len(coeffs) > 1:
+        plain = _transform(filter_bank(wavelet), mode).waverec_series(coeffs)
+        if plain is not None:
+            return plain
     if not isinstance(coeffs, list | tuple):
         raise InputError(f"coeffs must be a list or tuple of arrays, got {type(coeffs).__name__}")
     if not coeffs:
@@ -154,7 +163,7 @@ def waverec(coeffs: Sequence[Any], wavelet: Any, mode: Any = "symmetric", axis: 
         for i, c in enumerate(arrays)
     ]
     try:
-        return layout.from_rows(_core.waverec(rows, bank=bank, boundary=boundary, threads=1))
+        return layout.from_rows(_transform(bank, boundary).waverec(rows, threads=1))
     except ValueError as error:
         raise_from_core(error)
 
@@ -198,6 +207,11 @@ def _named_bank(name: str) -> _Bank:
             f'wavelet must be a discrete wavelet, one of pywt.wavelist(kind="discrete"), got {name!r}'
         )
     return _frozen_bank(pywt.Wavelet(name))
+
+
+@lru_cache(maxsize=64)
+def _transform(bank: _Bank, boundary: str) -> _core.Transform:
+    return _core.Transform(bank=bank, boundary=boundary)
 
 
 def _frozen_bank(wavelet: Any) -> _Bank:

@@ -55,8 +55,10 @@ template <class T>
 void wavedec(const Transform<T>& transform, Batch<const T> x, int level, const std::vector<Batch<T>>& coefficients,
              int threads);
 
-// The inverse; an approximation one longer than the detail it meets loses its last sample.
-// Throws std::invalid_argument where lengths do not fit. x is rows x waverec_length.
+// The inverse; an approximation one longer than the detail it meets loses its last sample. fits: whether the lengths do.
+// waverec_length throws std::invalid_argument where lengths do not fit. x is rows x waverec_length.
+template <class T>
+bool fits(const Transform<T>& transform, const std::vector<std::size_t>& lengths) noexcept;
 template <class T>
 std::size_t waverec_length(const Transform<T>& transform, const std::vector<std::size_t>& lengths);
 template <class T>
