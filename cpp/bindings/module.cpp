@@ -101,7 +101,7 @@ py::object denoised_series(const Denoiser<T>& denoiser, const Array<T>& x) {
   return y;
 }
 
-// The call that is made most, free of what others need: of 64 samples it takes 0.5 us more than the core, where the
+// The call that is made most, free of what others need: of 64 samples it takes 0.7 us more than the core, where the
 // general way through Mirror and run takes 6 (November 2026, Zen 3, bench/bench_overhead.py).
 py::object denoise_series(const Chain& chain, py::handle x, py::ssize_t least, py::handle axis, py::handle threads) {
   const bool is_f64 = is_plain_series<double>(x);
