@@ -70,6 +70,15 @@ def check_lengths(wavelet, lengths, dtype=np.float64):
 
 
 @pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("wavelet", ["haar", "db4", "bior2.4", "dmey"])
+def test_long_series_in_tiles(wavelet, mode):
+    """The core cuts these into tiles of some thousand samples: their seams and both ends must not show."""
+    x = np.random.default_rng(3).standard_normal(50_001).cumsum()
+    for n, level in ((50_001, 1), (50_000, 3), (30_011, 4), (49_998, 6)):
+        check(x[:n], wavelet, mode, level)
+
+
+@pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("wavelet", SOME_WAVELETS)
 def test_twin_agrees_with_pywavelets(wavelet, mode):
     bank = pywt.Wavelet(wavelet).filter_bank
