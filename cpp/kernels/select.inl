@@ -9,10 +9,20 @@
 // cost.
 #pragma once
 
+#include <math.h>
+
 #include "compact.inl"
 
 namespace {
 
+// The values of ranks k (from 0) and k + 1, or k twice.
+template <class U>
+struct Pair {
+  U first, second;
+};
+
+// over[t] = how many of v[0..N) exceed v[t].
+#if defined(__GNUC__)
 template <class U>
 struct SignedOf;
 template <>
@@ -24,57 +34,98 @@ struct SignedOf<uint32_t> {
   using type = int32_t;
 };
 
-// The values of ranks k (from 0) and k + 1, or k twice.
-template <class U>
-struct Pair {
-  U first, second;
+template <class L, size_t kBytes>
+struct LanesOf {
+  typedef L type __attribute__((vector_size(kBytes)));
 };
 
-// The values of ranks i <= j among N: the smallest that no more than N - 1 - i (or j) values exceed.
-template <size_t N, class U>
-inline Pair<U> order_statistics(const U* v, size_t i, size_t j) noexcept {
-  using S = typename SignedOf<U>::type;
-  constexpr size_t kGroup = 64 / sizeof(U);
-  S value[N];
-  for (size_t t = 0; t < N; ++t) value[t] = static_cast<S>(v[t]);
-  const S over_i = static_cast<S>(N - 1 - i), over_j = static_cast<S>(N - 1 - j);
-  S first[kGroup], second[kGroup];
-  for (size_t t = 0; t < kGroup; ++t) first[t] = second[t] = static_cast<S>(kMagnitude<U>);
-  for (size_t g = 0; g < N; g += kGroup) {
-    S over[kGroup] = {};
-    for (size_t s = 0; s < N; ++s)
-      for (size_t t = 0; t < kGroup; ++t) over[t] += value[s] > value[g + t];
-    for (size_t t = 0; t < kGroup; ++t) {
-      first[t] = over[t] <= over_i && value[g + t] < first[t] ? value[g + t] : first[t];
-      second[t] = over[t] <= over_j && value[g + t] < second[t] ? value[g + t] : second[t];
-    }
+// Minus one where u exceeds v, which as magnitudes are positive with a sign too. SSE2 has no order of 64-bit lanes:
+// there the sign of the difference tells.
+template <class V>
+inline V minus_exceeds(const V& u, const V& v) noexcept {
+#if defined(__SSE2__) && !defined(__SSE4_2__)
+  if constexpr (sizeof(u[0]) == 8) {
+    using W = typename LanesOf<uint64_t, sizeof(V)>::type;
+    return -(V)((W)(v - u) >> 63);
   }
-  for (size_t t = 1; t < kGroup; ++t) {
-    if (first[t] < first[0]) first[0] = first[t];
-    if (second[t] < second[0]) second[0] = second[t];
-  }
-  return {static_cast<U>(first[0]), static_cast<U>(second[0])};
+#endif
+  return u > v;
 }
 
-// At most kSmall values: copied, and filled up with the largest.
-constexpr size_t kSmall = 32;
+template <size_t N, class U>
+inline void count_over(const U* v, U* over) noexcept {
+  constexpr size_t kHalf = N * sizeof(U) / 2, kBytes = kHalf < RPSD_VEC_BYTES ? kHalf : RPSD_VEC_BYTES;
+  using S = typename SignedOf<U>::type;
+  using V = typename LanesOf<S, kBytes>::type;
+  constexpr size_t kWidth = kBytes / sizeof(U);
+  for (size_t g = 0; g < N; g += 2 * kWidth) {
+    V near, far, over_near = {}, over_far = {};
+    memcpy(&near, v + g, sizeof near);
+    memcpy(&far, v + g + kWidth, sizeof far);
+#pragma GCC unroll 8
+    for (size_t s = 0; s < N; ++s) {
+      const V other = V{} + static_cast<S>(v[s]);
+      over_near -= minus_exceeds(other, near);
+      over_far -= minus_exceeds(other, far);
+    }
+    memcpy(over + g, &over_near, sizeof over_near);
+    memcpy(over + g + kWidth, &over_far, sizeof over_far);
+  }
+}
+#else
+template <size_t N, class U>
+inline void count_over(const U* v, U* over) noexcept {
+  for (size_t t = 0; t < N; ++t) over[t] = 0;
+  for (size_t s = 0; s < N; ++s)
+    for (size_t t = 0; t < N; ++t) over[t] += static_cast<U>(v[t] - v[s]) >> (8 * sizeof(U) - 1);
+}
+#endif
 
-template <class U>
+// Counts that are ranked at once; the samples, the larger from kLarge on; the places around a sample's centre that
+// only a tie makes equal; and the passes over n values after which selection gives way to bisection.
+constexpr size_t kFewer = 16, kFew = 32, kSample = 32, kLargeSample = 1024, kLarge = 32 * kLargeSample, kTied = 2,
+                 kPasses = 8;
+
+// Values by the place each takes in the descending order of their keys; equal keys share the first of their places.
+template <size_t N, class U>
+struct Ranked {
+  static constexpr U kEmpty = static_cast<U>(~static_cast<U>(0));
+  U at[N];
+
+  template <class K>
+  inline void rank(const K* key, const U* v) noexcept {
+    K over[N];
+    count_over<N>(key, over);
+    for (size_t t = 0; t < N; ++t) at[t] = kEmpty;
+    for (size_t t = 0; t < N; ++t) at[over[t]] = v[t];
+  }
+
+  inline U operator[](size_t k) const noexcept {
+    size_t t = N - 1 - k;
+    while (at[t] == kEmpty) --t;
+    return at[t];
+  }
+};
+
+// At most N values, copied and filled up with the largest.
+template <size_t N, class U>
 inline Pair<U> select_few(const U* v, size_t n, size_t k, size_t next) noexcept {
-  U few[kSmall];
-  for (size_t t = 0; t < kSmall; ++t) few[t] = kMagnitude<U>;
+  U few[N];
+  for (size_t t = 0; t < N; ++t) few[t] = kMagnitude<U>;
   for (size_t t = 0; t < n; ++t) few[t] = magnitude(v + t);
-  return n <= kSmall / 2 ? order_statistics<kSmall / 2>(few, k, next) : order_statistics<kSmall>(few, k, next);
+  Ranked<N, U> ranked;
+  ranked.rank(few, few);
+  return {ranked[k], ranked[next]};
 }
 
 // Bisection on the bits, each step moving an end onto a value that occurs: few steps where few values differ, and
-// never more than one a bit. All of rank k lies in low..high.
+// never more than one a bit. The values of ranks k and next lie in low..high.
 template <class U>
-U bisect(const U* v, size_t n, size_t k, U low, U high) noexcept {
+Pair<U> bisect(const U* v, size_t n, size_t k, size_t next, U low, U high) noexcept {
   while (low < high) {
     const U middle = low + (high - low) / 2;
-    size_t at_most = 0;
     U under = 0, over = kMagnitude<U>;
+    size_t at_most = 0;
     for (size_t i = 0; i < n; ++i) {
       const U value = magnitude(v + i);
       const bool is_under = value <= middle;
@@ -87,89 +138,139 @@ U bisect(const U* v, size_t n, size_t k, U low, U high) noexcept {
     else
       low = over;
   }
-  return low;
+  if (next == k) return {low, low};
+  // The next value is equal, or the smallest above.
+  size_t at_most = 0;
+  U above = kMagnitude<U>;
+  for (size_t i = 0; i < n; ++i) {
+    const U value = magnitude(v + i);
+    at_most += value <= low;
+    above = value > low && value < above ? value : above;
+  }
+  return {low, at_most > next ? low : above};
 }
 
-// Where sample number i of m is drawn: anywhere in its m-th of n, so that no period of the data meets it.
-inline size_t sample_position(size_t i, size_t n, size_t m, uint32_t seed) noexcept {
-  uint32_t hash = (static_cast<uint32_t>(i) + seed) * 0x9E3779B1u;
-  hash = (hash ^ (hash >> 15)) * 0x85EBCA77u;
+// sample[t]: a value from the t-th m-th of v, at a place within it that no period of the data keeps meeting.
+template <class U>
+inline void draw(const U* v, size_t n, size_t m, uint32_t seed, U* sample) noexcept {
+  constexpr uint32_t kGolden = 0x9E3779B1u;
   const size_t stride = n / m;
-  return i * stride + static_cast<size_t>((static_cast<uint64_t>(hash >> 8) * stride) >> 24);
+  uint32_t share = seed * kGolden;
+  for (size_t t = 0; t < m; ++t, v += stride, share += kGolden)
+    sample[t] = magnitude(v + ((static_cast<uint64_t>(share >> 16) * stride) >> 16));
 }
-
-constexpr size_t kManySample = 1024, kManyFrom = 16 * kManySample;
 
 template <class U>
 Pair<U> select(const U* x, size_t n, size_t k, size_t next, U* scratch) noexcept;
 
-// Values of the sample between which ranks k and next lie, more surely with each attempt.
+// Where to look for ranks k and next among n values, by a sample, wider with each attempt.
 template <class U>
-inline Pair<U> bracket(const U* v, size_t n, size_t k, size_t next, uint32_t attempt, uint32_t seed) noexcept {
-  const bool many = n >= kManyFrom;
-  const size_t m = many ? kManySample : kSmall;
+inline Pair<U> bracket_by_sample(const U* v, size_t n, size_t k, size_t next, uint32_t attempt) noexcept {
+  const bool large = n >= kLarge;
+  const size_t m = large ? kLargeSample : kSample;
   // The rank of a quantile in a sample of m deviates by sqrt(m) / 2 or less: 2.1 and 3 of these.
-  const size_t margin = (many ? 48u : 6u) << attempt;
+  const size_t margin = (large ? 48u : 6u) << attempt;
   const double share = static_cast<double>(m) / static_cast<double>(n);
   const size_t from = static_cast<size_t>(static_cast<double>(k) * share);
   const size_t to = static_cast<size_t>(static_cast<double>(next) * share) + margin;
   const size_t i = from > margin ? from - margin : 0, j = to < m ? to : m - 1;
   Pair<U> ends;
-  if (many) {
-    U sample[kManySample], kept[kManySample];
-    for (size_t t = 0; t < m; ++t) sample[t] = magnitude(v + sample_position(t, n, m, seed));
+  if (large) {
+    U sample[kLargeSample], kept[kLargeSample];
+    draw(v, n, m, attempt, sample);
     ends.first = select(sample, m, i, i, kept).first;
     ends.second = select(sample, m, j, j, kept).first;
   } else {
-    U sample[kSmall];
-    for (size_t t = 0; t < m; ++t) sample[t] = magnitude(v + sample_position(t, n, m, seed));
-    ends = order_statistics<kSmall>(sample, i, j);
+    U sample[kSample];
+    uint32_t key[kSample];
+    draw(v, n, m, attempt, sample);
+    for (size_t t = 0; t < m; ++t)
+      key[t] = static_cast<uint32_t>(sample[t] >> (8 * (sizeof(U) - sizeof(uint32_t))));
+    // The upper half of the bits tells most data apart; the second attempt asks for all.
+    Ranked<kSample, U> ranked;
+    if (attempt == 0) {
+      ranked.rank(key, sample);
+      // A value that takes so much of the sample is likely to hold both ranks, alone.
+      const U centre = ranked[from + kTied < m ? from + kTied : m - 1];
+      if (centre == ranked[from > kTied ? from - kTied : 0]) return {centre, centre};
+    } else {
+      ranked.rank(sample, sample);
+    }
+    ends = {ranked[i], ranked[j]};
+    if (ends.first > ends.second) ends = {ends.second, ends.first};
   }
   if (from <= margin) ends.first = 0;
   if (to >= m) ends.second = kMagnitude<U>;
   return ends;
 }
 
+// The same by interpolation among the n of all values that lie in low..high. Were these uniform, a rank would deviate
+// by sqrt(n) / 2 or less, of which two are allowed for; the rest is for a density that varies over the range.
+template <class U>
+inline Pair<U> bracket_by_place(size_t n, size_t all, size_t k, size_t next, U low, U high) noexcept {
+  const double count = static_cast<double>(n);
+  const double margin = 1 + sqrt(count) + count * count / (6 * static_cast<double>(all));
+  const U range = high - low;
+  const double rank_width = static_cast<double>(range) / count;
+  const double from = (static_cast<double>(k) - margin) * rank_width;
+  const double to = (static_cast<double>(next) + margin) * rank_width;
+  const double end = static_cast<double>(range);
+  return {from > 0 ? low + static_cast<U>(from) : low, to < end ? low + static_cast<U>(to) : high};
+}
+
 // The values of ranks k and next (k or k + 1) of the magnitudes of x[0..n).
 template <class U>
 Pair<U> select(const U* x, size_t n, size_t k, size_t next, U* scratch) noexcept {
+  if (n <= kFewer) return select_few<kFewer>(x, n, k, next);
+  if (n <= kFew) return select_few<kFew>(x, n, k, next);
   const U* v = x;
-  size_t count = n, rank = k, budget = 4 * n;
+  size_t count = n, rank = k, spent = 0;
   const size_t further = next - k;
   U low = 0, high = kMagnitude<U>;
-  uint32_t attempt = 0, seed = 0;
-  while (count > kSmall) {
-    const Pair<U> ends = bracket(v, count, rank, rank + further, attempt, seed);
-    const Kept kept = compact(v, count, ends.first, ends.second, scratch);
+  uint32_t attempt = 0;
+  bool by_place = false, stuck = false;
+  while (count > kFewer) {
+    const Pair<U> ends = by_place ? bracket_by_place(count, n, rank, rank + further, low, high)
+                                  : bracket_by_sample(v, count, rank, rank + further, attempt);
+    U* out = scratch;
+    if (v != x) {
+      // Behind what is being read where there is room, for a miss to lose nothing.
+      const size_t at = static_cast<size_t>(v - scratch);
+      out += at + 2 * count <= n ? at + count : at;
+    }
+    const Kept kept = compact(v, count, ends.first, ends.second, out);
+    spent += count;
     if (rank >= kept.below && rank + further < kept.below + kept.inside) {
       if (ends.first == ends.second) return ends;
-      // Nothing left out: what remains has few values.
-      if (kept.inside == count) budget = 0;
-      v = scratch;
-      budget -= count < budget ? count : budget;
+      stuck = kept.inside == count;
+      v = out;
       rank -= kept.below;
       count = kept.inside;
-      low = ends.first;
-      high = ends.second;
+      // The bracket may reach beyond what an earlier one kept.
+      low = ends.first > low ? ends.first : low;
+      high = ends.second < high ? ends.second : high;
       attempt = 0;
+      by_place = true;
     } else {
-      // Missed: what the pass overwrote is kept again.
-      if (v == scratch) compact(x, n, low, high, scratch);
-      budget -= n < budget ? n : budget;
-      ++attempt;
+      if (v == out) {
+        compact(x, n, low, high, scratch);
+        spent += n;
+        v = scratch;
+      }
+      attempt += !by_place;
+      by_place = false;
     }
-    seed += kSmall;
-    if (budget == 0)
-      return {bisect(v, count, rank, low, high), bisect(v, count, rank + further, low, high)};
+    if (count <= kFew && (stuck || !by_place)) return select_few<kFew>(v, count, rank, rank + further);
+    // Few values that each occur often, or data made to mislead.
+    if (stuck || spent > kPasses * n) return bisect(v, count, rank, rank + further, low, high);
   }
-  return select_few(v, count, rank, rank + further);
+  return select_few<kFewer>(v, count, rank, rank + further);
 }
 
 template <class T>
 double median_abs(const T* x, size_t n, void* scratch) noexcept {
   using U = typename UintOf<T>::type;
-  const Pair<U> middle =
-      select(reinterpret_cast<const U*>(x), n, (n - 1) / 2, n / 2, static_cast<U*>(scratch));
+  const Pair<U> middle = select(reinterpret_cast<const U*>(x), n, (n - 1) / 2, n / 2, static_cast<U*>(scratch));
   T a, b;
   memcpy(&a, &middle.first, sizeof a);
   memcpy(&b, &middle.second, sizeof b);
