@@ -167,3 +167,8 @@ REFUSED = [
 def test_bad_arguments(arguments, message):
     with pytest.raises(rpsd.InputError, match=message):
         rpsd.fir_filter(**{"x": np.ones(5), "taps": [1.0], **arguments})
+
+
+def test_mode_of_another_type():
+    with pytest.raises(rpsd.InputError, match="mode must be one of zero_phase, causal, same, got 3"):
+        rpsd.fir_filter([1.0, 2.0], [1.0], 3)

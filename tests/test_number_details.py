@@ -152,3 +152,18 @@ def test_processors_are_those_that_the_process_may_use():
         assert sizes[-1] == 1
         assert counts == sizes
         assert started == 0
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("options", [{"method": "fir"}, {"use_fir_filter": True}, {"method": "wavelet"}])
+def test_the_largest_finite_prices_stay_finite(options, dtype):
+    """The filter's extension of these goes beyond the range of numbers."""
+    most = np.finfo(dtype).max
+    x = np.resize(np.array([most, most, -most, most], dtype), 64)
+    for n in (4, 64):
+        assert np.isfinite(rpsd.denoise(x[:n], **options)).all()
+
+
+def test_a_window_that_is_zero_at_every_tap():
+    with pytest.raises(rpsd.ConfigError, match=r"fir_window 'hann' must not be zero .* fir_taps, got 2 taps"):
+        rpsd.Denoiser(method="fir", fir_taps=2)

@@ -186,3 +186,11 @@ def test_pyplot_is_left_alone():
         "assert 'matplotlib.pyplot' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_values_that_no_axis_spans():
+    x = np.array([1e308, -1e308, np.nan])
+    with pytest.raises(
+        rpsd.InputError, match=r"x must lie within ±1e\+300 to be drawn, got a value of size 1e\+308"
+    ):
+        plot_denoised(None, x, x)

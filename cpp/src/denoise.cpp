@@ -55,10 +55,12 @@ double energy_of(const T* x, std::size_t n, int threads) {
   return energy;
 }
 
+// A result beyond the largest number stays at it, as finite prices must not become infinite ones.
 template <class T>
 void rescale(T* x, std::size_t n, int exponent) noexcept {
+  constexpr T most = std::numeric_limits<T>::max();
   if (exponent == 0) return;
-  for (std::size_t i = 0; i < n; ++i) x[i] = std::ldexp(x[i], exponent);
+  for (std::size_t i = 0; i < n; ++i) x[i] = std::clamp(std::ldexp(x[i], exponent), -most, most);
 }
 
 template <class T>

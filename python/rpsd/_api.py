@@ -188,6 +188,8 @@ def fir_filter(
     >>> rpsd.fir_filter([0.0, 0.0, 3.0, 0.0, 0.0], [1 / 3, 1 / 3, 1 / 3], mode="same")
     array([0., 1., 1., 1., 0.])
     """
+    if not isinstance(mode, str):
+        raise InputError(f"mode must be one of zero_phase, causal, same, got {mode!r}")
     coefficients = np.ascontiguousarray(numeric_array(taps, "taps"), dtype=np.float64)
     if coefficients.ndim != 1:
         raise InputError(f"taps must be one-dimensional, got shape {coefficients.shape}")

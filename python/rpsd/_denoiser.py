@@ -239,9 +239,15 @@ def _build(options: Options) -> _core.Denoiser:
         from scipy.signal import firwin  # takes longer to import than all of rpsd
 
         try:
-            taps = firwin(options.fir_taps, options.fir_cutoff, window=options.fir_window)
+            with np.errstate(all="ignore"):
+                taps = firwin(options.fir_taps, options.fir_cutoff, window=options.fir_window)
         except (TypeError, ValueError) as error:
             raise ConfigError(f"fir_window {options.fir_window!r} cannot be designed: {error}") from None
+        if not np.isfinite(taps).all():
+            raise ConfigError(
+                f"fir_window {options.fir_window!r} must not be zero at all of fir_taps, got "
+                f"{options.fir_taps} taps; allowed: more taps or another window"
+            )
     try:
         return _core.Denoiser(
             bank=filter_bank(options.wavelet),

@@ -24,6 +24,7 @@ _REMOVED: Final = "#1f5f8b"
 # Above this many points a line is drawn as the range of each of so many stretches: it looks the same.
 _MOST_POINTS: Final = 8000
 _DPI: Final = 120
+_LARGEST: Final = 1e300
 
 
 def plot_denoised(
@@ -62,7 +63,7 @@ def plot_denoised(
     Raises
     ------
     InputError
-        Where the lengths differ.
+        Where the lengths differ, and for values beyond ±1e300, whose differences no axis can span.
 
     Examples
     --------
@@ -75,6 +76,11 @@ def plot_denoised(
     lengths = {len(series) for series in (time, x, y, truth) if series is not None}
     if len(lengths) > 1:
         raise InputError(f"time, x, y and truth must have one length, got lengths {sorted(lengths)}")
+    for which, series in (("x", x), ("y", y), ("truth", truth)):
+        if series is not None and (peak := np.nanmax(np.abs(series), initial=0.0)) > _LARGEST:
+            raise InputError(
+                f"{which} must lie within ±{_LARGEST:g} to be drawn, got a value of size {peak:g}"
+            )
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
