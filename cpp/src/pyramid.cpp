@@ -33,6 +33,18 @@ struct Apart {
   }
 };
 
+// Fills what of the window [begin, end) lies outside of the signal [0, n).
+template <class T>
+void extend_window(const Apart<T>& x, Index n, Index begin, Index end, Boundary boundary) noexcept {
+  if (boundary == Boundary::symmetric && begin >= -n && end <= 2 * n) {  // nearly all there is
+    for (Index i = begin; i < 0; ++i) x(i) = x(-1 - i);
+    for (Index i = n; i < end; ++i) x(i) = x(2 * n - 1 - i);
+    return;
+  }
+  for (Index i = begin; i < 0; ++i) x(i) = extend<T>(x, n, i, boundary);
+  for (Index i = n; i < end; ++i) x(i) = extend<T>(x, n, i, boundary);
+}
+
 }  // namespace
 
 template <class T>
@@ -88,8 +100,7 @@ void Pyramid<T>::forward(std::size_t tile, const T* x, T* const* details, T* app
   for (std::size_t k = 1; k <= last; ++k) {
     const auto n = static_cast<Index>(lengths_[k - 1]);
     const Index begin = in.start, end = begin + static_cast<Index>(window_size(k - 1));
-    for (Index i = begin; i < 0; ++i) in(i) = extend<T>(in, n, i, transform_.boundary());
-    for (Index i = n; i < end; ++i) in(i) = extend<T>(in, n, i, transform_.boundary());
+    if (begin < 0 || end > n) extend_window(in, n, begin, end, transform_.boundary());
 
     const Range own = share(tile, k);
     T* const d = details[k - 1] + own.begin;
