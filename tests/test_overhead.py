@@ -114,7 +114,7 @@ def test_only_plain_series_take_the_short_way():
         assert core.denoise_series(other, 0, -1, 1) is None
     for least, axis, threads in ((65, -1, 1), (0, 1, 1), (0, -2, 1), (0, False, 1), (0, 10**30, 1)):
         assert core.denoise_series(x, least, axis, threads) is None
-    for threads in (True, -1, 2, 1.0, None, 10**30):
+    for threads in (True, -1, 0, 2, 1.0, None, 10**30):
         assert core.denoise_series(x, 0, -1, threads) is None
 
 
