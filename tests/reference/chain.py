@@ -27,6 +27,8 @@ def denoise(
     y = filled(x)
     if len(y) == 0 or np.isnan(y).any():
         return y
+    if (y == y[0]).all():  # no noise to remove, whatever the options say of it
+        return np.where(np.isnan(x), np.nan, y)
     if space == "log":
         y = np.log(y)
     if level == "auto":
