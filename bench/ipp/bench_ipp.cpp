@@ -115,7 +115,7 @@ void compare(std::size_t n_taps, std::size_t n, bool& first) {
   };
   ours(x.data(), n, expected.data(), scratch);
   using Clock = std::chrono::steady_clock;
-  const auto rounds = std::clamp<std::size_t>(20'000'000 / n, 3, 400);
+  const auto rounds = std::clamp<std::size_t>(20'000'000 / n, 6, 400);
   for (std::size_t round = 0; round < rounds; ++round)
     for (auto& contestant : contestants) {
       const auto start = Clock::now();

@@ -149,7 +149,7 @@ void fir(const T* x, size_t n, const T* taps, size_t n_taps, T* out, T* scratch)
 
 template <class T>
 void fir_symmetric(const T* x, size_t n, const T* taps, size_t n_taps, T* out, T* scratch) noexcept {
-  filter_blocks<SymmetricTaps, 6>(x, n, taps, n_taps, out, scratch);
+  filter_blocks<SymmetricTaps, 8>(x, n, taps, n_taps, out, scratch);
 }
 
 }  // namespace

@@ -73,8 +73,9 @@ inline Vec<T> load(const T* p) noexcept {
   return v;
 }
 
+// By value: by reference GCC copies elements of arrays in memory, in halves.
 template <class T>
-inline void store(T* p, const Vec<T>& v) noexcept {
+inline void store(T* p, Vec<T> v) noexcept {
   memcpy(p, &v, sizeof v);
 }
 
