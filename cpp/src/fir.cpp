@@ -2,6 +2,7 @@
 #include "rpsd/fir.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstring>
 #include <stdexcept>
@@ -64,6 +65,18 @@ std::size_t transform_size(std::size_t n_taps) {
   return size;
 }
 
+// One transform of each size for the whole process: its roots take longer than a call on a few thousand samples.
+template <class T>
+const ConvolutionFft<T>& shared_transform(std::size_t size) {
+  constexpr std::size_t kBits = 64;
+  static std::array<std::once_flag, kBits> made;
+  static std::array<std::unique_ptr<const ConvolutionFft<T>>, kBits> transforms;
+  std::size_t bits = 0;
+  while (size >> bits > 1) ++bits;
+  std::call_once(made[bits], [&] { transforms[bits] = std::make_unique<const ConvolutionFft<T>>(size); });
+  return *transforms[bits];
+}
+
 }  // namespace
 
 template <class T>
@@ -98,7 +111,7 @@ template <class T>
 auto Correlation<T>::spectrum() const -> const Spectrum& {
   std::call_once(spectrum_->made, [this] {
     auto& made = *spectrum_;
-    made.fft = std::make_unique<ConvolutionFft<T>>(size_);
+    made.fft = &shared_transform<T>(size_);
     made.re.assign(size_, T(0));
     made.im.assign(size_, T(0));
     // Divided by the size, a power of two, on behalf of the unscaled way back.

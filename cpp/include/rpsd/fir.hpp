@@ -43,7 +43,7 @@ class Correlation {
   // Made when first needed: short series never do.
   struct Spectrum {
     std::once_flag made;
-    std::unique_ptr<ConvolutionFft<T>> fft;
+    const ConvolutionFft<T>* fft = nullptr;
     std::vector<T> re, im;
   };
   bool transforms(std::size_t n) const noexcept;
