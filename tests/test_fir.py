@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""fir_filter gives SciPy's numbers: every number of taps, modes, short series, axes, float32, long taps by transforms."""
+"""fir_filter gives SciPy's numbers: every number of taps, modes, short series, axes, float32, transforms."""
 
 import numpy as np
 import pytest
@@ -108,7 +108,7 @@ LONG = [64, 65, 101, 200, 341, 342, 1000, 1025, 2100]
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("taps", LONG)
 def test_many_taps_on_long_series(taps, mode, kind):
-    """Lengths about the ends of the blocks, which are 2 (size - taps + 1) samples of a transform or 4096 of sums."""
+    """Lengths about the ends of blocks: 2 (size - taps + 1) samples of a transform or 4096 of sums."""
     rng = np.random.default_rng([7, taps])
     h = some_taps(rng, taps, kind)
     for n in (4095, 4097, 8192, 13_001, 40_000):
