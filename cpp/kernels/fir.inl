@@ -100,8 +100,8 @@ struct SymmetricTaps {
     constexpr size_t L = kLanes<T>;
     const size_t pairs = n_taps / 2, last = n_taps - 1;
     Vec<T> sum[B];
-    for (size_t b = 0; b < B; ++b) sum[b] = Vec<T>{} + T(0);
-    size_t k = 0;
+    for (size_t b = 0; b < B; ++b) sum[b] = (load(z + b * L) + load(z + (last + b) * L)) * taps[0];
+    size_t k = 1;
     for (; k + 2 <= pairs; k += 2) {
       const T *const p = opaque(z + k * L), *const q = opaque(z + (last - k - 1) * L);
       const T c0 = taps[k], c1 = taps[k + 1];

@@ -32,8 +32,8 @@ struct Table {
   // scratch: 2 kFirSegment + n_taps vectors of 64 bytes.
   void (*fir)(const T* x, size_t n, const T* taps, size_t n_taps, T* out, T* scratch) noexcept;
 
-  // The same for taps[k] = taps[n_taps - 1 - k], as 0 + sum_k taps[k] (x[i+k] + x[i+n_taps-1-k]) for k < n_taps / 2,
-  // k ascending, + taps[n_taps/2] x[i+n_taps/2] where n_taps is odd.
+  // The same for taps[k] = taps[n_taps - 1 - k], n_taps >= 2, as sum_k taps[k] (x[i+k] + x[i+n_taps-1-k]) for
+  // k < n_taps / 2, k ascending, + taps[n_taps/2] x[i+n_taps/2] where n_taps is odd.
   void (*fir_symmetric)(const T* x, size_t n, const T* taps, size_t n_taps, T* out, T* scratch) noexcept;
 
   // Fourier transform of n complex numbers (n >= 256, a power of two) in place, into an order that only fft_inverse

@@ -61,7 +61,7 @@ std::vector<std::vector<T>> outputs(const Table<T>& table, const std::vector<T>&
     for (std::size_t k = 0; k < taps / 2; ++k) symmetric[taps - 1 - k] = symmetric[k];
     std::vector<T> scratch((2 * rpsd::kernels::kFirSegment + taps) * (64 / sizeof(T)));
     table.fir(p, n, x.data(), taps, y.data(), scratch.data());
-    table.fir_symmetric(p, n, symmetric.data(), taps, folded.data(), scratch.data());
+    if (taps > 1) table.fir_symmetric(p, n, symmetric.data(), taps, folded.data(), scratch.data());
     all.insert(all.end(), {y, folded});
   }
   std::vector<T> even((n + 1) / 2), odd(n / 2), scalars;
