@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""fir_filter gives SciPy's numbers: every number of taps, modes, short series, axes, float32."""
+"""fir_filter gives SciPy's numbers: every number of taps, modes, short series, axes, float32, transforms."""
 
 import numpy as np
 import pytest
@@ -99,6 +99,72 @@ def test_float32(mode):
             x = rng.standard_normal(n).astype(np.float32)
             expected = scipy_filter(x.astype(float), h, mode).astype(np.float32)
             assert worst_error(rpsd.fir_filter(x, h, mode), expected, scale(x, h, mode)) <= F32
+
+
+LONG = [64, 65, 101, 200, 341, 342, 1000, 1025, 2100]
+
+
+@pytest.mark.parametrize("kind", ["any", "symmetric"])
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("taps", LONG)
+def test_many_taps_on_long_series(taps, mode, kind):
+    """Lengths about the ends of blocks: 2 (size - taps + 1) samples of a transform or 4096 of sums."""
+    rng = np.random.default_rng([7, taps])
+    h = some_taps(rng, taps, kind)
+    for n in (4095, 4097, 8192, 13_001, 40_000):
+        x = rng.standard_normal(n)
+        error = worst_error(rpsd.fir_filter(x, h, mode), scipy_filter(x, h, mode), scale(x, h, mode))
+        assert error <= F64, n
+        narrow = x.astype(np.float32)
+        expected = scipy_filter(narrow.astype(float), h, mode)
+        got = rpsd.fir_filter(narrow, h, mode).astype(float)
+        assert worst_error(got, expected, scale(x, h, mode)) <= 1e-6, n
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("taps", [1, 30, 101, 1025])
+def test_threads_share_one_series_with_the_same_bits(taps, mode, dtype):
+    rng = np.random.default_rng([8, taps])
+    h = some_taps(rng, taps, "any")
+    for shape in ((50_000,), (1, 9000), (3, 9000), (2, taps)):
+        x = rng.standard_normal(shape).astype(dtype)
+        one = rpsd.fir_filter(x, h, mode)
+        for threads in (2, 3, 7):
+            np.testing.assert_array_equal(rpsd.fir_filter(x, h, mode, threads=threads), one)
+
+
+@pytest.mark.parametrize("kind", ["any", "symmetric"])
+@pytest.mark.parametrize("taps", [1, 7, 31, 101, 1025])
+def test_causal_output_keeps_its_bits_whatever_comes_after(taps, kind):
+    rng = np.random.default_rng([9, taps])
+    h, x = some_taps(rng, taps, kind), rng.standard_normal(10_000)
+    y = rpsd.fir_filter(x, h, "causal")
+    for end in (1, 2, 100, 1023, 1025, 4095, 4097, 9999):
+        np.testing.assert_array_equal(rpsd.fir_filter(x[:end], h, "causal"), y[:end])
+        later = x.copy()
+        later[end:] = 1e12
+        np.testing.assert_array_equal(rpsd.fir_filter(later, h, "causal")[:end], y[:end])
+
+
+@pytest.mark.parametrize("taps", [101, 1025])
+def test_spike_is_felt_beyond_its_reach_in_the_last_digits_only(taps):
+    rng = np.random.default_rng([10, taps])
+    h, x = some_taps(rng, taps, "symmetric"), rng.standard_normal(20_000)
+    spiked = x.copy()
+    spiked[10_000] = 1e12
+    change = np.abs(rpsd.fir_filter(spiked, h, "same") - rpsd.fir_filter(x, h, "same"))
+    change[10_000 - taps : 10_001 + taps] = 0
+    assert np.max(change) <= 1e-15 * 1e12
+
+
+@pytest.mark.parametrize("taps", [30, 101, 1025])
+@pytest.mark.parametrize("n", [900, 5000, 20_000])
+def test_in_place_inside_denoise(taps, n):
+    """The denoiser filters in place; the filter alone, out of place."""
+    x = 100 + np.cumsum(np.random.default_rng([11, taps]).standard_normal(n))
+    h = signal.firwin(taps, 0.1, window="hann")
+    np.testing.assert_array_equal(rpsd.denoise(x, method="fir", fir_taps=taps), rpsd.fir_filter(x, h))
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -10,6 +10,9 @@
 
 namespace rpsd::kernels {
 
+// Outputs of one lane that fir and fir_symmetric work on at a time: input and output stay in the first-level cache.
+constexpr size_t kFirSegment = 256;
+
 template <class T>
 struct Table {
   // even[i] = x[2i], odd[i] = x[2i+1]; n samples in.
@@ -29,8 +32,21 @@ struct Table {
   // Reads half - 1 samples past the pairs.
   void (*synthesis)(const T* a, const T* d, size_t pairs, const T* taps, size_t half, T* out) noexcept;
 
-  // out[i] = sum_k taps[k] x[i+k], k ascending, for i < n; reads n_taps - 1 samples past n.
-  void (*fir)(const T* x, size_t n, const T* taps, size_t n_taps, T* out) noexcept;
+  // out[i] = sum_k taps[k] x[i+k], k ascending, for i < n; reads n_taps - 1 samples past n; out lies apart from x.
+  // scratch: 2 kFirSegment + n_taps vectors of 64 bytes.
+  void (*fir)(const T* x, size_t n, const T* taps, size_t n_taps, T* out, T* scratch) noexcept;
+
+  // The same for taps[k] = taps[n_taps - 1 - k], n_taps >= 2, as sum_k taps[k] (x[i+k] + x[i+n_taps-1-k]) for
+  // k < n_taps / 2, k ascending, + taps[n_taps/2] x[i+n_taps/2] where n_taps is odd.
+  void (*fir_symmetric)(const T* x, size_t n, const T* taps, size_t n_taps, T* out, T* scratch) noexcept;
+
+  // Fourier transform of n complex numbers (n >= 256, a power of two) in place, into an order that only fft_inverse
+  // and multiply_complex of the same table know; fft_inverse goes back, times n. roots: see ConvolutionFft.
+  void (*fft_forward)(T* re, T* im, size_t n, const T* roots) noexcept;
+  void (*fft_inverse)(T* re, T* im, size_t n, const T* roots) noexcept;
+
+  // (re, im)[i] *= (other_re, other_im)[i]; the others lie apart from re and im; n as above.
+  void (*multiply_complex)(T* re, T* im, const T* other_re, const T* other_im, size_t n) noexcept;
 
   // Sums in double, sixteen lanes.
   double (*sum)(const T* x, size_t n) noexcept;

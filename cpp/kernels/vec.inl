@@ -51,6 +51,16 @@ struct ArrayVec {
     for (size_t k = 0; k < RPSD_VEC_BYTES / sizeof(T); ++k) w.lane[k] = u.lane[k] + v.lane[k];
     return w;
   }
+  friend ArrayVec operator-(const ArrayVec& u, const ArrayVec& v) noexcept {
+    ArrayVec w;
+    for (size_t k = 0; k < RPSD_VEC_BYTES / sizeof(T); ++k) w.lane[k] = u.lane[k] - v.lane[k];
+    return w;
+  }
+  friend ArrayVec operator*(const ArrayVec& u, const ArrayVec& v) noexcept {
+    ArrayVec w;
+    for (size_t k = 0; k < RPSD_VEC_BYTES / sizeof(T); ++k) w.lane[k] = u.lane[k] * v.lane[k];
+    return w;
+  }
   friend ArrayVec operator*(const ArrayVec& u, T s) noexcept {
     ArrayVec w;
     for (size_t k = 0; k < RPSD_VEC_BYTES / sizeof(T); ++k) w.lane[k] = u.lane[k] * s;
@@ -80,8 +90,9 @@ inline Vec<T> load(const T* p) noexcept {
   return v;
 }
 
+// By value: by reference GCC copies elements of arrays in memory, in halves.
 template <class T>
-inline void store(T* p, const Vec<T>& v) noexcept {
+inline void store(T* p, Vec<T> v) noexcept {
   memcpy(p, &v, sizeof v);
 }
 

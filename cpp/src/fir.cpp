@@ -2,14 +2,32 @@
 #include "rpsd/fir.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <cstring>
 #include <stdexcept>
+#include <string>
+#include <utility>
 
 #include "rpsd/cpu.hpp"
 #include "rpsd/parallel.hpp"
 
 namespace rpsd {
 namespace {
+
+using kernels::kFirSegment;
+
+// Below it the sums themselves are as fast as transforms or nearly so, keep their rounding local and need no set-up
+// (docs/decisions/0005-fir.md).
+constexpr std::size_t kTransformTaps = 64;
+// A transform costs as much as this many taps on as many samples as it has.
+constexpr std::size_t kTransformCost = 128;
+// Fewer coefficients than these are not worth folding.
+constexpr std::size_t kSymmetricTaps = 16;
+// Outputs between which sums may be cut; a multiple of every instruction set's block.
+constexpr std::size_t kDirectUnit = 4096;
+// Between the real and the imaginary parts, which would otherwise meet in the same sets of the cache.
+constexpr std::size_t kApart = 16;
 
 template <class T>
 std::vector<T> narrowed(const std::vector<double>& taps) {
@@ -22,81 +40,222 @@ std::vector<T> narrowed(const std::vector<double>& taps) {
   return out;
 }
 
+template <class T>
+T* direct_scratch(Buffer<T>& work, std::size_t n_taps) {
+  return work.get((2 * kFirSegment + n_taps) * (64 / sizeof(T)));
+}
+
 // The 2T - 1 taps of a filter run forward and then backward: its autocorrelation.
 template <class T>
 std::vector<T> autocorrelation(const std::vector<double>& taps) {
   const std::size_t n = taps.size();
   std::vector<double> padded(2 * n - 1), lags(n);
   std::copy(taps.begin(), taps.end(), padded.begin());
-  active_table<double>().fir(padded.data(), n, taps.data(), n, lags.data());
+  Buffer<double> work;
+  active_table<double>().fir(padded.data(), n, taps.data(), n, lags.data(), direct_scratch(work, n));
   std::vector<T> out(2 * n - 1);
   for (std::size_t lag = 0; lag < n; ++lag) out[n - 1 + lag] = out[n - 1 - lag] = static_cast<T>(lags[lag]);
   return out;
 }
 
-// Odd reflection about both ends: 2 x[0] - x[k] before the start, 2 x[n-1] - x[n-1-k] after the end; pad <= n - 1.
+// A power of four, which takes the fewest passes; at least two thirds of each transform are new samples.
+std::size_t transform_size(std::size_t n_taps) {
+  std::size_t size = 1024;
+  while (size < 3 * n_taps) size *= 4;
+  return size;
+}
+
+// One transform of each size for the whole process: its roots take longer than a call on a few thousand samples.
 template <class T>
-void extend_odd(const T* x, std::size_t n, std::size_t pad, T* out) {
-  for (std::size_t k = 1; k <= pad; ++k) {
-    out[pad - k] = 2 * x[0] - x[k];
-    out[pad + n - 1 + k] = 2 * x[n - 1] - x[n - 1 - k];
-  }
-  std::copy(x, x + n, out + pad);
+const ConvolutionFft<T>& shared_transform(std::size_t size) {
+  constexpr std::size_t kBits = 64;
+  static std::array<std::once_flag, kBits> made;
+  static std::array<std::unique_ptr<const ConvolutionFft<T>>, kBits> transforms;
+  std::size_t bits = 0;
+  while (size >> bits > 1) ++bits;
+  std::call_once(made[bits], [&] { transforms[bits] = std::make_unique<const ConvolutionFft<T>>(size); });
+  return *transforms[bits];
 }
 
 }  // namespace
 
 template <class T>
+Correlation<T>::Correlation(std::vector<T> coefficients, bool look_ahead)
+    : coefficients_(std::move(coefficients)),
+      symmetric_(coefficients_.size() >= kSymmetricTaps &&
+                 std::equal(coefficients_.begin(), coefficients_.end(), coefficients_.rbegin())),
+      size_(look_ahead && coefficients_.size() >= kTransformTaps ? transform_size(coefficients_.size()) : 0),
+      spectrum_(std::make_unique<Spectrum>()) {}
+
+// Not for series so short that a transform would cost more than the sums.
+template <class T>
+bool Correlation<T>::transforms(std::size_t n) const noexcept {
+  return size_ > 0 && n / kTransformCost >= size_ / coefficients_.size();
+}
+
+template <class T>
+std::size_t Correlation<T>::unit(std::size_t n) const noexcept {
+  return transforms(n) ? 2 * (size_ - coefficients_.size() + 1) : kDirectUnit;
+}
+
+template <class T>
+void Correlation<T>::operator()(const T* w, std::size_t m, std::size_t n, T* y, Buffer<T>& work) const {
+  if (transforms(n)) return by_transforms(w, m, y, work);
+  const auto& kernel = active_table<T>();
+  const auto sums = symmetric_ ? kernel.fir_symmetric : kernel.fir;
+  const std::size_t n_taps = coefficients_.size();
+  sums(w, m, coefficients_.data(), n_taps, y, direct_scratch(work, n_taps));
+}
+
+template <class T>
+auto Correlation<T>::spectrum() const -> const Spectrum& {
+  std::call_once(spectrum_->made, [this] {
+    auto& made = *spectrum_;
+    made.fft = &shared_transform<T>(size_);
+    made.re.assign(size_, T(0));
+    made.im.assign(size_, T(0));
+    // Divided by the size, a power of two, on behalf of the unscaled way back.
+    for (std::size_t k = 0; k < coefficients_.size(); ++k)
+      made.re[k] = coefficients_[coefficients_.size() - 1 - k] / static_cast<T>(size_);
+    made.fft->forward(made.re.data(), made.im.data());
+  });
+  return *spectrum_;
+}
+
+// Stockham (1966). The first coefficients - 1 values of each circular convolution have wrapped around.
+template <class T>
+void Correlation<T>::by_transforms(const T* w, std::size_t m, T* y, Buffer<T>& work) const {
+  const Spectrum& spectrum = this->spectrum();
+  const std::size_t reach = coefficients_.size() - 1, hop = size_ - reach;
+  const std::size_t first = std::min(m, hop), second = m - first;
+  T *const re = work.get(2 * size_ + kApart), *const im = re + size_ + kApart;
+  std::copy(w, w + first + reach, re);
+  std::fill(re + first + reach, re + size_, T(0));
+  const std::size_t filled = second > 0 ? second + reach : 0;
+  std::copy(w + hop, w + hop + filled, im);
+  std::fill(im + filled, im + size_, T(0));
+  spectrum.fft->forward(re, im);
+  spectrum.fft->multiply(re, im, spectrum.re.data(), spectrum.im.data());
+  spectrum.fft->inverse(re, im);
+  std::copy(re + reach, re + reach + first, y);
+  std::copy(im + reach, im + reach + second, y + hop);
+}
+
+template <class T>
 Fir<T>::Fir(const std::vector<double>& taps, FirMode mode)
-    : mode_(mode), taps_(narrowed<T>(taps)), reversed_(taps_.rbegin(), taps_.rend()) {
-  if (mode == FirMode::zero_phase) squared_ = autocorrelation<T>(taps);
+    : mode_(mode),
+      taps_(narrowed<T>(taps)),
+      reversed_(taps_.rbegin(), taps_.rend()),
+      before_(taps_.size() - 1 - (mode == FirMode::same ? (taps_.size() - 1) / 2 : 0)),
+      after_(mode == FirMode::causal ? 0 : mode == FirMode::same ? (taps_.size() - 1) / 2 : taps_.size() - 1),
+      correlation_(mode == FirMode::zero_phase ? autocorrelation<T>(taps) : reversed_, mode != FirMode::causal) {}
+
+// Zero phase needs `before_` samples of odd extension: with fewer, the steady states outside touch outputs; with more,
+// they do not, and the two passes are one symmetric filter.
+template <class T>
+bool Fir<T>::is_short(std::size_t n) const noexcept {
+  return mode_ == FirMode::zero_phase && n <= before_;
+}
+
+template <class T>
+std::size_t Fir<T>::units(std::size_t n) const noexcept {
+  if (n == 0 || is_short(n)) return n > 0;
+  const std::size_t unit = correlation_.unit(n);
+  return (n + unit - 1) / unit;
+}
+
+// Odd reflection about both ends for zero phase, 2 x[0] - x[k] before the start and 2 x[n-1] - x[n-1-k] after the end;
+// zeros otherwise.
+template <class T>
+void Fir<T>::extend(const T* x, std::size_t n, T* left, T* right) const {
+  if (mode_ != FirMode::zero_phase) {
+    std::fill(left, left + before_, T(0));
+    std::fill(right, right + after_, T(0));
+    return;
+  }
+  for (std::size_t k = 1; k <= before_; ++k) {
+    left[before_ - k] = 2 * x[0] - x[k];
+    right[k - 1] = 2 * x[n - 1] - x[n - 1 - k];
+  }
 }
 
 template <class T>
 void Fir<T>::operator()(const T* x, std::size_t n, T* y, FirScratch<T>& scratch) const {
-  const auto& kernel = active_table<T>();
-  const std::size_t reach = taps_.size() - 1;
-  if (mode_ == FirMode::zero_phase) {
-    // With at least `reach` samples of extension the steady states outside touch no output, and the two passes are
-    // one symmetric filter.
-    if (n <= reach) return zero_phase_short(x, n, y, scratch);
-    T* padded = scratch.padded.get(n + 2 * reach);
-    extend_odd(x, n, reach, padded);
-    kernel.fir(padded, n, squared_.data(), squared_.size(), y);
-    return;
+  run(x, n, y, 0, units(n), scratch);
+}
+
+template <class T>
+void Fir<T>::run(const T* x, std::size_t n, T* y, std::size_t first, std::size_t last, FirScratch<T>& scratch) const {
+  if (first == last) return;
+  if (is_short(n)) return zero_phase_short(x, n, y, scratch);
+  const std::size_t reach = before_ + after_, unit = correlation_.unit(n);
+  T *const left = scratch.ends.get(reach + 1), *const right = left + before_;
+  extend(x, n, left, right);
+  // Copies samples begin to end - 1 of the extended series, which starts `before_` samples ahead of x.
+  const auto copy = [&](std::size_t begin, std::size_t end, T* to) {
+    for (; begin < std::min(end, before_); ++begin) *to++ = left[begin];
+    const std::size_t inside = std::min(end, before_ + n);
+    if (begin < inside) to = std::copy(x + (begin - before_), x + (inside - before_), to);
+    for (begin = std::max(begin, inside); begin < end; ++begin) *to++ = right[begin - before_ - n];
+  };
+  const bool in_place = x == y;
+  T* const window = scratch.window.get(unit + reach);
+  for (std::size_t u = first; u < last; ++u) {
+    const std::size_t begin = u * unit, m = std::min(unit, n - begin);
+    const T* from = window;
+    if (in_place && u > first) {
+      // What the outputs so far have overwritten is still in the window.
+      std::memmove(window, window + unit, reach * sizeof(T));
+      copy(begin + reach, begin + reach + m, window + reach);
+    } else if (!in_place && begin >= before_ && begin + m + after_ <= n) {
+      from = x + (begin - before_);
+    } else {
+      copy(begin, begin + reach + m, window);
+    }
+    correlation_(from, m, n, y + begin, scratch.work);
   }
-  const std::size_t after = mode_ == FirMode::same ? reach / 2 : 0;
-  T* padded = scratch.padded.get(n + reach);
-  std::fill(padded, padded + (reach - after), T(0));
-  std::copy(x, x + n, padded + (reach - after));
-  std::fill(padded + (reach - after) + n, padded + reach + n, T(0));
-  kernel.fir(padded, n, reversed_.data(), reversed_.size(), y);
 }
 
 // No more samples than taps: both passes in full, each starting from the steady state of its first value.
 template <class T>
 void Fir<T>::zero_phase_short(const T* x, std::size_t n, T* y, FirScratch<T>& scratch) const {
-  if (n == 0) return;
   const auto& kernel = active_table<T>();
   const std::size_t reach = taps_.size() - 1, pad = n - 1, length = n + 2 * pad;
-  T* padded = scratch.padded.get(length + reach);
-  extend_odd(x, n, pad, padded + reach);
-  std::fill(padded, padded + reach, padded[reach]);
-  T* forward = scratch.forward.get(length + reach);
-  kernel.fir(padded, length, reversed_.data(), reversed_.size(), forward);
+  T* const work = direct_scratch(scratch.work, taps_.size());
+  T* const padded = scratch.padded.get(length + reach);
+  T* const inner = padded + reach;
+  std::copy(x, x + n, inner + pad);
+  for (std::size_t k = 1; k <= pad; ++k) {
+    inner[pad - k] = 2 * x[0] - x[k];
+    inner[pad + n - 1 + k] = 2 * x[n - 1] - x[n - 1 - k];
+  }
+  std::fill(padded, inner, *inner);
+  T* const forward = scratch.forward.get(length + reach);
+  kernel.fir(padded, length, reversed_.data(), reversed_.size(), forward, work);
   std::fill(forward + length, forward + length + reach, forward[length - 1]);
-  kernel.fir(forward + pad, n, taps_.data(), taps_.size(), y);
+  kernel.fir(forward + pad, n, taps_.data(), taps_.size(), y, work);
 }
 
 template <class T>
 void fir_filter(const Fir<T>& filter, Batch<const T> x, Batch<T> y, int threads) {
   active_kernels();
-  parallel_for(x.rows, threads, [&](std::size_t begin, std::size_t end) {
+  // In place a row is done by one thread, which knows what it has overwritten.
+  const std::size_t units = x.data == y.data ? 1 : filter.units(x.length);
+  parallel_for(x.rows * units, threads, [&](std::size_t begin, std::size_t end) {
     thread_local FirScratch<T> scratch;
-    for (std::size_t r = begin; r < end; ++r) filter(x.row(r), x.length, y.row(r), scratch);
+    while (begin < end) {
+      const std::size_t r = begin / units, first = begin % units, last = std::min(units, first + end - begin);
+      if (x.data == y.data)
+        filter(x.row(r), x.length, y.row(r), scratch);
+      else
+        filter.run(x.row(r), x.length, y.row(r), first, last, scratch);
+      begin += last - first;
+    }
   });
 }
 
+template class Correlation<double>;
+template class Correlation<float>;
 template class Fir<double>;
 template class Fir<float>;
 template void fir_filter<double>(const Fir<double>&, Batch<const double>, Batch<double>, int);

@@ -61,9 +61,12 @@ std::vector<std::vector<T>> outputs(const Table<T>& table, const std::vector<T>&
     all.insert(all.end(), {a, d, woven});
   }
   for (const std::size_t taps : {1, 2, 9, 101}) {
-    std::vector<T> y(n);
-    table.fir(p, n, x.data(), taps, y.data());
-    all.push_back(y);
+    std::vector<T> y(n), folded(n), symmetric(x.begin(), x.begin() + static_cast<std::ptrdiff_t>(taps));
+    for (std::size_t k = 0; k < taps / 2; ++k) symmetric[taps - 1 - k] = symmetric[k];
+    std::vector<T> scratch((2 * rpsd::kernels::kFirSegment + taps) * (64 / sizeof(T)));
+    table.fir(p, n, x.data(), taps, y.data(), scratch.data());
+    if (taps > 1) table.fir_symmetric(p, n, symmetric.data(), taps, folded.data(), scratch.data());
+    all.insert(all.end(), {y, folded});
   }
   std::vector<T> even((n + 1) / 2), odd(n / 2), scalars;
   table.split(p, n, even.data(), odd.data());
@@ -109,16 +112,21 @@ void check_definitions() {
   std::vector<double> a(n), d(n), woven(2 * n), y(n);
   table.analysis(x.data(), x.data() + 100, n, x.data() + 200, half, a.data(), d.data());
   table.synthesis(x.data(), x.data() + 100, n, x.data() + 200, half, woven.data());
-  table.fir(x.data(), n, x.data() + 200, 5, y.data());
+  std::vector<double> folded(n), symmetric(x.begin() + 200, x.begin() + 209), work(8 * (2 * rpsd::kernels::kFirSegment + 9));
+  for (std::size_t k = 0; k < 4; ++k) symmetric[8 - k] = symmetric[k];
+  table.fir(x.data(), n, x.data() + 200, 5, y.data(), work.data());
+  table.fir_symmetric(x.data(), n, symmetric.data(), 9, folded.data(), work.data());
   for (std::size_t i = 0; i < n; ++i) {
-    double p = 0, q = 0, s = 0;
+    double p = 0, q = 0, s = 0, pairs = 0;
     for (std::size_t m = half; m-- > 0;) {
       const double* c = x.data() + 200 + 4 * m;
       p = p + x[100 + i + m] * c[1] + x[i + m] * c[0];
       q = q + x[100 + i + m] * c[3] + x[i + m] * c[2];
     }
     for (std::size_t k = 0; k < 5; ++k) s = s + x[i + k] * x[200 + k];
+    for (std::size_t k = 0; k < 4; ++k) pairs = pairs + (x[i + k] + x[i + 8 - k]) * symmetric[k];
     CHECK(a[i] == p && d[i] == q && woven[2 * i] == p && woven[2 * i + 1] == q && y[i] == s);
+    CHECK(folded[i] == pairs + x[i + 4] * symmetric[4]);
   }
   double lanes[16] = {};
   for (std::size_t i = 0; i < n; ++i) lanes[i % 16] += x[i];

@@ -3,8 +3,11 @@
 #pragma once
 
 #include <cstddef>
+#include <memory>
+#include <mutex>
 #include <vector>
 
+#include "rpsd/fft.hpp"
 #include "rpsd/view.hpp"
 
 namespace rpsd {
@@ -17,7 +20,40 @@ enum class FirMode {
 
 template <class T>
 struct FirScratch {
-  Buffer<T> padded, forward;
+  Buffer<T> ends, window, work, padded, forward;
+};
+
+// y[i] = sum_k c[k] w[i+k]: the sums themselves, or for many coefficients overlap-save by Fourier transforms, two blocks
+// at a time as real and imaginary parts. Which one depends on the numbers of coefficients and samples alone.
+template <class T>
+class Correlation {
+ public:
+  // look_ahead: whether a result may depend, in its rounding, on samples behind its own; transforms need that.
+  Correlation(std::vector<T> coefficients, bool look_ahead);
+
+  const std::vector<T>& coefficients() const noexcept { return coefficients_; }
+
+  // Outputs to ask for at a time in a series of n, so that a series can be cut anywhere at multiples of them.
+  std::size_t unit(std::size_t n) const noexcept;
+
+  // m <= unit(n) outputs from the m + coefficients - 1 samples at w; y lies apart from w.
+  void operator()(const T* w, std::size_t m, std::size_t n, T* y, Buffer<T>& work) const;
+
+ private:
+  // Made when first needed: short series never do.
+  struct Spectrum {
+    std::once_flag made;
+    const ConvolutionFft<T>* fft = nullptr;
+    std::vector<T> re, im;
+  };
+  bool transforms(std::size_t n) const noexcept;
+  void by_transforms(const T* w, std::size_t m, T* y, Buffer<T>& work) const;
+  const Spectrum& spectrum() const;
+
+  std::vector<T> coefficients_;
+  bool symmetric_;
+  std::size_t size_;  // of the transforms; 0: none
+  std::unique_ptr<Spectrum> spectrum_;
 };
 
 // A filter ready to run; immutable, may be shared by threads that bring their own scratch.
@@ -30,11 +66,19 @@ class Fir {
   // x[n] -> y[n]; y may be x.
   void operator()(const T* x, std::size_t n, T* y, FirScratch<T>& scratch) const;
 
+  // The same in parts, with the same bits: units first to last - 1 of units(n). y lies apart from x, or all are asked for.
+  std::size_t units(std::size_t n) const noexcept;
+  void run(const T* x, std::size_t n, T* y, std::size_t first, std::size_t last, FirScratch<T>& scratch) const;
+
  private:
+  bool is_short(std::size_t n) const noexcept;
   void zero_phase_short(const T* x, std::size_t n, T* y, FirScratch<T>& scratch) const;
+  void extend(const T* x, std::size_t n, T* left, T* right) const;
 
   FirMode mode_;
-  std::vector<T> taps_, reversed_, squared_;
+  std::vector<T> taps_, reversed_;
+  std::size_t before_, after_;  // samples that the first and the last output need outside
+  Correlation<T> correlation_;
 };
 
 template <class T>
