@@ -238,3 +238,17 @@ def test_bad_arguments(arguments, message):
 def test_mode_of_another_type():
     with pytest.raises(rpsd.InputError, match="mode must be one of zero_phase, causal, same, got 3"):
         rpsd.fir_filter([1.0, 2.0], [1.0], 3)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, 1e306])
+@pytest.mark.parametrize("mode", ["zero_phase", "causal", "same"])
+def test_a_bad_sample_reaches_no_farther_than_the_taps(mode, bad):
+    """Also where others of the same length are filtered by transforms, which mix all samples of a block."""
+    x = np.random.default_rng(8).standard_normal(20_000)
+    taps = np.hanning(101) / 50
+    good = rpsd.fir_filter(x, taps, mode=mode)
+    x[7_000] = bad
+    touched = np.abs(rpsd.fir_filter(x, taps, mode=mode) - good) > 1e-12
+    changed = np.flatnonzero(touched | ~np.isfinite(rpsd.fir_filter(x, taps, mode=mode)))
+    before, after = {"zero_phase": (100, 100), "causal": (0, 100), "same": (50, 50)}[mode]
+    assert 7_000 - before <= changed.min() < changed.max() <= 7_000 + after

@@ -22,6 +22,9 @@ using kernels::kFirSegment;
 constexpr std::size_t kTransformTaps = 64;
 // A transform costs as much as this many taps on as many samples as it has.
 constexpr std::size_t kTransformCost = 128;
+// Sum of squares up to which no sum of a transform leaves the range of numbers.
+template <class T>
+constexpr double kTransformEnergy = sizeof(T) == 8 ? 1e300 : 1e60;
 // Fewer coefficients than these are not worth folding.
 constexpr std::size_t kSymmetricTaps = 16;
 // Outputs between which sums may be cut; a multiple of every instruction set's block.
@@ -100,8 +103,10 @@ std::size_t Correlation<T>::unit(std::size_t n) const noexcept {
 
 template <class T>
 void Correlation<T>::operator()(const T* w, std::size_t m, std::size_t n, T* y, Buffer<T>& work) const {
-  if (transforms(n)) return by_transforms(w, m, y, work);
   const auto& kernel = active_table<T>();
+  // A transform would spread a NaN or an infinity, its own overflow included, over the whole block.
+  if (transforms(n) && kernel.sum_squares(w, m + coefficients_.size() - 1) < kTransformEnergy<T>)
+    return by_transforms(w, m, y, work);
   const auto sums = symmetric_ ? kernel.fir_symmetric : kernel.fir;
   const std::size_t n_taps = coefficients_.size();
   sums(w, m, coefficients_.data(), n_taps, y, direct_scratch(work, n_taps));
