@@ -32,6 +32,16 @@ struct Table {
   // out[i] = sum_k taps[k] x[i+k], k ascending, for i < n; reads n_taps - 1 samples past n.
   void (*fir)(const T* x, size_t n, const T* taps, size_t n_taps, T* out) noexcept;
 
+  // One level of the maximal overlap transform: with g = taps[2l], h = taps[2l+1],
+  // v[t] = sum_l g x[t - offsets[l]],  w[t] = sum_l h x[t - offsets[l]], l ascending, for t < n; no v where v is null.
+  // Reads the samples before x that the offsets reach; v and w may not be x.
+  void (*modwt_analysis)(const T* x, size_t n, const T* taps, const size_t* offsets, size_t n_taps, T* v,
+                         T* w) noexcept;
+
+  // Its transpose: x[t] = sum_l g v[t + offsets[l]] + sum_l h w[t + offsets[l]], each l ascending, then added.
+  void (*modwt_synthesis)(const T* v, const T* w, size_t n, const T* taps, const size_t* offsets, size_t n_taps,
+                          T* x) noexcept;
+
   // Sums in double, sixteen lanes.
   double (*sum)(const T* x, size_t n) noexcept;
   double (*sum_squares)(const T* x, size_t n) noexcept;
