@@ -25,6 +25,7 @@ CHAINS = {
     "bayes soft": {},
     "universal hard level": {"threshold_mode": "universal", "threshold_rule": "hard", "noise": "level"},
     "bayes garrote": {"threshold_rule": "garrote", "wavelet": "sym8", "boundary": "periodization"},
+    "modwt": {"transform": "modwt", "threshold_rule": "hard", "noise": 0.05, "wavelet": "sym4"},
     "given firm": {"threshold_rule": "firm", "noise": 0.1, "threshold_scale": 0.7, "wavelet": "coif2"},
 }
 # Through exp and log, or taps that were designed with cosines.
@@ -71,6 +72,12 @@ def portable_digests(dtype, threads=1):
         found[f"waverec {wavelet}"] = digest(
             *(rpsd.waverec(coeffs, wavelet, MODES[i % len(MODES)]) for i, coeffs in enumerate(decomposed))
         )
+        for boundary in ("periodic", "symmetric"):
+            coeffs = [rpsd.modwt(prices(3, n, dtype), wavelet, 3, boundary) for n in LENGTHS]
+            found[f"modwt {boundary} {wavelet}"] = digest(*coeffs)
+            found[f"imodwt {boundary} {wavelet}"] = digest(
+                *(rpsd.imodwt(c, wavelet, boundary) for c in coeffs)
+            )
     for mode in ("zero_phase", "causal", "same"):
         found[f"fir_filter {mode}"] = digest(
             *(

@@ -25,7 +25,7 @@ LAYERS = [
     {"_config", "_mirror"},
     {"_result"},
     {"_wavelet"},
-    {"_denoiser"},
+    {"_denoiser", "_modwt"},
     {"_api", "_info", "_simulate"},
     {"__init__"},
     {"report"},

@@ -161,7 +161,7 @@ def test_method_fir_is_the_filter_alone():
 # The first stage's list, by hand: what can be run.
 AVAILABLE = {
     "method": ["auto", "wavelet", "fir"],
-    "transform": ["auto", "dwt"],
+    "transform": ["auto", "dwt", "modwt"],
     "boundary": ["symmetric", *CONTRACT["boundary"][1]],
     "threshold_mode": ["auto", "bayes", "universal", "none"],
     "threshold_rule": ["soft", "hard", "garrote", "firm"],

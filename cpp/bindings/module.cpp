@@ -10,6 +10,7 @@
 
 namespace rpsd::python {
 
+void define_modwt(py::module_& m);
 void define_wavelet(py::module_& m);
 
 namespace {
@@ -148,12 +149,14 @@ void define_module(py::module_& m) {
   m.def("build_info", &build_info);
   m.def("metrics", &metrics, "x"_a.noconvert(), "y"_a.noconvert(), py::kw_only(), "threads"_a);
   auto chain = py::class_<Chain>(m, "Denoiser", py::is_final());
-  chain.def(py::init([](const Bank& bank, const std::string& boundary, int level, const std::string& threshold_mode,
+  chain.def(py::init([](const Bank& bank, const std::string& transform, const std::string& boundary, int level,
+                        const std::string& threshold_mode,
                         const std::string& threshold_rule, double threshold_scale, const std::string& noise,
                         double noise_sd, const std::vector<double>& fir_taps, const std::string& space,
                         const std::string& missing) {
               Options options;
               options.bank = filter_bank(bank);
+              options.transform = parse_transform(transform);
               options.boundary = parse_boundary(boundary);
               options.level = level;
               options.threshold_mode = parse_threshold_mode(threshold_mode);
@@ -166,10 +169,11 @@ void define_module(py::module_& m) {
               options.missing = parse_missing(missing);
               return Chain(options);
             }),
-            py::kw_only(), "bank"_a, "boundary"_a, "level"_a, "threshold_mode"_a, "threshold_rule"_a,
+            py::kw_only(), "bank"_a, "transform"_a, "boundary"_a, "level"_a, "threshold_mode"_a, "threshold_rule"_a,
             "threshold_scale"_a, "noise"_a, "noise_sd"_a, "fir_taps"_a, "space"_a, "missing"_a);
   chain.def("denoise_series", &denoise_series, "x"_a, "least"_a, "axis"_a, "threads"_a, py::pos_only());
   define_wavelet(m);
+  define_modwt(m);
   define_for<double>(m, chain, &Chain::f64);
   define_for<float>(m, chain, &Chain::f32);
 }

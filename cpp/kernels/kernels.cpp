@@ -28,6 +28,7 @@ struct UintOf<float> {
 #include "transpose.inl"
 #include "fir.inl"
 #include "fft.inl"
+#include "modwt.inl"
 #include "reduce.inl"
 #include "select.inl"
 #include "threshold.inl"
@@ -46,8 +47,8 @@ struct UintOf<float> {
 #define RPSD_TABLE(T)                                                                                          \
   {                                                                                                            \
     split<T>, analysis<T>, analysis_split<T>, synthesis<T>, fir<T>, fir_symmetric<T>, fft_forward<T>,           \
-        fft_inverse<T>, multiply_complex<T>, sum<T>, sum_squares<T>, all_finite<T>, median_abs<T>, soft<T>,     \
-        hard<T>, garrote<T>, firm<T>                                                                           \
+        fft_inverse<T>, multiply_complex<T>, modwt_analysis<T>, modwt_synthesis<T>, sum<T>, sum_squares<T>,     \
+        all_finite<T>, median_abs<T>, soft<T>, hard<T>, garrote<T>, firm<T>                                    \
   }
 
 extern "C" const rpsd::kernels::Kernels* RPSD_ISA_ENTRY() noexcept {

@@ -48,6 +48,16 @@ struct Table {
   // (re, im)[i] *= (other_re, other_im)[i]; the others lie apart from re and im; n as above.
   void (*multiply_complex)(T* re, T* im, const T* other_re, const T* other_im, size_t n) noexcept;
 
+  // One level of the maximal overlap transform: with g = taps[2l], h = taps[2l+1],
+  // v[t] = sum_l g x[t - offsets[l]],  w[t] = sum_l h x[t - offsets[l]], l ascending, for t < n; no v where v is null.
+  // Reads the samples before x that the offsets reach; v and w may not be x.
+  void (*modwt_analysis)(const T* x, size_t n, const T* taps, const size_t* offsets, size_t n_taps, T* v,
+                         T* w) noexcept;
+
+  // Its transpose: x[t] = sum_l g v[t + offsets[l]] + sum_l h w[t + offsets[l]], each l ascending, then added.
+  void (*modwt_synthesis)(const T* v, const T* w, size_t n, const T* taps, const size_t* offsets, size_t n_taps,
+                          T* x) noexcept;
+
   // Sums in double, sixteen lanes.
   double (*sum)(const T* x, size_t n) noexcept;
   double (*sum_squares)(const T* x, size_t n) noexcept;

@@ -27,16 +27,6 @@ constexpr int kDefaultLevel = 4;
   throw std::invalid_argument(std::string("x has ") + what + " at " + where + "; allowed: " + allowed);
 }
 
-// True where a noise estimate is the rounding of the transform itself: prices that hardly move have none to remove.
-template <class T>
-bool is_rounding(double noise_sd, const T* x, std::size_t n, double energy) noexcept {
-  const double unit = 16 * static_cast<double>(std::numeric_limits<T>::epsilon());
-  if (noise_sd > unit * std::sqrt(energy)) return false;  // the peak is no larger than that
-  T peak = 0;
-  for (std::size_t i = 0; i < n; ++i) peak = std::max(peak, std::abs(x[i]));
-  return noise_sd <= unit * static_cast<double>(peak);
-}
-
 // Sums of squares are folded over blocks of this many samples, so that threads may share them out.
 constexpr std::size_t kEnergyBlock = std::size_t{1} << 16;
 
@@ -73,6 +63,7 @@ bool is_constant(const T* x, std::size_t n) noexcept {
 template <class T>
 struct Denoiser<T>::Scratch {
   FirScratch<T> fir;
+  ModwtShrinkageScratch<T> modwt;
   Buffer<T> series, coefficients, selection;
   std::vector<T*> details;
   std::vector<double> energies, thresholds;
@@ -80,6 +71,7 @@ struct Denoiser<T>::Scratch {
 
 template <class T>
 Denoiser<T>::Denoiser(const Options& options) : options_(options), transform_(options.bank, options.boundary) {
+  if (options.transform == TransformKind::modwt) modwt_.emplace(options);
   if (!options.fir_taps.empty()) fir_.emplace(options.fir_taps, FirMode::zero_phase);
 }
 
@@ -177,7 +169,9 @@ void Denoiser<T>::run(const T* x, std::size_t n, double energy, T* y, SeriesRepo
     return leave();
   }
   report.noise_sd = std::ldexp(report.noise_sd, -exponent);
-  if (report.level > 0) report.changed = shrink_wavelet(from, energy, to, report, pyramid, scratch, threads);
+  if (report.level > 0)
+    report.changed = modwt_ ? (*modwt_)(from, n, report.level, energy, to, report.noise_sd, threads, scratch.modwt)
+                            : shrink_wavelet(from, energy, to, report, pyramid, scratch, threads);
   report.noise_sd = std::ldexp(report.noise_sd, exponent);
   if (fir_) {
     (*fir_)(report.changed ? to : from, n, to, scratch.fir);

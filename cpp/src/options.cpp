@@ -38,6 +38,10 @@ FirMode parse_fir_mode(const std::string& word) {
                         {{"zero_phase", FirMode::zero_phase}, {"causal", FirMode::causal}, {"same", FirMode::same}});
 }
 
+TransformKind parse_transform(const std::string& word) {
+  return parse<TransformKind>("transform", word, {{"dwt", TransformKind::dwt}, {"modwt", TransformKind::modwt}});
+}
+
 ThresholdMode parse_threshold_mode(const std::string& word) {
   return parse<ThresholdMode>(
       "threshold_mode", word,

@@ -14,6 +14,7 @@ from rpsd._errors import (
     RpsdWarning,
     StateError,
 )
+from rpsd._modwt import imodwt, modwt
 from rpsd._wavelet import wavedec, waverec
 
 if _typing.TYPE_CHECKING:
@@ -75,7 +76,9 @@ __all__ = [
     "denoise",
     "evaluate",
     "fir_filter",
+    "imodwt",
     "load_config",
+    "modwt",
     "simulate",
     "wavedec",
     "waverec",

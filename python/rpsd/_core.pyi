@@ -21,6 +21,12 @@ __version__: Final[str]
 def build_info() -> dict[str, object]:
     """version, compiler, threads_backend, isas (that run here), isa (in use), cpu_count, pointer_bits."""
 
+def modwt(x: npt.NDArray[_T], *, bank: _Bank, boundary: str, level: int, threads: int) -> npt.NDArray[_T]:
+    """(series, level + 1, time): V_J, W_J .. W_1. boundary: periodic, symmetric; time length >= 1."""
+
+def imodwt(coeffs: npt.NDArray[_T], *, bank: _Bank, boundary: str, threads: int) -> npt.NDArray[_T]:
+    """Inverse of modwt; finite coefficients where boundary is symmetric."""
+
 def fir_filter(x: npt.NDArray[_T], out: npt.NDArray[_T], *, taps: _F64, mode: str, threads: int) -> None:
     """mode: zero_phase, causal, same. out may be x."""
 
@@ -55,6 +61,7 @@ class Denoiser:
         self,
         *,
         bank: _Bank,
+        transform: str,  # dwt, modwt (boundary symmetric or periodic)
         boundary: str,
         level: int,  # -1: auto
         threshold_mode: str,  # bayes, universal, none

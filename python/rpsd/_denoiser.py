@@ -251,6 +251,7 @@ def _build(options: Options) -> _core.Denoiser:
     try:
         return _core.Denoiser(
             bank=filter_bank(options.wavelet),
+            transform=options.transform,
             boundary=options.boundary,
             level=_AUTO_LEVEL if options.level == "auto" else options.level,
             threshold_mode=options.threshold_mode,

@@ -142,7 +142,6 @@ class Guardrails(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 # every value of it, a Meta for every number in its range.
 _NOT_YET: Mapping[str, tuple[str | type | Meta, ...]] = {
     "method": ("kalman",),
-    "transform": ("modwt",),
     "threshold_mode": (
         "sure", "hybrid", "minimax", "fdr", "blockjs", "neighblock", "ebayes", "wiener",
     ),

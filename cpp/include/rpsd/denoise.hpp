@@ -6,6 +6,7 @@
 #include <optional>
 #include <vector>
 
+#include "rpsd/denoise_modwt.hpp"
 #include "rpsd/fir.hpp"
 #include "rpsd/options.hpp"
 #include "rpsd/pyramid.hpp"
@@ -43,6 +44,7 @@ class Denoiser {
 
   Options options_;
   Transform<T> transform_;
+  std::optional<ModwtShrinkage<T>> modwt_;
   std::optional<Fir<T>> fir_;
 };
 

@@ -16,4 +16,9 @@ constexpr double kNormalQuartile = 0.6744897501960817;
 template <class T>
 double mad_noise(const T* d, std::size_t n, Buffer<T>& scratch);
 
+// True where a noise estimate is the rounding of the transform itself: prices that hardly move have none to remove.
+// energy: the sum of squares of x.
+template <class T>
+bool is_rounding(double noise_sd, const T* x, std::size_t n, double energy) noexcept;
+
 }  // namespace rpsd

@@ -11,6 +11,7 @@
 
 namespace rpsd {
 
+enum class TransformKind { dwt, modwt };
 enum class ThresholdMode { none, bayes, universal };
 enum class ThresholdRule { soft, hard, garrote, firm };
 enum class Noise { mad, level, given };
@@ -21,6 +22,7 @@ constexpr int kAutoLevel = -1;
 
 struct Options {
   FilterBank bank;
+  TransformKind transform = TransformKind::dwt;
   Boundary boundary = Boundary::symmetric;
   int level = kAutoLevel;
   ThresholdMode threshold_mode = ThresholdMode::bayes;
@@ -36,6 +38,7 @@ struct Options {
 // The word for each value, as users write it; std::invalid_argument names the argument and what is allowed.
 Boundary parse_boundary(const std::string& word);
 FirMode parse_fir_mode(const std::string& word);
+TransformKind parse_transform(const std::string& word);
 ThresholdMode parse_threshold_mode(const std::string& word);
 ThresholdRule parse_threshold_rule(const std::string& word);
 Noise parse_noise(const std::string& word);

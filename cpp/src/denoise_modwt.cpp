@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: MIT
+// A long series is worked on in blocks: once for what the thresholds need, and once, with the coefficients computed
+// anew, to shrink and invert. That costs less than to write the coefficients to memory and to read them again.
+#include "rpsd/denoise_modwt.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <stdexcept>
+
+#include "modwt_blocks.hpp"
+#include "rpsd/cpu.hpp"
+#include "rpsd/noise_model.hpp"
+#include "rpsd/parallel.hpp"
+#include "rpsd/threshold.hpp"
+
+namespace rpsd {
+namespace {
+
+ModwtBoundary checked_boundary(Boundary boundary) {
+  if (boundary == Boundary::symmetric) return ModwtBoundary::symmetric;
+  if (boundary == Boundary::periodic) return ModwtBoundary::periodic;
+  throw std::invalid_argument("boundary must be symmetric or periodic with transform=\"modwt\"");
+}
+
+// Levels whose details the thresholds depend on.
+int statistics_depth(const Options& options, int level) {
+  if (options.threshold_mode == ThresholdMode::bayes || options.noise == Noise::level) return level;
+  return options.noise == Noise::given ? 0 : 1;
+}
+
+bool details_are_kept(const Options& options, int j) {
+  return options.noise == Noise::level || (options.noise == Noise::mad && j == 1);
+}
+
+}  // namespace
+
+// One series and what is known of it.
+template <class T>
+struct ModwtShrinkage<T>::Series {
+  const T* x;
+  std::size_t n;
+  int level;
+  double energy;
+};
+
+template <class T>
+ModwtShrinkage<T>::ModwtShrinkage(const Options& options)
+    : options_(options), boundary_(checked_boundary(options.boundary)), transform_(options.bank) {}
+
+template <class T>
+bool ModwtShrinkage<T>::thresholds(const Series& series, const T* const* details, const PerLevel& mean_squares,
+                                   double& noise_sd, ModwtShrinkageScratch<T>& scratch, PerLevel& found) const {
+  const std::size_t n = series.n;
+  // White noise of standard deviation s has details of standard deviation s / 2^(j/2).
+  double scale = 1;
+  for (int j = 1; j <= series.level; ++j) {
+    scale /= std::sqrt(2.0);
+    const auto k = static_cast<std::size_t>(j);
+    if (j == 1 && options_.noise != Noise::given) noise_sd = mad_noise(details[1], n, scratch.selection) / scale;
+    if (j == 1 && options_.noise == Noise::mad && is_rounding(noise_sd, series.x, n, series.energy)) return false;
+    const double sigma =
+        options_.noise == Noise::level ? mad_noise(details[j], n, scratch.selection) : noise_sd * scale;
+    const double threshold = options_.threshold_mode == ThresholdMode::bayes ? bayes_threshold(sigma, mean_squares[k])
+                                                                            : universal_threshold(sigma, n);
+    // A scale of 0 means no shrinkage, also of a level that is all noise.
+    found[k] = options_.threshold_scale > 0 ? threshold * options_.threshold_scale : 0.0;
+  }
+  return true;
+}
+
+// Where the filters reach round the series: the coefficients of one period, all at once.
+template <class T>
+bool ModwtShrinkage<T>::whole(const Series& series, T* y, double& noise_sd, ModwtShrinkageScratch<T>& scratch) const {
+  const auto [x, n, level, energy] = series;
+  const std::size_t period = boundary_ == ModwtBoundary::periodic ? n : 2 * n;
+  const auto rows = static_cast<std::size_t>(level) + 1;
+  T* both = scratch.doubled.get(period);
+  std::copy(x, x + n, both);
+  if (period > n) std::reverse_copy(x, x + n, both + n);
+  T* coeffs = scratch.coefficients.get(rows * period);
+  transform_.forward(both, period, level, coeffs, scratch.transform);
+  T* kept = scratch.kept.get(rows * n);
+  std::array<const T*, kMaxModwtLevel + 1> details;
+  PerLevel mean_squares, limits;
+  for (int j = 1; j <= level; ++j) {
+    const auto k = static_cast<std::size_t>(j);
+    const T* row = coeffs + (rows - k) * period;
+    const std::size_t lag = period > n ? transform_.detail_lag(j, period) : 0;
+    for (std::size_t t = 0; t < n; ++t) kept[k * n + t] = row[(t + lag) % period];
+    details[k] = kept + k * n;
+    mean_squares[k] = active_table<T>().sum_squares(details[k], n) / static_cast<double>(n);
+  }
+  if (!thresholds(series, details.data(), mean_squares, noise_sd, scratch, limits)) return false;
+  for (std::size_t k = 1; k < rows; ++k)
+    shrink(options_.threshold_rule, coeffs + (rows - k) * period, period, limits[k], coeffs + (rows - k) * period);
+  transform_.inverse(coeffs, period, level, both, scratch.transform);
+  std::copy(both, both + n, y);
+  return true;
+}
+
+template <class T>
+bool ModwtShrinkage<T>::blocked(const Series& series, T* y, double& noise_sd, int threads,
+                                ModwtShrinkageScratch<T>& scratch) const {
+  const auto [x, n, level, energy] = series;
+  const ModwtBlocks<T> blocks(transform_, boundary_, x, n, level, scratch.transform.offsets);
+  const int depth = statistics_depth(options_, level);
+  const std::size_t count = blocks.count(), halo = blocks.halo();
+  std::array<T*, kMaxModwtLevel + 1> details{};
+  std::array<std::size_t, kMaxModwtLevel + 1> lags{};
+  T* kept = scratch.kept.get(n * static_cast<std::size_t>(options_.noise == Noise::level ? depth : 1));
+  for (int j = 1; j <= depth; ++j) {
+    const auto k = static_cast<std::size_t>(j);
+    if (details_are_kept(options_, j)) details[k] = kept + (k - 1) * n;
+    if (boundary_ == ModwtBoundary::symmetric) lags[k] = transform_.detail_lag(j, 2 * n);
+  }
+  const std::size_t furthest = *std::max_element(lags.begin(), lags.end());
+  // One sum for each block and level, added in the order of the blocks: the same whoever works on them.
+  double* energies = scratch.energies.get(count * static_cast<std::size_t>(depth + 1));
+
+  thread_local ModwtBlockScratch<T> block_scratch;
+  if (depth > 0) {
+    parallel_for(count, threads, [&](std::size_t begin, std::size_t end) {
+      ModwtBlockScratch<T>& work = block_scratch;
+      for (std::size_t b = begin; b < end; ++b) {
+        // A single block keeps everything for the second pass.
+        blocks.analyse(b, count == 1 ? level : depth, count == 1, count == 1 ? halo : furthest, work);
+        const std::size_t m = blocks.length(b);
+        for (int j = 1; j <= depth; ++j) {
+          const auto k = static_cast<std::size_t>(j);
+          const T* d = work.detail(j) + halo + lags[k];
+          energies[b + k * count] = active_table<T>().sum_squares(d, m);
+          if (details[k]) std::copy(d, d + m, details[k] + b * blocks.size());
+        }
+      }
+    });
+  }
+  PerLevel mean_squares{}, limits;
+  for (int j = 1; j <= depth; ++j) {
+    const auto k = static_cast<std::size_t>(j);
+    for (std::size_t b = 0; b < count; ++b) mean_squares[k] += energies[b + k * count];
+    mean_squares[k] /= static_cast<double>(n);
+  }
+  if (!thresholds(series, details.data(), mean_squares, noise_sd, scratch, limits)) return false;
+
+  // Blocks read beyond their ends what another block has written where y is x.
+  T* const out = x == y && count > 1 ? scratch.output.get(n) : y;
+  parallel_for(count, threads, [&](std::size_t begin, std::size_t end) {
+    ModwtBlockScratch<T>& work = block_scratch;
+    for (std::size_t b = begin; b < end; ++b) {
+      if (depth == 0 || count > 1) blocks.analyse(b, level, true, halo, work);
+      blocks.shrink_and_invert(b, options_.threshold_rule, limits, out, work);
+    }
+  });
+  if (out != y) std::copy(out, out + n, y);
+  return true;
+}
+
+template <class T>
+bool ModwtShrinkage<T>::operator()(const T* x, std::size_t n, int level, double energy, T* y, double& noise_sd,
+                                   int threads, ModwtShrinkageScratch<T>& scratch) const {
+  const Series series{x, n, level, energy};
+  if (transform_.reach(level, n + 1) > n) return whole(series, y, noise_sd, scratch);
+  return blocked(series, y, noise_sd, threads, scratch);
+}
+
+template class ModwtShrinkage<double>;
+template class ModwtShrinkage<float>;
+
+}  // namespace rpsd
