@@ -26,6 +26,7 @@ struct UintOf<float> {
 #include "vec.inl"
 #include "wavelet.inl"
 #include "fir.inl"
+#include "fft.inl"
 #include "reduce.inl"
 #include "select.inl"
 #include "threshold.inl"
@@ -43,8 +44,8 @@ struct UintOf<float> {
 
 #define RPSD_TABLE(T)                                                                                          \
   {                                                                                                            \
-    split<T>, analysis<T>, synthesis<T>, fir<T>, sum<T>, sum_squares<T>, all_finite<T>, median_abs<T>, soft<T>, \
-        hard<T>, garrote<T>, firm<T>                                                                           \
+    split<T>, analysis<T>, synthesis<T>, fir<T>, fft_forward<T>, fft_inverse<T>, multiply_complex<T>, sum<T>,   \
+        sum_squares<T>, all_finite<T>, median_abs<T>, soft<T>, hard<T>, garrote<T>, firm<T>                    \
   }
 
 extern "C" const rpsd::kernels::Kernels* RPSD_ISA_ENTRY() noexcept {

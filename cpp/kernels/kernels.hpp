@@ -28,6 +28,14 @@ struct Table {
   // out[i] = sum_k taps[k] x[i+k], k ascending, for i < n; reads n_taps - 1 samples past n.
   void (*fir)(const T* x, size_t n, const T* taps, size_t n_taps, T* out) noexcept;
 
+  // Fourier transform of n complex numbers (n >= 256, a power of two) in place, into an order that only fft_inverse
+  // and multiply_complex of the same table know; fft_inverse goes back, times n. roots: see ConvolutionFft.
+  void (*fft_forward)(T* re, T* im, size_t n, const T* roots) noexcept;
+  void (*fft_inverse)(T* re, T* im, size_t n, const T* roots) noexcept;
+
+  // (re, im)[i] *= (other_re, other_im)[i]; the others lie apart from re and im; n as above.
+  void (*multiply_complex)(T* re, T* im, const T* other_re, const T* other_im, size_t n) noexcept;
+
   // Sums in double, eight lanes.
   double (*sum)(const T* x, size_t n) noexcept;
   double (*sum_squares)(const T* x, size_t n) noexcept;

@@ -34,6 +34,16 @@ struct ArrayVec {
     for (size_t k = 0; k < RPSD_VEC_BYTES / sizeof(T); ++k) w.lane[k] = u.lane[k] + v.lane[k];
     return w;
   }
+  friend ArrayVec operator-(const ArrayVec& u, const ArrayVec& v) noexcept {
+    ArrayVec w;
+    for (size_t k = 0; k < RPSD_VEC_BYTES / sizeof(T); ++k) w.lane[k] = u.lane[k] - v.lane[k];
+    return w;
+  }
+  friend ArrayVec operator*(const ArrayVec& u, const ArrayVec& v) noexcept {
+    ArrayVec w;
+    for (size_t k = 0; k < RPSD_VEC_BYTES / sizeof(T); ++k) w.lane[k] = u.lane[k] * v.lane[k];
+    return w;
+  }
   friend ArrayVec operator*(const ArrayVec& u, T s) noexcept {
     ArrayVec w;
     for (size_t k = 0; k < RPSD_VEC_BYTES / sizeof(T); ++k) w.lane[k] = u.lane[k] * s;
