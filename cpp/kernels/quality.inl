@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: MIT
+// Passes of the guardrails, in double only: sums about a level, decimation for the band power, slopes, lags.
+#pragma once
+
+namespace {
+
+using QualityVec = Vec<double>;
+constexpr size_t kQualityLanes = kLanes<double>;
+constexpr size_t kParts = kSumLanes / kQualityLanes;  // vectors that hold the eight lanes
+
+inline QualityVec splat(double value) noexcept {
+  double lanes[kQualityLanes];
+  for (size_t k = 0; k < kQualityLanes; ++k) lanes[k] = value;
+  return load(lanes);
+}
+
+struct Eight {
+  QualityVec part[kParts];
+};
+
+inline Eight load_eight(const double* p) noexcept {
+  Eight e;
+  for (size_t k = 0; k < kParts; ++k) e.part[k] = load(p + k * kQualityLanes);
+  return e;
+}
+
+inline void store_eight(double* p, const Eight& e) noexcept {
+  for (size_t k = 0; k < kParts; ++k) store(p + k * kQualityLanes, e.part[k]);
+}
+
+inline void add_product(Eight& sum, const Eight& a, const Eight& b) noexcept {
+  for (size_t k = 0; k < kParts; ++k) sum.part[k] = sum.part[k] + a.part[k] * b.part[k];
+}
+
+void level_sums(const double* x, size_t n, double* sums) noexcept {
+  double shifted[kSumLanes] = {}, squares[kSumLanes] = {};
+  Eight s = load_eight(shifted), q = load_eight(squares);
+  const QualityVec first = splat(x[0]);
+  size_t i = 0;
+  for (; i + kSumLanes <= n; i += kSumLanes) {
+    const Eight v = load_eight(x + i);
+    for (size_t k = 0; k < kParts; ++k) s.part[k] = s.part[k] + (v.part[k] - first);
+    add_product(q, v, v);
+  }
+  store_eight(shifted, s);
+  store_eight(squares, q);
+  for (size_t k = 0; i + k < n; ++k) {
+    shifted[k] += x[i + k] - x[0];
+    squares[k] += x[i + k] * x[i + k];
+  }
+  sums[0] = fold(shifted);
+  sums[1] = fold(squares);
+}
+
+void centre(const double* x, const double* y, size_t n, double mean_x, double mean_y, double* u, double* v,
+            double* lanes) noexcept {
+  constexpr size_t kSums = 6;
+  Eight sum[kSums];
+  for (size_t s = 0; s < kSums; ++s) sum[s] = load_eight(lanes + s * kSumLanes);
+  const QualityVec level_x = splat(mean_x), level_y = splat(mean_y);
+  size_t i = 0;
+  for (; i + kSumLanes <= n; i += kSumLanes)
+    for (size_t k = 0; k < kParts; ++k) {
+      const size_t at = i + k * kQualityLanes;
+      const QualityVec p = load(x + at), q = load(y + at), a = p - level_x, b = q - level_y, d = p - q;
+      store(u + at, a);
+      store(v + at, b);
+      sum[0].part[k] = sum[0].part[k] + a;
+      sum[1].part[k] = sum[1].part[k] + b;
+      sum[2].part[k] = sum[2].part[k] + a * a;
+      sum[3].part[k] = sum[3].part[k] + b * b;
+      sum[4].part[k] = sum[4].part[k] + a * b;
+      sum[5].part[k] = sum[5].part[k] + d * d;
+    }
+  for (size_t s = 0; s < kSums; ++s) store_eight(lanes + s * kSumLanes, sum[s]);
+  for (size_t k = 0; i + k < n; ++k) {
+    const double a = x[i + k] - mean_x, b = y[i + k] - mean_y, d = x[i + k] - y[i + k];
+    u[i + k] = a;
+    v[i + k] = b;
+    const double terms[kSums] = {a, b, a * a, b * b, a * b, d * d};
+    for (size_t s = 0; s < kSums; ++s) lanes[s * kSumLanes + k] += terms[s];
+  }
+}
+
+// Four outputs at a time share the loads of the taps.
+void decimate(const double* u, size_t n, size_t step, const double* taps, size_t n_taps, double* out) noexcept {
+  constexpr size_t kTile = 4;
+  constexpr double kZero[kSumLanes] = {};
+  double lanes[kSumLanes];
+  size_t i = 0;
+  for (; i + kTile <= n; i += kTile) {
+    Eight sum[kTile];
+    for (size_t j = 0; j < kTile; ++j) sum[j] = load_eight(kZero);
+    const double* p = u + i * step;
+    for (size_t m = 0; m < n_taps; m += kSumLanes) {
+      const Eight c = load_eight(taps + m);
+      for (size_t j = 0; j < kTile; ++j) add_product(sum[j], c, load_eight(p + j * step + m));
+    }
+    for (size_t j = 0; j < kTile; ++j) {
+      store_eight(lanes, sum[j]);
+      out[i + j] = fold(lanes);
+    }
+  }
+  for (; i < n; ++i) {
+    Eight sum = load_eight(kZero);
+    for (size_t m = 0; m < n_taps; m += kSumLanes) add_product(sum, load_eight(taps + m), load_eight(u + i * step + m));
+    store_eight(lanes, sum);
+    out[i] = fold(lanes);
+  }
+}
+
+constexpr size_t kSlopeWindow = 30;
+
+// sum_k (29 - 2 k) (x[29 - k] - x[k]) for k < 15, ascending, of Tile vectors of windows.
+template <size_t Tile>
+inline void slopes(const double* x, double* out) noexcept {
+  constexpr size_t L = kQualityLanes;
+  QualityVec s[Tile];
+  for (size_t j = 0; j < Tile; ++j)
+    s[j] = (load(x + j * L + kSlopeWindow - 1) - load(x + j * L)) * static_cast<double>(kSlopeWindow - 1);
+  for (size_t k = 1; k < kSlopeWindow / 2; ++k) {
+    const double weight = static_cast<double>(kSlopeWindow - 1 - 2 * k);
+    for (size_t j = 0; j < Tile; ++j)
+      s[j] = s[j] + (load(x + j * L + kSlopeWindow - 1 - k) - load(x + j * L + k)) * weight;
+  }
+  for (size_t j = 0; j < Tile; ++j) store(out + j * L, s[j]);
+}
+
+inline double slope(const double* x) noexcept {
+  double s = (x[kSlopeWindow - 1] - x[0]) * static_cast<double>(kSlopeWindow - 1);
+  for (size_t k = 1; k < kSlopeWindow / 2; ++k)
+    s = s + (x[kSlopeWindow - 1 - k] - x[k]) * static_cast<double>(kSlopeWindow - 1 - 2 * k);
+  return s;
+}
+
+size_t agreeing_slopes(const double* x, const double* y, size_t windows) noexcept {
+  constexpr size_t kBlock = 64, kTile = 4;
+  double of_x[kBlock], of_y[kBlock];
+  size_t count = 0;
+  for (size_t i = 0; i < windows; i += kBlock) {
+    const size_t n = windows - i < kBlock ? windows - i : kBlock;
+    if (n == kBlock) {
+      for (size_t j = 0; j < kBlock; j += kTile * kQualityLanes) slopes<kTile>(x + i + j, of_x + j);
+      for (size_t j = 0; j < kBlock; j += kTile * kQualityLanes) slopes<kTile>(y + i + j, of_y + j);
+    } else {
+      for (size_t j = 0; j < n; ++j) {
+        of_x[j] = slope(x + i + j);
+        of_y[j] = slope(y + i + j);
+      }
+    }
+    for (size_t j = 0; j < n; ++j) {
+      const bool same = (of_x[j] > 0) == (of_y[j] > 0), same_fall = (of_x[j] < 0) == (of_y[j] < 0);
+      count += static_cast<size_t>(same & same_fall);
+    }
+  }
+  return count;
+}
+
+template <size_t Lags>
+inline void products_of(const double* u, size_t n, size_t lag, double* lanes) noexcept {
+  Eight sum[Lags];
+  for (size_t j = 0; j < Lags; ++j) sum[j] = load_eight(lanes + j * kSumLanes);
+  size_t i = 0;
+  for (; i + kSumLanes <= n; i += kSumLanes) {
+    const Eight a = load_eight(u + i);
+    for (size_t j = 0; j < Lags; ++j) add_product(sum[j], a, load_eight(u + i + lag + j));
+  }
+  for (size_t j = 0; j < Lags; ++j) {
+    store_eight(lanes + j * kSumLanes, sum[j]);
+    for (size_t k = 0; i + k < n; ++k) lanes[j * kSumLanes + k] += u[i + k] * u[i + k + lag + j];
+  }
+}
+
+// As many lags at a time as the registers hold.
+void lagged_products(const double* u, size_t n, size_t lag, size_t lags, double* lanes) noexcept {
+  constexpr size_t kGroup = kParts == 4 ? 2 : (kParts == 2 ? 5 : 10);
+  size_t j = 0;
+  for (; j + kGroup <= lags; j += kGroup) products_of<kGroup>(u, n, lag + j, lanes + j * kSumLanes);
+  for (; j < lags; ++j) products_of<1>(u, n, lag + j, lanes + j * kSumLanes);
+}
+
+}  // namespace
