@@ -163,11 +163,16 @@ void LowBand::make_chirp() {
 
 BandPower LowBand::power(const double* x, const double* y) {
   if (bins_ == 0) return {0, 0};
+  // Both of unit size, so that the weaker one does not drown in the rounding of the other.
+  const auto& kernel = active_table<double>();
+  const double size_x = std::sqrt(kernel.sum_squares(x, outputs_)), size_y = std::sqrt(kernel.sum_squares(y, outputs_));
+  const double to_x = size_x > 0 ? 1 / size_x : 0, to_y = size_y > 0 ? 1 / size_y : 0;
   double* const a = re();
   double* const b = im();
   for (std::size_t t = 0; t < outputs_; ++t) {
-    a[t] = x[t] * chirp_re_[t] + y[t] * chirp_im_[t];
-    b[t] = y[t] * chirp_re_[t] - x[t] * chirp_im_[t];
+    const double u = to_x * x[t], v = to_y * y[t];
+    a[t] = u * chirp_re_[t] + v * chirp_im_[t];
+    b[t] = v * chirp_re_[t] - u * chirp_im_[t];
   }
   std::fill(a + outputs_, a + size_, 0.0);
   std::fill(b + outputs_, b + size_, 0.0);
@@ -186,7 +191,7 @@ BandPower LowBand::power(const double* x, const double* y) {
     power.x += weights_[k] * ((p + u) * (p + u) + (q + v) * (q + v));
     power.y += weights_[k] * ((p - u) * (p - u) + (q - v) * (q - v));
   }
-  return power;
+  return {power.x * (size_x * size_x), power.y * (size_y * size_y)};
 }
 
 void Decimator::begin(const LowPass& filter, std::size_t n, double* out) {
