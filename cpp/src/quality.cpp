@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <stdexcept>
+#include <string>
 #include <vector>
 
 #include "rpsd/cleaning.hpp"
@@ -105,6 +107,34 @@ Metrics measure_finite(const double* x, const double* y, std::size_t n, double m
   return m;
 }
 
+void autocorrelation_of(const double* x, std::size_t n, std::size_t lags, double* r) {
+  thread_local Buffer<double> centred, products;
+  const auto& table = active_kernels();
+  std::fill(r, r + lags, kNaN);
+  Level of = level(x, n);
+  // Zeros behind the series let every lag run over all of it.
+  double* const u = centred.get(n + lags);
+  std::copy(x, x + n, u);
+  if (!ordinary(of)) {
+    if (!table.f64.all_finite(x, n)) return;
+    const int exponent = unit_exponent(x, n);
+    for (std::size_t i = 0; i < n; ++i) u[i] = std::ldexp(u[i], -exponent);
+    of = level(u, n);
+  }
+  for (std::size_t i = 0; i < n; ++i) u[i] -= of.mean;
+  // Twice: the mean of large prices was off by its rounding.
+  const double rest = table.f64.sum(u, n) / static_cast<double>(n);
+  for (std::size_t i = 0; i < n; ++i) u[i] -= rest;
+  std::fill(u + n, u + n + lags, 0.0);
+  double* const lanes = products.get(8 * (lags + 1));
+  std::fill(lanes, lanes + 8 * (lags + 1), 0.0);
+  for (std::size_t i = 0; i < n; i += Decimator::kChunk)
+    table.quality.lagged_products(u + i, std::min(Decimator::kChunk, n - i), 0, lags + 1, lanes);
+  const double energy = folded(lanes);
+  if (energy == 0) return;
+  for (std::size_t k = 0; k < lags; ++k) r[k] = folded(lanes + 8 * (k + 1)) / energy;
+}
+
 }  // namespace
 
 Metrics measure(const double* x, const double* y, std::size_t n) {
@@ -134,6 +164,16 @@ void measure(Batch<const double> x, Batch<const double> y, Metrics* metrics, int
   active_kernels();
   parallel_for(x.rows, threads, [&](std::size_t begin, std::size_t end) {
     for (std::size_t r = begin; r < end; ++r) metrics[r] = measure(x.row(r), y.row(r), x.length);
+  });
+}
+
+void autocorrelation(Batch<const double> x, std::size_t lags, double* r, int threads) {
+  if (lags < 1 || lags >= x.length)
+    throw std::invalid_argument("lags must be from 1 to the series' length less one, got " + std::to_string(lags) +
+                                " for " + std::to_string(x.length) + " samples");
+  active_kernels();
+  parallel_for(x.rows, threads, [&](std::size_t begin, std::size_t end) {
+    for (std::size_t i = begin; i < end; ++i) autocorrelation_of(x.row(i), x.length, lags, r + i * lags);
   });
 }
 
