@@ -32,6 +32,21 @@ inline void add_product(Eight& sum, const Eight& a, const Eight& b) noexcept {
   for (size_t k = 0; k < kParts; ++k) sum.part[k] = sum.part[k] + a.part[k] * b.part[k];
 }
 
+// The fold of the eight lanes, as far as whole vectors go.
+inline double fold(const Eight& e) noexcept {
+  double s[kQualityLanes];
+  if constexpr (kParts == 4) {
+    store(s, (e.part[0] + e.part[2]) + (e.part[1] + e.part[3]));
+    return s[0] + s[1];
+  } else if constexpr (kParts == 2) {
+    store(s, e.part[0] + e.part[1]);
+    return (s[0] + s[2]) + (s[1] + s[3]);
+  } else {
+    store(s, e.part[0]);
+    return fold(s);
+  }
+}
+
 void level_sums(const double* x, size_t n, double* sums) noexcept {
   double shifted[kSumLanes] = {}, squares[kSumLanes] = {};
   Eight s = load_eight(shifted), q = load_eight(squares);
@@ -86,7 +101,6 @@ void centre(const double* x, const double* y, size_t n, double mean_x, double me
 void decimate(const double* u, size_t n, size_t step, const double* taps, size_t n_taps, double* out) noexcept {
   constexpr size_t kTile = 4;
   constexpr double kZero[kSumLanes] = {};
-  double lanes[kSumLanes];
   size_t i = 0;
   for (; i + kTile <= n; i += kTile) {
     Eight sum[kTile];
@@ -96,16 +110,12 @@ void decimate(const double* u, size_t n, size_t step, const double* taps, size_t
       const Eight c = load_eight(taps + m);
       for (size_t j = 0; j < kTile; ++j) add_product(sum[j], c, load_eight(p + j * step + m));
     }
-    for (size_t j = 0; j < kTile; ++j) {
-      store_eight(lanes, sum[j]);
-      out[i + j] = fold(lanes);
-    }
+    for (size_t j = 0; j < kTile; ++j) out[i + j] = fold(sum[j]);
   }
   for (; i < n; ++i) {
     Eight sum = load_eight(kZero);
     for (size_t m = 0; m < n_taps; m += kSumLanes) add_product(sum, load_eight(taps + m), load_eight(u + i * step + m));
-    store_eight(lanes, sum);
-    out[i] = fold(lanes);
+    out[i] = fold(sum);
   }
 }
 
