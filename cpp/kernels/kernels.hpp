@@ -66,8 +66,8 @@ struct QualityTable {
   // out[i] = sum_k taps[k] u[step i + k] for i < n; tap k in lane k % 8, n_taps a multiple of eight.
   void (*decimate)(const double* u, size_t n, size_t step, const double* taps, size_t n_taps, double* out) noexcept;
 
-  // How many of the 30-sample windows at x + i and y + i, i < windows, have least-squares slopes of the same sign:
-  // sum_k (29 - 2 k) (x[i + 29 - k] - x[i + k]), k ascending to 14. By pairs, so that a flat window gives exactly zero.
+  // How many of the 30-sample windows at x + i and y + i, i < windows, have least-squares slopes of the same sign, zero
+  // included; a flat window gives exactly zero.
   size_t (*agreeing_slopes)(const double* x, const double* y, size_t windows) noexcept;
 
   // Adds u[i] u[i + lag + j], i < n, to the eight lanes of each j < lags.

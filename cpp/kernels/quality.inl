@@ -119,48 +119,34 @@ void decimate(const double* u, size_t n, size_t step, const double* taps, size_t
   }
 }
 
-constexpr size_t kSlopeWindow = 30;
+constexpr size_t kSlopeWindow = 30, kSlopeBlock = 256, kSlopePart = 6;
 
-// sum_k (29 - 2 k) (x[29 - k] - x[k]) for k < 15, ascending, of Tile vectors of windows.
-template <size_t Tile>
-inline void slopes(const double* x, double* out) noexcept {
-  constexpr size_t L = kQualityLanes;
-  QualityVec s[Tile];
-  for (size_t j = 0; j < Tile; ++j)
-    s[j] = (load(x + j * L + kSlopeWindow - 1) - load(x + j * L)) * static_cast<double>(kSlopeWindow - 1);
-  for (size_t k = 1; k < kSlopeWindow / 2; ++k) {
-    const double weight = static_cast<double>(kSlopeWindow - 1 - 2 * k);
-    for (size_t j = 0; j < Tile; ++j)
-      s[j] = s[j] + (load(x + j * L + kSlopeWindow - 1 - k) - load(x + j * L + k)) * weight;
-  }
-  for (size_t j = 0; j < Tile; ++j) store(out + j * L, s[j]);
-}
-
-inline double slope(const double* x) noexcept {
-  double s = (x[kSlopeWindow - 1] - x[0]) * static_cast<double>(kSlopeWindow - 1);
-  for (size_t k = 1; k < kSlopeWindow / 2; ++k)
-    s = s + (x[kSlopeWindow - 1 - k] - x[k]) * static_cast<double>(kSlopeWindow - 1 - 2 * k);
-  return s;
+// The slopes of windows 0 .. n - 1, n <= kSlopeBlock, times a positive constant: sum_k (2 k - 29) x[i + k]. Element
+// k = 6 m + r has the weight (2 r - 5) + 12 (m - 2), hence slopes of six, shared by five windows, and differences of
+// elements twelve and twenty-four apart. Differences come first everywhere: a flat window gives exactly zero, the size
+// of x costs no digits, and nothing outside the window has a part in it.
+void slopes(const double* x, size_t n, double* out) noexcept {
+  constexpr size_t kSixes = kSlopeWindow - kSlopePart, kLast = kSlopePart - 1;
+  double six[kSlopeBlock + kSixes], apart[kSlopeBlock + kLast], pair[kSlopeBlock + kLast - 1];
+  for (size_t i = 0; i < n + kSixes; ++i)
+    six[i] = 5 * (x[i + 5] - x[i]) + (3 * (x[i + 4] - x[i + 1]) + (x[i + 3] - x[i + 2]));
+  for (size_t i = 0; i < n + kLast; ++i) apart[i] = 2 * (x[i + 24] - x[i]) + (x[i + 18] - x[i + 6]);
+  for (size_t i = 0; i < n + kLast - 1; ++i) pair[i] = apart[i] + apart[i + 1];
+  for (size_t i = 0; i < n; ++i)
+    out[i] = (((six[i] + six[i + 24]) + (six[i + 6] + six[i + 18])) + six[i + 12]) +
+             12 * ((pair[i] + pair[i + 4]) + pair[i + 2]);
 }
 
 size_t agreeing_slopes(const double* x, const double* y, size_t windows) noexcept {
-  constexpr size_t kBlock = 64, kTile = 4;
-  double of_x[kBlock], of_y[kBlock];
+  double of_x[kSlopeBlock], of_y[kSlopeBlock];
   size_t count = 0;
-  for (size_t i = 0; i < windows; i += kBlock) {
-    const size_t n = windows - i < kBlock ? windows - i : kBlock;
-    if (n == kBlock) {
-      for (size_t j = 0; j < kBlock; j += kTile * kQualityLanes) slopes<kTile>(x + i + j, of_x + j);
-      for (size_t j = 0; j < kBlock; j += kTile * kQualityLanes) slopes<kTile>(y + i + j, of_y + j);
-    } else {
-      for (size_t j = 0; j < n; ++j) {
-        of_x[j] = slope(x + i + j);
-        of_y[j] = slope(y + i + j);
-      }
-    }
+  for (size_t i = 0; i < windows; i += kSlopeBlock) {
+    const size_t n = windows - i < kSlopeBlock ? windows - i : kSlopeBlock;
+    slopes(x + i, n, of_x);
+    slopes(y + i, n, of_y);
     for (size_t j = 0; j < n; ++j) {
-      const bool same = (of_x[j] > 0) == (of_y[j] > 0), same_fall = (of_x[j] < 0) == (of_y[j] < 0);
-      count += static_cast<size_t>(same & same_fall);
+      const bool same_rise = (of_x[j] > 0) == (of_y[j] > 0), same_fall = (of_x[j] < 0) == (of_y[j] < 0);
+      count += static_cast<size_t>(same_rise & same_fall);
     }
   }
   return count;
