@@ -54,7 +54,8 @@ struct Table {
   void (*firm)(T* x, size_t n, T low, T high) noexcept;
 };
 
-// The guardrails' passes. Lanes are sums of eight, carried from chunk to chunk: chunks but the last are multiples of eight.
+// The guardrails' passes. Lanes are eight sums, carried from chunk to chunk; all chunks but the last are multiples of
+// eight samples.
 struct QualityTable {
   // sums = {sum of x - x[0], sum of x^2}; n >= 1.
   void (*level_sums)(const double* x, size_t n, double* sums) noexcept;

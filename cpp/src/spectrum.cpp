@@ -33,8 +33,8 @@ double chebyshev(std::size_t m, double u) noexcept {
   return a;
 }
 
-// The Chebyshev polynomial of cos(2 pi f) that ripples over [1 / step - 0.05, 0.5], where everything is that folds onto
-// the band; outside its interval no polynomial of the degree grows faster (Dolph 1946, without the constraint on width).
+// The Chebyshev polynomial of cos(2 pi f) that ripples over [1 / step - 0.05, 0.5], where everything is that folds
+// onto the band; outside its interval no polynomial of the degree grows faster (Dolph 1946).
 LowPass design(std::size_t step) {
   constexpr double kSuppression = 1e15;
   LowPass filter{};
@@ -122,8 +122,8 @@ void LowBand::prepare(std::size_t n) {
   if (bins_ > 0) make_chirp();
 }
 
-// With decimated time t and bin k, step k t = step (k^2 + t^2 - (k - t)^2) / 2 makes the transform a convolution with the
-// chirp exp(i pi step s^2 / n) (Bluestein 1970), of which only the bins -n/20 .. n/20 are wanted.
+// With decimated time t and bin k, step k t = step (k^2 + t^2 - (k - t)^2) / 2 makes the transform a convolution with
+// the chirp exp(i pi step s^2 / n) (Bluestein 1970), of which only the bins -n/20 .. n/20 are wanted.
 void LowBand::make_chirp() {
   const HalfTurns turn(n_);
   const std::size_t count = outputs_ + bins_;

@@ -12,8 +12,8 @@ def ljung_box(
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Return the statistic of Ljung and Box (1978) and its p-value, one of each a series.
 
-    Q = n (n + 2) sum_k r_k^2 / (n - k) over k = 1 .. lags, with chi-square of lags - fitted degrees of freedom under
-    whiteness.
+    Q = n (n + 2) sum_k r_k^2 / (n - k) over k = 1 .. lags; under whiteness chi-square of lags - fitted
+    degrees of freedom.
 
     Parameters
     ----------
