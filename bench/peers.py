@@ -73,3 +73,8 @@ def numpy_convolve(taps: np.ndarray, x: np.ndarray) -> np.ndarray:
 def scipy_filtfilt(taps: np.ndarray, x: np.ndarray) -> np.ndarray:
     """Zero-phase FIR."""
     return scipy.signal.filtfilt(taps, 1.0, x)
+
+
+def zero_phase_average(x: np.ndarray) -> np.ndarray:
+    """A centred mean of five samples: an output for the guardrails to compare with its input."""
+    return np.convolve(np.pad(x, 2, mode="edge"), np.full(5, 0.2), "valid")

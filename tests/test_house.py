@@ -23,7 +23,7 @@ LAYERS = [
     {"_options"},
     {"_config_file"},
     {"_config", "_mirror"},
-    {"_result"},
+    {"_result", "_whiteness"},
     {"_wavelet"},
     {"_denoiser", "_modwt"},
     {"_api", "_info", "_simulate"},

@@ -49,6 +49,16 @@ Array<double> metrics(const Array<double>& x, const Array<double>& y, int thread
   return table;
 }
 
+Array<double> autocorrelation(const Array<double>& x, std::size_t lags, int threads) {
+  require_threads(threads);
+  const auto u = borrow(x, "x");
+  Array<double> r({u.rows, lags});
+  double* const out = r.mutable_data();
+  py::gil_scoped_release release;
+  rpsd::autocorrelation(u, lags, out, threads);
+  return r;
+}
+
 // One validated chain for both dtypes.
 struct Chain {
   Denoiser<double> f64;
@@ -148,6 +158,7 @@ void define_module(py::module_& m) {
   m.attr("__version__") = RPSD_VERSION;
   m.def("build_info", &build_info);
   m.def("metrics", &metrics, "x"_a.noconvert(), "y"_a.noconvert(), py::kw_only(), "threads"_a);
+  m.def("autocorrelation", &autocorrelation, "x"_a.noconvert(), py::kw_only(), "lags"_a, "threads"_a);
   auto chain = py::class_<Chain>(m, "Denoiser", py::is_final());
   chain.def(py::init([](const Bank& bank, const std::string& transform, const std::string& boundary, int level,
                         const std::string& threshold_mode,

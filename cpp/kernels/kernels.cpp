@@ -32,6 +32,7 @@ struct UintOf<float> {
 #include "reduce.inl"
 #include "select.inl"
 #include "threshold.inl"
+#include "quality.inl"
 
 #if defined(RPSD_ISA_V4)
 #define RPSD_ISA_NAME "v4"
@@ -52,7 +53,11 @@ struct UintOf<float> {
   }
 
 extern "C" const rpsd::kernels::Kernels* RPSD_ISA_ENTRY() noexcept {
-  static constexpr rpsd::kernels::Kernels kernels = {RPSD_ISA_NAME, RPSD_TABLE(double), RPSD_TABLE(float)};
+  static constexpr rpsd::kernels::Kernels kernels = {
+      RPSD_ISA_NAME,
+      RPSD_TABLE(double),
+      RPSD_TABLE(float),
+      {level_sums, centre, decimate, agreeing_slopes, lagged_products}};
   return &kernels;
 }
 

@@ -76,10 +76,32 @@ struct Table {
   void (*firm)(const T* x, size_t n, T low, T high, T* out) noexcept;
 };
 
+// The guardrails' passes. Lanes are eight sums, carried from chunk to chunk; all chunks but the last are multiples of
+// eight samples.
+struct QualityTable {
+  // sums = {sum of x - x[0], sum of x^2}; n >= 1.
+  void (*level_sums)(const double* x, size_t n, double* sums) noexcept;
+
+  // u = x - mean_x, v = y - mean_y; adds to the eight lanes each of u, v, u^2, v^2, u v, (x - y)^2.
+  void (*centre)(const double* x, const double* y, size_t n, double mean_x, double mean_y, double* u, double* v,
+                 double* lanes) noexcept;
+
+  // out[i] = sum_k taps[k] u[step i + k] for i < n; tap k in lane k % 8, n_taps a multiple of eight.
+  void (*decimate)(const double* u, size_t n, size_t step, const double* taps, size_t n_taps, double* out) noexcept;
+
+  // How many of the 30-sample windows at x + i and y + i, i < windows, have least-squares slopes of the same sign, zero
+  // included; a flat window gives exactly zero.
+  size_t (*agreeing_slopes)(const double* x, const double* y, size_t windows) noexcept;
+
+  // Adds u[i] u[i + lag + j], i < n, to the eight lanes of each j < lags.
+  void (*lagged_products)(const double* u, size_t n, size_t lag, size_t lags, double* lanes) noexcept;
+};
+
 struct Kernels {
   const char* isa;
   Table<double> f64;
   Table<float> f32;
+  QualityTable quality;
 };
 
 }  // namespace rpsd::kernels

@@ -7,8 +7,9 @@ namespace {
 
 constexpr size_t kSumLanes = 16;
 
-inline double fold(double* s) noexcept {
-  for (size_t half = kSumLanes / 2; half > 0; half /= 2)
+template <size_t N>
+inline double fold(double (&s)[N]) noexcept {
+  for (size_t half = N / 2; half > 0; half /= 2)
     for (size_t k = 0; k < half; ++k) s[k] += s[k + half];
   return s[0];
 }

@@ -3,14 +3,15 @@
 
 #include <algorithm>
 #include <cmath>
-#include <complex>
 #include <limits>
+#include <stdexcept>
+#include <string>
 #include <vector>
 
 #include "rpsd/cleaning.hpp"
 #include "rpsd/cpu.hpp"
-#include "rpsd/fft.hpp"
 #include "rpsd/parallel.hpp"
+#include "rpsd/spectrum.hpp"
 
 namespace rpsd {
 namespace {
@@ -26,54 +27,34 @@ bool filled(const double* x, std::size_t n, std::vector<double>& out) {
   return true;
 }
 
-// About its mean; exactly zero for a constant series, which a rounded mean would not give.
-std::vector<double> centred(std::vector<double> x) {
-  if (std::all_of(x.begin(), x.end(), [&](double v) { return v == x[0]; })) return std::vector<double>(x.size(), 0.0);
-  // Twice: the first mean of large prices is off by its own rounding.
-  for (int pass = 0; pass < 2; ++pass) {
-    const double mean = active_table<double>().sum(x.data(), x.size()) / static_cast<double>(x.size());
-    for (double& v : x) v -= mean;
-  }
-  return x;
+// Memory that a thread keeps for its next pair of series.
+struct Workspace {
+  std::vector<double> x, y;  // copies where samples are missing or squares would leave the range of double
+  LowBand band;
+  Decimator of_x, of_y;
+  Buffer<double> low_x, low_y;
+};
+
+// Beyond this the spectrum's tables are too large to keep.
+constexpr std::size_t kKeptLength = std::size_t{1} << 20;
+
+struct Level {
+  double mean, squares;
+};
+
+// The mean through differences from the first sample: exact for a constant series, and as good for large prices.
+Level level(const double* x, std::size_t n) {
+  double sums[2];
+  active_kernels().quality.level_sums(x, n, sums);
+  return {x[0] + sums[0] / static_cast<double>(n), sums[1]};
 }
 
-double dot(const std::vector<double>& x, const std::vector<double>& y) {
-  double lanes[8] = {};
-  for (std::size_t i = 0; i < x.size(); ++i) lanes[i % 8] += x[i] * y[i];
-  return ((lanes[0] + lanes[4]) + (lanes[2] + lanes[6])) + ((lanes[1] + lanes[5]) + (lanes[3] + lanes[7]));
-}
+// All samples are finite, and so are their squares and sums.
+bool ordinary(const Level& of) noexcept { return of.squares > 1e-200 && of.squares < 1e200; }
 
-// The sign of the least-squares slope of the window at x: sum of (k - 14.5) x[k], summed by pairs from both ends so
-// that a flat window gives exactly zero.
-int slope_sign(const double* x) noexcept {
-  double s = 0;
-  for (std::size_t k = 0; k < kTrendWindow / 2; ++k)
-    s += (static_cast<double>(kTrendWindow - 1) / 2 - static_cast<double>(k)) * (x[kTrendWindow - 1 - k] - x[k]);
-  return (s > 0) - (s < 0);
-}
-
-double trend_agreement(const std::vector<double>& x, const std::vector<double>& y) {
-  if (x.size() < kTrendWindow) return kNaN;
-  const std::size_t windows = x.size() - kTrendWindow + 1;
-  std::size_t agreeing = 0;
-  for (std::size_t i = 0; i < windows; ++i) agreeing += slope_sign(&x[i]) == slope_sign(&y[i]);
-  return static_cast<double>(agreeing) / static_cast<double>(windows);
-}
-
-// Of two centred series; one that is zero has no power, not the other's rounding. 0.1 Nyquist is a twentieth of the sampling rate: bins 1 .. floor(n / 20).
-double power_agreement(const std::vector<double>& x, const std::vector<double>& y, bool x_is_zero, bool y_is_zero) {
-  const std::size_t n = x.size();
-  std::vector<std::complex<double>> z(n);
-  for (std::size_t t = 0; t < n; ++t) z[t] = {x[t], y[t]};
-  dft(z);
-  // Two real transforms in one: X[k] = (Z[k] + conj Z[n-k]) / 2, Y[k] = (Z[k] - conj Z[n-k]) / 2i.
-  double power_x = 0, power_y = 0;
-  for (std::size_t k = 1; k <= n / 20; ++k) {
-    power_x += x_is_zero ? 0.0 : std::norm(z[k] + std::conj(z[n - k]));
-    power_y += y_is_zero ? 0.0 : std::norm(z[k] - std::conj(z[n - k]));
-  }
-  if (power_x == 0) return power_y == 0 ? 1.0 : 0.0;
-  return 1 - std::abs(power_y - power_x) / power_x;
+// One eight-lane sum.
+double folded(const double* s) noexcept {
+  return ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]));
 }
 
 // 40, 25, 20 and 15 points; where the trend has no full window its points are shared out among the others.
@@ -85,37 +66,116 @@ double score_of(const Metrics& m) {
   return std::clamp(score, 0.0, 100.0);
 }
 
+Metrics measure_finite(const double* x, const double* y, std::size_t n, double mean_x, double mean_y, Workspace& work) {
+  const auto& kernel = active_kernels().quality;
+  LowBand large;
+  LowBand& band = n <= kKeptLength ? work.band : large;
+  band.prepare(n);
+  double* const low_x = work.low_x.get(band.outputs());
+  double* const low_y = work.low_y.get(band.outputs());
+  work.of_x.begin(band.filter(), n, low_x);
+  work.of_y.begin(band.filter(), n, low_y);
+  // In chunks that stay in the first cache.
+  double lanes[6 * 8] = {};
+  const std::size_t windows = n < kTrendWindow ? 0 : n - kTrendWindow + 1;
+  std::size_t agreeing = 0;
+  for (std::size_t i = 0; i < n; i += Decimator::kChunk) {
+    const std::size_t m = std::min(Decimator::kChunk, n - i);
+    kernel.centre(x + i, y + i, m, mean_x, mean_y, work.of_x.room(), work.of_y.room(), lanes);
+    work.of_x.take(m);
+    work.of_y.take(m);
+    if (i < windows) agreeing += kernel.agreeing_slopes(x + i, y + i, std::min(Decimator::kChunk, windows - i));
+  }
+  work.of_x.end();
+  work.of_y.end();
+
+  // The rounding of the means taken out.
+  const double u = folded(lanes), v = folded(lanes + 8), count = static_cast<double>(n);
+  const double xx = folded(lanes + 16) - u * u / count, yy = folded(lanes + 24) - v * v / count;
+  const double xy = folded(lanes + 32) - u * v / count, difference = folded(lanes + 40);
+  Metrics m{};
+  if (difference == 0 && std::equal(x, x + n, y)) return {1, 0, windows == 0 ? kNaN : 1.0, 1, 100};
+  m.correlation = xx > 0 && yy > 0 ? std::clamp(xy / (std::sqrt(xx) * std::sqrt(yy)), -1.0, 1.0) : 0.0;
+  m.rmse = std::sqrt(difference) / std::sqrt(xx);
+  m.trend = windows == 0 ? kNaN : static_cast<double>(agreeing) / static_cast<double>(windows);
+  // A constant series has no power, not the other's rounding.
+  BandPower power = band.power(low_x, low_y);
+  if (xx == 0) power.x = 0;
+  if (yy == 0) power.y = 0;
+  m.power = power.x == 0 ? (power.y == 0 ? 1.0 : 0.0) : 1 - std::abs(power.y - power.x) / power.x;
+  m.score = score_of(m);
+  return m;
+}
+
+void autocorrelation_of(const double* x, std::size_t n, std::size_t lags, double* r) {
+  thread_local Buffer<double> centred, products;
+  const auto& table = active_kernels();
+  std::fill(r, r + lags, kNaN);
+  Level of = level(x, n);
+  // Zeros behind the series let every lag run over all of it.
+  double* const u = centred.get(n + lags);
+  std::copy(x, x + n, u);
+  if (!ordinary(of)) {
+    if (!table.f64.all_finite(x, n)) return;
+    const int exponent = unit_exponent(x, n, table.f64.sum_squares(x, n));
+    for (std::size_t i = 0; i < n; ++i) u[i] = std::ldexp(u[i], -exponent);
+    of = level(u, n);
+  }
+  for (std::size_t i = 0; i < n; ++i) u[i] -= of.mean;
+  // Twice: the mean of large prices was off by its rounding.
+  const double rest = table.f64.sum(u, n) / static_cast<double>(n);
+  for (std::size_t i = 0; i < n; ++i) u[i] -= rest;
+  std::fill(u + n, u + n + lags, 0.0);
+  double* const lanes = products.get(8 * (lags + 1));
+  std::fill(lanes, lanes + 8 * (lags + 1), 0.0);
+  for (std::size_t i = 0; i < n; i += Decimator::kChunk)
+    table.quality.lagged_products(u + i, std::min(Decimator::kChunk, n - i), 0, lags + 1, lanes);
+  const double energy = folded(lanes);
+  if (energy == 0) return;
+  for (std::size_t k = 0; k < lags; ++k) r[k] = folded(lanes + 8 * (k + 1)) / energy;
+}
+
 }  // namespace
 
 Metrics measure(const double* x, const double* y, std::size_t n) {
-  thread_local std::vector<double> p, q;
-  if (n == 0 || !filled(x, n, p) || !filled(y, n, q)) return {kNaN, kNaN, kNaN, kNaN, kNaN};
-  if (p == q) return {1, 0, n < kTrendWindow ? kNaN : 1.0, 1, 100};
-  const auto& kernel = active_table<double>();
-  const int of_x = unit_exponent(p.data(), n, kernel.sum_squares(p.data(), n));
-  const int of_y = unit_exponent(q.data(), n, kernel.sum_squares(q.data(), n));
-  if (of_x != 0 || of_y != 0) {
-    const int exponent = of_x != 0 && of_y != 0 ? std::max(of_x, of_y) : (of_x != 0 ? of_x : of_y);
-    for (double& v : p) v = std::ldexp(v, -exponent);
-    for (double& v : q) v = std::ldexp(v, -exponent);
+  thread_local Workspace work;
+  if (n == 0) return {kNaN, kNaN, kNaN, kNaN, kNaN};
+  Level of_x = level(x, n), of_y = level(y, n);
+  if (!ordinary(of_x) || !ordinary(of_y)) {
+    auto &p = work.x, &q = work.y;
+    if (!filled(x, n, p) || !filled(y, n, q)) return {kNaN, kNaN, kNaN, kNaN, kNaN};
+    if (p == q) return {1, 0, n < kTrendWindow ? kNaN : 1.0, 1, 100};
+    const auto& kernel = active_table<double>();
+    const int exponent_x = unit_exponent(p.data(), n, kernel.sum_squares(p.data(), n));
+    const int exponent_y = unit_exponent(q.data(), n, kernel.sum_squares(q.data(), n));
+    if (exponent_x != 0 || exponent_y != 0) {
+      const int exponent = exponent_x != 0 && exponent_y != 0 ? std::max(exponent_x, exponent_y)
+                                                              : (exponent_x != 0 ? exponent_x : exponent_y);
+      for (double& v : p) v = std::ldexp(v, -exponent);
+      for (double& v : q) v = std::ldexp(v, -exponent);
+    }
+    x = p.data();
+    y = q.data();
+    of_x = level(x, n);
+    of_y = level(y, n);
   }
-  const std::vector<double> u = centred(p), v = centred(q);
-  std::vector<double> difference(n);
-  for (std::size_t i = 0; i < n; ++i) difference[i] = p[i] - q[i];
-  const double xx = dot(u, u), yy = dot(v, v);
-  Metrics m{};
-  m.correlation = xx > 0 && yy > 0 ? std::clamp(dot(u, v) / (std::sqrt(xx) * std::sqrt(yy)), -1.0, 1.0) : 0.0;
-  m.rmse = std::sqrt(dot(difference, difference)) / std::sqrt(xx);
-  m.trend = trend_agreement(p, q);
-  m.power = power_agreement(u, v, xx == 0, yy == 0);
-  m.score = score_of(m);
-  return m;
+  return measure_finite(x, y, n, of_x.mean, of_y.mean, work);
 }
 
 void measure(Batch<const double> x, Batch<const double> y, Metrics* metrics, int threads) {
   active_kernels();
   parallel_for(x.rows, threads, [&](std::size_t begin, std::size_t end) {
     for (std::size_t r = begin; r < end; ++r) metrics[r] = measure(x.row(r), y.row(r), x.length);
+  });
+}
+
+void autocorrelation(Batch<const double> x, std::size_t lags, double* r, int threads) {
+  if (lags < 1 || lags >= x.length)
+    throw std::invalid_argument("lags must be from 1 to the series' length less one, got " + std::to_string(lags) +
+                                " for " + std::to_string(x.length) + " samples");
+  active_kernels();
+  parallel_for(x.rows, threads, [&](std::size_t begin, std::size_t end) {
+    for (std::size_t i = begin; i < end; ++i) autocorrelation_of(x.row(i), x.length, lags, r + i * lags);
   });
 }
 

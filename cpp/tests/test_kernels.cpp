@@ -103,6 +103,64 @@ void compare(const Table<T>& baseline, const Table<T>& other, const char* isa) {
     }
 }
 
+// Everything the guardrails' table computes from n >= 1 samples.
+std::vector<double> quality_outputs(const Kernels& kernels, const double* x, const double* y, std::size_t n) {
+  const auto& table = kernels.quality;
+  std::vector<double> u(n), v(n), out(2 + 48);
+  table.level_sums(x, n, out.data());
+  table.centre(x, y, n, 0.3, -0.7, u.data(), v.data(), out.data() + 2);
+  out.insert(out.end(), u.begin(), u.end());
+  out.insert(out.end(), v.begin(), v.end());
+  out.push_back(static_cast<double>(table.agreeing_slopes(x, y, n)));
+  for (const std::size_t step : {4, 7}) {
+    const std::size_t count = n / step;
+    std::vector<double> kept(count), lanes(8 * 21, 0.25);
+    table.decimate(x, count, step, y, 56, kept.data());
+    table.lagged_products(x, n, step, 21, lanes.data());
+    out.insert(out.end(), kept.begin(), kept.end());
+    out.insert(out.end(), lanes.begin(), lanes.end());
+  }
+  return out;
+}
+
+void compare_quality(const Kernels& baseline, const Kernels& other) {
+  std::mt19937_64 generator(kSeed + 2);
+  for (std::size_t n = 1; n < 300; n += n < 40 ? 1 : 13) {
+    const auto x = random_values<double>(n + 100, generator), y = random_values<double>(n + 100, generator);
+    CHECK(same_bits(quality_outputs(baseline, x.data() + n % 5, y.data() + n % 3, n),
+                    quality_outputs(other, x.data() + n % 5, y.data() + n % 3, n)));
+  }
+}
+
+// Against the definitions, in the documented order.
+void check_quality_definitions() {
+  std::mt19937_64 generator(kSeed + 3);
+  const std::size_t n = 203, lags = 21, step = 6, taps = 48;
+  const auto x = random_values<double>(n + 100, generator), y = random_values<double>(n + 100, generator);
+  const auto& table = rpsd_kernels_baseline()->quality;
+  std::vector<double> lanes(8 * lags), out(20);
+  table.lagged_products(x.data(), n, 2, lags, lanes.data());
+  table.decimate(x.data(), out.size(), step, y.data(), taps, out.data());
+  for (std::size_t j = 0; j < lags; ++j) {
+    double expected[8] = {};
+    for (std::size_t i = 0; i < n; ++i) expected[i % 8] += x[i] * x[i + 2 + j];
+    CHECK(std::memcmp(expected, lanes.data() + 8 * j, sizeof expected) == 0);
+  }
+  for (std::size_t i = 0; i < out.size(); ++i) {
+    double s[8] = {};
+    for (std::size_t k = 0; k < taps; ++k) s[k % 8] += y[k] * x[i * step + k];
+    CHECK(out[i] == ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7])));
+  }
+  std::size_t agreeing = 0;
+  const auto sign = [](const double* p) {
+    double s = 0;
+    for (int k = 0; k < 15; ++k) s += (29 - 2 * k) * (p[29 - k] - p[k]);
+    return (s > 0) - (s < 0);
+  };
+  for (std::size_t i = 0; i < n; ++i) agreeing += sign(&x[i]) == sign(&y[i]);
+  CHECK(table.agreeing_slopes(x.data(), y.data(), n) == agreeing);
+}
+
 // The baseline against sums written out, in the documented order.
 void check_definitions() {
   std::mt19937_64 generator(kSeed + 1);
@@ -139,11 +197,13 @@ void check_definitions() {
 
 int main() {
   check_definitions();
+  check_quality_definitions();
   const auto tables = tables_here();
   CHECK(!tables.empty());
   for (const auto* table : tables) {
     compare(tables[0]->f64, table->f64, table->isa);
     compare(tables[0]->f32, table->f32, table->isa);
+    compare_quality(*tables[0], *table);
   }
   return failed();
 }

@@ -33,6 +33,9 @@ def fir_filter(x: npt.NDArray[_T], out: npt.NDArray[_T], *, taps: _F64, mode: st
 def metrics(x: _F64, y: _F64, *, threads: int) -> _F64:
     """(series, 5): correlation, rmse, trend, power, score; NaN where undefined."""
 
+def autocorrelation(x: _F64, *, lags: int, threads: int) -> _F64:
+    """(series, lags): of each series about its mean, at 1 to lags; NaN where not finite or constant."""
+
 @final
 class Transform:
     """A filter bank with a boundary: symmetric and the other eight."""

@@ -1,18 +1,13 @@
 // SPDX-License-Identifier: MIT
-// Discrete Fourier transforms: of any length for the guardrails' spectrum, of powers of two for convolutions.
+// Discrete Fourier transforms of powers of two, for convolutions.
 #pragma once
 
-#include <complex>
 #include <cstddef>
 #include <vector>
 
 #include "rpsd/cpu.hpp"
 
 namespace rpsd {
-
-// X[k] = sum_t z[t] exp(-2 pi i k t / n) for k < n, in place. Powers of two by radix 2, other lengths by
-// Bluestein's chirp (Bluestein 1970) over them.
-void dft(std::vector<std::complex<double>>& z);
 
 // Transforms of n complex numbers on split arrays, in place, for convolutions: forward leaves the frequencies in an
 // order that depends on n and on the instruction set, so a spectrum is good only for multiply with another one of the

@@ -24,4 +24,8 @@ Metrics measure(const double* x, const double* y, std::size_t n);
 
 void measure(Batch<const double> x, Batch<const double> y, Metrics* metrics, int threads);
 
+// r[k - 1] = sum_t u[t] u[t + k] / sum_t u[t]^2 at k = 1 .. lags, u = x about its mean: lags values a series, NaN
+// where x is not finite or constant. lags from 1 to length - 1, else std::invalid_argument.
+void autocorrelation(Batch<const double> x, std::size_t lags, double* r, int threads);
+
 }  // namespace rpsd
