@@ -20,6 +20,9 @@ namespace {
 template <class T>
 std::vector<T> interleave(const std::vector<double>& low, const std::vector<double>& high, bool reversed) {
   const std::size_t n = low.size();
+  if (n == 0 || high.size() != n)
+    throw std::invalid_argument("wavelet must have filters of one length >= 1, got lengths " + std::to_string(n) +
+                                " and " + std::to_string(high.size()));
   std::vector<T> taps(2 * n);
   for (std::size_t l = 0; l < n; ++l) {
     const std::size_t from = reversed ? n - 1 - l : l;
@@ -50,7 +53,11 @@ Modwt<T>::Modwt(const FilterBank& bank)
     : analysis_taps_(interleave<T>(bank.dec_lo, bank.dec_hi, false)),
       synthesis_taps_(interleave<T>(bank.rec_lo, bank.rec_hi, true)),
       smooth_centre_(centre_of_energy(bank.dec_lo)),
-      detail_centre_(centre_of_energy(bank.dec_hi)) {}
+      detail_centre_(centre_of_energy(bank.dec_hi)) {
+  if (bank.dec_lo.size() != bank.rec_lo.size())
+    throw std::invalid_argument("wavelet must have filters of one length, got lengths " +
+                                std::to_string(bank.dec_lo.size()) + " and " + std::to_string(bank.rec_lo.size()));
+}
 
 template <class T>
 std::size_t Modwt<T>::reach(int level, std::size_t limit) const noexcept {
