@@ -6,8 +6,9 @@ import peers
 import pytest
 
 import rpsd
+from rpsd import _core
 
-LENGTHS = (1000, 1741, 10_000, 100_000, 1_000_000)
+LENGTHS = (1000, 1741, 10_000, 100_000, 1_000_000, 10_000_000)
 
 
 def textbook() -> rpsd.Denoiser:
@@ -17,16 +18,21 @@ def textbook() -> rpsd.Denoiser:
 
 
 @pytest.mark.parametrize("n", LENGTHS)
-@pytest.mark.parametrize("who", ["rpsd Denoiser", "rpsd.denoise", "PyWavelets + NumPy", "scikit-image"])
+@pytest.mark.parametrize(
+    "who",
+    ["rpsd Denoiser", "rpsd.denoise", "rpsd Denoiser, 2 threads", "PyWavelets + NumPy", "scikit-image"],
+)
 def bench_series(benchmark, who, n):
     benchmark.group = f"A denoise, db4 L4 BayesShrink, n = {n:,}"
     benchmark.extra_info.update(who=who, samples=n)
     x = peers.prices(n)
-    options = textbook().options
+    textbook_denoiser = textbook()
+    options = textbook_denoiser.options
     given = {"wavelet": "db4", "level": peers.LEVEL, "threshold_mode": "bayes", "noise": "mad"}
     functions = {
-        "rpsd Denoiser": textbook().denoise,
+        "rpsd Denoiser": textbook_denoiser.denoise,
         "rpsd.denoise": lambda x: rpsd.denoise(x, **given),
+        "rpsd Denoiser, 2 threads": lambda x: textbook_denoiser.denoise(x, threads=2),
         "PyWavelets + NumPy": peers.pywt_bayes,
         "scikit-image": peers.skimage_bayes,
     }
@@ -36,7 +42,19 @@ def bench_series(benchmark, who, n):
         np.testing.assert_allclose(functions[who](x), peers.pywt_bayes(x), rtol=0, atol=1e-9)
 
 
-@pytest.mark.parametrize("n", [10_000, 1_000_000])
+@pytest.mark.parametrize("n", [10_000, 100_000, 1_000_000])
+@pytest.mark.parametrize("who", ["rpsd Denoiser", "PyWavelets + NumPy"])
+def bench_single_precision(benchmark, who, n):
+    benchmark.group = f"A denoise in float32, db4 L4 BayesShrink, n = {n:,}"
+    benchmark.extra_info.update(who=who, samples=n)
+    x = peers.prices(n).astype(np.float32)
+    function = textbook().denoise if who == "rpsd Denoiser" else peers.pywt_bayes
+    benchmark(function, x)
+    double = textbook().denoise(x.astype(np.float64))
+    np.testing.assert_allclose(function(x), double, rtol=0, atol=1e-6 * np.abs(double).max())
+
+
+@pytest.mark.parametrize("n", [10_000, 100_000, 1_000_000, 10_000_000])
 @pytest.mark.parametrize("who", ["rpsd", "PyWavelets"])
 def bench_transform(benchmark, who, n):
     benchmark.group = f"wavedec + waverec, db4 L4, n = {n:,}"
@@ -44,7 +62,7 @@ def bench_transform(benchmark, who, n):
     x = peers.prices(n)
 
     def ours(x):
-        return rpsd.waverec(rpsd.wavedec(x, peers.DB4, level=peers.LEVEL), peers.DB4)
+        return rpsd.waverec(rpsd.wavedec(x, "db4", level=peers.LEVEL), "db4")
 
     function = ours if who == "rpsd" else peers.pywt_round_trip
     benchmark(function, x)
@@ -67,3 +85,20 @@ def bench_batch(benchmark, who, shape):
         "PyWavelets + NumPy, loop": lambda x: np.stack([peers.pywt_bayes(row) for row in x]),
     }
     benchmark(functions[who], x)
+
+
+@pytest.mark.parametrize("n", [1000, 1_000_000])
+@pytest.mark.parametrize("who", ["rpsd core", "np.partition", "np.median"])
+def bench_median(benchmark, who, n):
+    benchmark.group = f"E exact median of absolute values, n = {n:,}"
+    benchmark.extra_info.update(who=who, samples=n)
+    x = np.random.default_rng(20261123).standard_normal((1, n))
+    functions = {
+        "rpsd core": _core.median_abs,
+        "np.partition": lambda x: np.partition(np.abs(x), (n // 2 - 1, n // 2))[
+            0, n // 2 - 1 : n // 2 + 1
+        ].mean(),
+        "np.median": lambda x: np.median(np.abs(x)),
+    }
+    benchmark(functions[who], x)
+    assert functions[who](x) == np.median(np.abs(x))

@@ -59,6 +59,19 @@ Array<double> autocorrelation(const Array<double>& x, std::size_t lags, int thre
   return r;
 }
 
+template <class T>
+Array<double> median_abs(const Array<T>& x) {
+  const auto in = borrow<T>(x, "x");
+  if (in.length == 0) throw std::invalid_argument("x must have at least one sample along time, got 0");
+  Array<double> medians(static_cast<py::ssize_t>(in.rows));
+  double* const out = medians.mutable_data();
+  py::gil_scoped_release release;
+  Buffer<T> scratch;
+  for (std::size_t r = 0; r < in.rows; ++r)
+    out[r] = active_table<T>().median_abs(in.row(r), in.length, scratch.get(in.length));
+  return medians;
+}
+
 // One validated chain for both dtypes.
 struct Chain {
   Denoiser<double> f64;
@@ -144,6 +157,7 @@ template <class T>
 void define_for(py::module_& m, py::class_<Chain>& chain, Denoiser<T> Chain::*denoiser) {
   using namespace py::literals;
   const auto threads = py::arg("threads");
+  m.def("median_abs", &median_abs<T>, "x"_a.noconvert());
   m.def("fir_filter", &fir_filter<T>, "x"_a.noconvert(), "out"_a.noconvert(), py::kw_only(), "taps"_a, "mode"_a, threads);
   chain.def(
       "run",

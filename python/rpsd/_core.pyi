@@ -30,6 +30,9 @@ def imodwt(coeffs: npt.NDArray[_T], *, bank: _Bank, boundary: str, threads: int)
 def fir_filter(x: npt.NDArray[_T], out: npt.NDArray[_T], *, taps: _F64, mode: str, threads: int) -> None:
     """mode: zero_phase, causal, same. out may be x."""
 
+def median_abs(x: npt.NDArray[_T]) -> _F64:
+    """(series,): the exact median of |x| of each; finite numbers, at least one sample."""
+
 def metrics(x: _F64, y: _F64, *, threads: int) -> _F64:
     """(series, 5): correlation, rmse, trend, power, score; NaN where undefined."""
 

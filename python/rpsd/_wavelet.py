@@ -78,7 +78,7 @@ def wavedec(
     >>> [c.round(3).tolist() for c in rpsd.wavedec([1.0, 3.0, 5.0, 11.0], "haar")]
     [[10.0], [-6.0], [-1.414, -4.243]]
     """
-    if axis == -1 and type(wavelet) is str and type(mode) is str and mode in _BOUNDARIES:
+    if axis == -1 and type(mode) is str and mode in _BOUNDARIES:
         plain: list[_Array] | None = _transform(filter_bank(wavelet), mode).wavedec_series(x, level)
         if plain is not None:
             return plain
@@ -138,8 +138,8 @@ def waverec(coeffs: Sequence[Any], wavelet: Any, mode: Any = "symmetric", axis: 
     >>> rpsd.waverec(rpsd.wavedec([1.0, 3.0, 5.0, 11.0], "db2"), "db2").round(9)
     array([ 1.,  3.,  5., 11.])
     """
-    plain_words = type(wavelet) is str and type(mode) is str and mode in _BOUNDARIES
-    if axis == -1 and plain_words and type(coeffs) is list and len(coeffs) > 1:
+    plain_mode = type(mode) is str and mode in _BOUNDARIES
+    if axis == -1 and plain_mode and type(coeffs) is list and len(coeffs) > 1:
         plain = _transform(filter_bank(wavelet), mode).waverec_series(coeffs)
         if plain is not None:
             return plain
