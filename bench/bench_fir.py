@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Task D: FIR filtering, causal and zero-phase."""
+"""Task D: FIR filtering, causal, centred and zero-phase."""
 
 import numpy as np
 import peers
@@ -9,6 +9,7 @@ import scipy.signal
 import rpsd
 
 LENGTHS = (10_000, 1_000_000)
+CENTRED = ((101, 10_000), (101, 1_000_000), (101, 10_000_000), (1025, 1_000_000))
 TAPS = scipy.signal.firwin(101, 0.1, window="hann")
 
 
@@ -26,6 +27,23 @@ def bench_causal(benchmark, who, n):
     }
     benchmark(functions[who], x)
     np.testing.assert_allclose(functions[who](x), peers.scipy_lfilter(TAPS, x), rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize(("taps", "n"), CENTRED)
+@pytest.mark.parametrize("who", ["rpsd", "rpsd, two threads", "SciPy oaconvolve"])
+def bench_centred(benchmark, who, taps, n):
+    benchmark.group = f"D centred FIR, {taps} taps, n = {n:,}"
+    benchmark.extra_info.update(who=who, samples=n)
+    x, h = peers.prices(n), scipy.signal.firwin(taps, 0.1, window="hann")
+    functions = {
+        "rpsd": lambda x: rpsd.fir_filter(x, h, mode="same"),
+        "rpsd, two threads": lambda x: rpsd.fir_filter(x, h, mode="same", threads=2),
+        "SciPy oaconvolve": lambda x: scipy.signal.oaconvolve(x, h, mode="same"),
+    }
+    benchmark(functions[who], x)
+    np.testing.assert_allclose(
+        functions[who](x), scipy.signal.oaconvolve(x, h, mode="same"), rtol=0, atol=1e-8
+    )
 
 
 @pytest.mark.parametrize("n", LENGTHS)

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 from collections import defaultdict
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import rpsd
@@ -24,6 +24,27 @@ def measure(arguments: list[str]) -> list[dict]:
         command += ["-c", str(HERE / "pytest.ini"), f"--benchmark-json={report}", *arguments]
         subprocess.run(command, check=True)
         return json.loads(report.read_text())["benchmarks"]
+
+
+def measure_ipp() -> list[dict]:
+    """Build and run bench/ipp where Intel IPP is installed (pip install ipp-static ipp-include)."""
+    try:
+        version("ipp-static"), version("ipp-include")
+    except PackageNotFoundError:
+        return []
+    with tempfile.TemporaryDirectory() as folder:
+        configure = ["cmake", "-S", str(HERE / "ipp"), "-B", folder, f"-DIPP_ROOT={sys.prefix}"]
+        subprocess.run(configure, check=True)
+        subprocess.run(["cmake", "--build", folder, "--parallel"], check=True)
+        run = subprocess.run([str(Path(folder) / "bench_ipp")], check=True, capture_output=True, text=True)
+    return [
+        {
+            "group": f"D FIR from C++, {row['taps']} taps, {row['dtype']}, n = {row['samples']:,}",
+            "extra_info": {"who": row["who"], "samples": row["samples"]},
+            "stats": {"median": row["ns"] * 1e-9 * row["samples"]},
+        }
+        for row in json.loads(run.stdout)
+    ]
 
 
 def processor() -> str:
@@ -95,7 +116,7 @@ def duration(seconds: float) -> str:
 
 def main() -> None:
     """Measure and write."""
-    records = measure(sys.argv[1:])
+    records = measure(sys.argv[1:]) + measure_ipp()
     info = rpsd.build_info()
     versions = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
     lines = [
