@@ -163,8 +163,8 @@ void compare(std::size_t n, bench::Results& results) {
       {"rpsd", [&] { denoiser({x.data(), 1, n, n}, {y.data(), 1, n, n}, &report, 1); }}};
   std::vector<bench::Contestant> transforms = {{"rpsd", [&] { ours(x, y, n); }}};
   if constexpr (std::is_same_v<T, float>)
-    add_ipp<bench::WaveletStep>("Intel IPP", x, y, n, denoisers, transforms);
-  add_ipp<bench::MultirateStep<T>>("Intel IPP multirate", x, y, n, denoisers, transforms);
+    add_ipp<bench::WaveletStep>("Intel IPP wavelet", x, y, n, denoisers, transforms);
+  add_ipp<bench::FilterStep<T>>("Intel IPP FIR", x, y, n, denoisers, transforms);
 
   denoisers[0].run();
   const auto denoised = y;
