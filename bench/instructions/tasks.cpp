@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: MIT
+// The tasks whose instructions check.py counts: `instructions TASK` runs one on fixed data, once to warm up and once
+// inside of `counted`. Without an argument it prints what there is to count, as JSON.
+#include <cstddef>
+#include <cstdio>
+#include <cstdlib>
+#include <functional>
+#include <map>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "daubechies4.hpp"
+#include "rpsd/cpu.hpp"
+#include "rpsd/denoise.hpp"
+#include "rpsd/fir.hpp"
+#include "rpsd/quality.hpp"
+#include "rpsd/wavelet.hpp"
+
+// What callgrind is told to count; out of line, so that the name stays.
+extern "C" [[gnu::noinline]] void counted(const std::function<void()>& work) { work(); }
+
+namespace {
+
+// A random walk under noise with heavy tails, so that every level keeps something; made by + and * alone, and so the
+// same on every system.
+template <class T>
+std::vector<T> prices(std::size_t n, unsigned seed) {
+  std::mt19937_64 generator(seed);
+  const auto draw = [&] {
+    double sum = 0;
+    for (int k = 0; k < 3; ++k) sum += static_cast<double>(generator() >> 11) * 0x1p-53 - 0.5;
+    return sum;
+  };
+  double walk = 100;
+  std::vector<T> x(n);
+  for (auto& v : x) {
+    const double noise = draw();
+    v = static_cast<T>((walk += draw()) + noise * (1 + noise * noise));
+  }
+  return x;
+}
+
+// A symmetric low-pass of 101 taps, gain 1: a triangle.
+std::vector<double> taps() {
+  std::vector<double> h(101);
+  for (int k = 0; k < 101; ++k) h[static_cast<std::size_t>(k)] = (51 - std::abs(k - 50)) / (51.0 * 51.0);
+  return h;
+}
+
+void run_twice(const std::function<void()>& work) {
+  work();
+  counted(work);
+}
+
+template <class T>
+void denoise(std::size_t rows, std::size_t n) {
+  rpsd::Options options;
+  options.bank = bench::daubechies4();
+  const rpsd::Denoiser<T> denoiser(options);
+  const auto x = prices<T>(rows * n, 1);
+  std::vector<T> y(x.size());
+  std::vector<rpsd::SeriesReport> reports(rows);
+  run_twice([&] { denoiser({x.data(), rows, n, n}, {y.data(), rows, n, n}, reports.data(), 1); });
+}
+
+void transform(std::size_t, std::size_t n) {
+  const rpsd::Transform<double> db4(bench::daubechies4(), rpsd::Boundary::symmetric);
+  constexpr int kLevel = 4;
+  auto lengths = rpsd::level_lengths(db4, n, kLevel);
+  lengths.push_back(lengths.back());
+  std::vector<std::vector<double>> memory;
+  std::vector<rpsd::Batch<double>> coefficients;
+  std::vector<rpsd::Batch<const double>> view;
+  for (auto length = lengths.rbegin(); length != lengths.rend(); ++length) {
+    memory.emplace_back(*length);
+    coefficients.push_back({memory.back().data(), 1, *length, *length});
+    view.push_back({memory.back().data(), 1, *length, *length});
+  }
+  const auto x = prices<double>(n, 2);
+  std::vector<double> y(rpsd::waverec_length(db4, {lengths.rbegin(), lengths.rend()}));
+  run_twice([&] {
+    rpsd::wavedec<double>(db4, {x.data(), 1, n, n}, kLevel, coefficients, 1);
+    rpsd::waverec<double>(db4, view, {y.data(), 1, y.size(), y.size()}, 1);
+  });
+}
+
+template <rpsd::FirMode mode>
+void fir(std::size_t rows, std::size_t n) {
+  const rpsd::Fir<double> filter(taps(), mode);
+  const auto x = prices<double>(rows * n, 3);
+  std::vector<double> y(x.size());
+  run_twice([&] { rpsd::fir_filter<double>(filter, {x.data(), rows, n, n}, {y.data(), rows, n, n}, 1); });
+}
+
+void metrics(std::size_t rows, std::size_t n) {
+  const auto x = prices<double>(rows * n, 4), y = prices<double>(rows * n, 5);
+  std::vector<rpsd::Metrics> out(rows);
+  run_twice([&] { rpsd::measure({x.data(), rows, n, n}, {y.data(), rows, n, n}, out.data(), 1); });
+}
+
+struct Task {
+  std::size_t rows, samples;
+  void (*run)(std::size_t rows, std::size_t samples);
+};
+
+const std::map<std::string, Task>& tasks() {
+  static const std::map<std::string, Task> all = {
+      {"denoise float64, 1,000", {1, 1'000, denoise<double>}},
+      {"denoise float64, 10,000", {1, 10'000, denoise<double>}},
+      {"denoise float64, 100,000", {1, 100'000, denoise<double>}},
+      {"denoise float64, 100 x 390", {100, 390, denoise<double>}},
+      {"denoise float32, 10,000", {1, 10'000, denoise<float>}},
+      {"wavedec + waverec, 10,000", {1, 10'000, transform}},
+      {"fir causal, 101 taps, 10,000", {1, 10'000, fir<rpsd::FirMode::causal>}},
+      {"fir zero-phase, 101 taps, 10,000", {1, 10'000, fir<rpsd::FirMode::zero_phase>}},
+      {"metrics, 10,000", {1, 10'000, metrics}},
+  };
+  return all;
+}
+
+void describe() {
+  std::printf("{\"compiler\": \"%s\", \"isas\": [", RPSD_COMPILER);
+  const char* separator = "";
+  for (const auto& isa : rpsd::supported_isas()) std::printf("%s\"%s\"", separator, isa.c_str()), separator = ", ";
+  std::printf("], \"tasks\": {");
+  separator = "";
+  for (const auto& [name, task] : tasks())
+    std::printf("%s\"%s\": %zu", separator, name.c_str(), task.rows * task.samples), separator = ", ";
+  std::printf("}}\n");
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc == 1) return describe(), 0;
+  const auto task = tasks().find(argv[1]);
+  if (argc != 2 || task == tasks().end()) {
+    std::fprintf(stderr, "usage: %s [TASK], one of those it prints without an argument\n", argv[0]);
+    return 2;
+  }
+  task->second.run(task->second.rows, task->second.samples);
+}
