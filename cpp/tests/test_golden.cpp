@@ -18,6 +18,7 @@
 #include "rpsd/cpu.hpp"
 #include "rpsd/denoise.hpp"
 #include "rpsd/fir.hpp"
+#include "rpsd/modwt.hpp"
 #include "rpsd/wavelet.hpp"
 
 namespace {
@@ -167,6 +168,31 @@ void add_transforms(int threads, Hashes& hashes) {
     }
 }
 
+// The inverse is defined for what orthogonal banks give.
+template <class T>
+void add_modwts(int threads, Hashes& hashes) {
+  constexpr int kLevel = 3;
+  for (const auto& [name, bank] : banks()) {
+    if (name == "any24") continue;
+    for (const char* word : {"periodic", "symmetric"}) {
+      const auto boundary = rpsd::parse_modwt_boundary(word);
+      Hash forward, inverse;
+      for (const std::size_t n : kLengths) {
+        const std::size_t rows = rows_of(n), all = rows * (kLevel + 1);
+        const auto x = prices<T>(rows, n);
+        std::vector<T> coefficients(all * n), y(rows * n);
+        rpsd::modwt<T>(bank, boundary, kLevel, {x.data(), rows, n, n}, {coefficients.data(), all, n, n}, threads);
+        forward.add(coefficients);
+        rpsd::imodwt<T>(bank, boundary, kLevel, {coefficients.data(), all, n, n}, {y.data(), rows, n, n}, threads);
+        inverse.add(y);
+      }
+      const std::string of = " " + name + " " + word + TypeName<T>::value;
+      hashes["modwt" + of] = forward.value();
+      hashes["imodwt" + of] = inverse.value();
+    }
+  }
+}
+
 // Taps without symmetry, and mirrored.
 template <class T>
 void add_firs(int threads, Hashes& hashes) {
@@ -239,6 +265,16 @@ void add_denoisers(int threads, Hashes& hashes) {
       options.threshold_scale = 0.75;
       add(name + " " + boundary, options, as_is);
     }
+  for (const char* noise : {"mad", "level", "given"})
+    for (const auto boundary : {rpsd::Boundary::symmetric, rpsd::Boundary::periodic}) {
+      rpsd::Options options = db4;
+      options.transform = rpsd::TransformKind::modwt;
+      options.boundary = boundary;
+      options.noise = rpsd::parse_noise(noise);
+      options.noise_sd = 0.03125;
+      add(std::string("modwt ") + (boundary == rpsd::Boundary::periodic ? "periodic " : "symmetric ") + noise, options,
+          as_is);
+    }
   rpsd::Options filtered = db4;
   filtered.fir_taps = noise(101, 3);
   for (double& v : filtered.fir_taps) v /= 32;
@@ -256,6 +292,8 @@ Hashes all_paths(int threads) {
   Hashes hashes;
   add_transforms<double>(threads, hashes);
   add_transforms<float>(threads, hashes);
+  add_modwts<double>(threads, hashes);
+  add_modwts<float>(threads, hashes);
   add_firs<double>(threads, hashes);
   add_firs<float>(threads, hashes);
   add_denoisers<double>(threads, hashes);
