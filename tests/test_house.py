@@ -103,6 +103,13 @@ def test_files_stay_under_400_lines(folder):
         assert "SPDX-License-Identifier: MIT" in text.splitlines()[0], path
 
 
+def test_thread_memory_has_one_owner():
+    """GCC for Windows breaks other thread_local objects (cpp/src/thread_memory.hpp)."""
+    sources = [path for path in (ROOT / "cpp").rglob("*") if path.suffix in {".cpp", ".hpp", ".inl"}]
+    owners = [path.name for path in sources if re.search(r"^\s*thread_local", path.read_text("utf-8"), re.M)]
+    assert owners == ["thread_memory.hpp"]
+
+
 def test_readme_example_runs(tmp_path):
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     example = re.search(r"```python\n(.*?)```", text, re.DOTALL).group(1)

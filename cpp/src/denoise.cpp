@@ -13,6 +13,7 @@
 #include "rpsd/noise_model.hpp"
 #include "rpsd/parallel.hpp"
 #include "rpsd/threshold.hpp"
+#include "thread_memory.hpp"
 
 namespace rpsd {
 namespace {
@@ -108,7 +109,7 @@ bool Denoiser<T>::shrink_wavelet(const T* x, double energy, T* y, SeriesReport& 
   scratch.energies.resize(levels * tiles);
   double* const energies = scratch.energies.data();
   parallel_for(tiles, threads, [&](std::size_t begin, std::size_t end) {
-    thread_local PyramidScratch<T> memory;
+    auto& memory = of_this_thread<PyramidScratch<T>>();
     for (std::size_t t = begin; t < end; ++t)
       pyramid.forward(t, x, details, approximation, energies + t * levels, memory);
   });
@@ -131,7 +132,7 @@ bool Denoiser<T>::shrink_wavelet(const T* x, double energy, T* y, SeriesReport& 
 
   const Shrinkage shrinkage{options_.threshold_rule, scratch.thresholds.data()};
   parallel_for(tiles, threads, [&](std::size_t begin, std::size_t end) {
-    thread_local PyramidScratch<T> memory;
+    auto& memory = of_this_thread<PyramidScratch<T>>();
     for (std::size_t t = begin; t < end; ++t) pyramid.inverse(t, approximation, details, &shrinkage, y, memory);
   });
   return true;
@@ -205,7 +206,7 @@ void Denoiser<T>::operator()(Batch<const T> x, Batch<T> y, SeriesReport* reports
     for (std::size_t r = begin; r < end; ++r) energies[r] = checked_energy(x.row(r), x.length, r, x.rows, within);
   });
   parallel_for(x.rows, threads, [&](std::size_t begin, std::size_t end) {
-    thread_local Scratch scratch;
+    auto& scratch = of_this_thread<Scratch>();
     for (std::size_t r = begin; r < end; ++r)
       run(x.row(r), x.length, energies[r], y.row(r), reports[r], pyramid, scratch, within);
   });

@@ -12,6 +12,7 @@
 #include "rpsd/noise_model.hpp"
 #include "rpsd/parallel.hpp"
 #include "rpsd/threshold.hpp"
+#include "thread_memory.hpp"
 
 namespace rpsd {
 namespace {
@@ -117,10 +118,9 @@ bool ModwtShrinkage<T>::blocked(const Series& series, T* y, double& noise_sd, in
   // One sum for each block and level, added in the order of the blocks: the same whoever works on them.
   double* energies = scratch.energies.get(count * static_cast<std::size_t>(depth + 1));
 
-  thread_local ModwtBlockScratch<T> block_scratch;
   if (depth > 0) {
     parallel_for(count, threads, [&](std::size_t begin, std::size_t end) {
-      ModwtBlockScratch<T>& work = block_scratch;
+      auto& work = of_this_thread<ModwtBlockScratch<T>>();
       for (std::size_t b = begin; b < end; ++b) {
         // A single block keeps everything for the second pass.
         blocks.analyse(b, count == 1 ? level : depth, count == 1, count == 1 ? halo : furthest, work);
@@ -145,7 +145,7 @@ bool ModwtShrinkage<T>::blocked(const Series& series, T* y, double& noise_sd, in
   // Blocks read beyond their ends what another block has written where y is x.
   T* const out = x == y && count > 1 ? scratch.output.get(n) : y;
   parallel_for(count, threads, [&](std::size_t begin, std::size_t end) {
-    ModwtBlockScratch<T>& work = block_scratch;
+    auto& work = of_this_thread<ModwtBlockScratch<T>>();
     for (std::size_t b = begin; b < end; ++b) {
       if (depth == 0 || count > 1) blocks.analyse(b, level, true, halo, work);
       blocks.shrink_and_invert(b, options_.threshold_rule, limits, out, work);

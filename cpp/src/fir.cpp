@@ -11,6 +11,7 @@
 
 #include "rpsd/cpu.hpp"
 #include "rpsd/parallel.hpp"
+#include "thread_memory.hpp"
 
 namespace rpsd {
 namespace {
@@ -247,7 +248,7 @@ void fir_filter(const Fir<T>& filter, Batch<const T> x, Batch<T> y, int threads)
   // In place a row is done by one thread, which knows what it has overwritten.
   const std::size_t units = x.data == y.data ? 1 : filter.units(x.length);
   parallel_for(x.rows * units, threads, [&](std::size_t begin, std::size_t end) {
-    thread_local FirScratch<T> scratch;
+    auto& scratch = of_this_thread<FirScratch<T>>();
     while (begin < end) {
       const std::size_t r = begin / units, first = begin % units, last = std::min(units, first + end - begin);
       if (x.data == y.data)

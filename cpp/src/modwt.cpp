@@ -11,6 +11,7 @@
 #include "modwt_blocks.hpp"
 #include "rpsd/cpu.hpp"
 #include "rpsd/parallel.hpp"
+#include "thread_memory.hpp"
 
 namespace rpsd {
 namespace {
@@ -177,7 +178,7 @@ void modwt_in_blocks(const Modwt<T>& transform, ModwtBoundary boundary, const T*
           k == 0 ? transform.smooth_lag(level, 2 * n) : transform.detail_lag(level + 1 - k, 2 * n);
   const std::size_t furthest = *std::max_element(lags.begin(), lags.end());
   parallel_for(blocks.count(), threads, [&](std::size_t begin, std::size_t end) {
-    thread_local ModwtBlockScratch<T> scratch;
+    auto& scratch = of_this_thread<ModwtBlockScratch<T>>();
     for (std::size_t b = begin; b < end; ++b) {
       blocks.analyse(b, level, true, furthest, scratch);
       for (int k = 0; k <= level; ++k) {

@@ -12,6 +12,7 @@
 #include "rpsd/cpu.hpp"
 #include "rpsd/parallel.hpp"
 #include "rpsd/spectrum.hpp"
+#include "thread_memory.hpp"
 
 namespace rpsd {
 namespace {
@@ -107,8 +108,12 @@ Metrics measure_finite(const double* x, const double* y, std::size_t n, double m
   return m;
 }
 
+struct AutocorrelationMemory {
+  Buffer<double> centred, products;
+};
+
 void autocorrelation_of(const double* x, std::size_t n, std::size_t lags, double* r) {
-  thread_local Buffer<double> centred, products;
+  auto& [centred, products] = of_this_thread<AutocorrelationMemory>();
   const auto& table = active_kernels();
   std::fill(r, r + lags, kNaN);
   Level of = level(x, n);
@@ -138,7 +143,7 @@ void autocorrelation_of(const double* x, std::size_t n, std::size_t lags, double
 }  // namespace
 
 Metrics measure(const double* x, const double* y, std::size_t n) {
-  thread_local Workspace work;
+  auto& work = of_this_thread<Workspace>();
   if (n == 0) return {kNaN, kNaN, kNaN, kNaN, kNaN};
   Level of_x = level(x, n), of_y = level(y, n);
   if (!ordinary(of_x) || !ordinary(of_y)) {

@@ -10,6 +10,7 @@
 #include "rpsd/cpu.hpp"
 #include "rpsd/parallel.hpp"
 #include "rpsd/pyramid.hpp"
+#include "thread_memory.hpp"
 
 namespace rpsd {
 namespace {
@@ -81,13 +82,18 @@ std::vector<std::size_t> level_lengths(const Transform<T>& transform, std::size_
 
 namespace {
 
+template <class Pointer>
+struct DetailRows {
+  std::vector<Pointer> rows;
+};
+
 // Shares rows out, or the tiles of each row where there are fewer rows than threads.
 template <class T, class Body>
 void for_each_tile(std::size_t rows, const Pyramid<T>& pyramid, int threads, const Body& body) {
   active_kernels();  // a bad RPSD_ISA is reported from the caller's thread
   const std::size_t tiles = pyramid.tiles();
   parallel_for(rows * tiles, threads, [&](std::size_t begin, std::size_t end) {
-    thread_local PyramidScratch<T> scratch;
+    auto& scratch = of_this_thread<PyramidScratch<T>>();
     for (std::size_t i = begin; i < end; ++i) body(i / tiles, i % tiles, scratch);
   });
 }
@@ -101,7 +107,7 @@ void wavedec(const Transform<T>& transform, Batch<const T> x, int level, const s
   lengths.insert(lengths.begin(), x.length);
   const Pyramid<T> pyramid(transform, std::move(lengths));
   for_each_tile(x.rows, pyramid, threads, [&](std::size_t row, std::size_t tile, PyramidScratch<T>& scratch) {
-    thread_local std::vector<T*> details;
+    auto& details = of_this_thread<DetailRows<T*>>().rows;
     details.clear();
     for (std::size_t k = pyramid.levels(); k > 0; --k) details.push_back(coefficients[k].row(row));
     pyramid.forward(tile, x.row(row), details.data(), coefficients[0].row(row), nullptr, scratch);
@@ -144,7 +150,7 @@ void waverec(const Transform<T>& transform, const std::vector<Batch<const T>>& c
   for (std::size_t k = coefficients.size() - 1; k > 0; --k) lengths.push_back(coefficients[k].length);
   const Pyramid<T> pyramid(transform, std::move(lengths));
   for_each_tile(x.rows, pyramid, threads, [&](std::size_t row, std::size_t tile, PyramidScratch<T>& scratch) {
-    thread_local std::vector<const T*> details;
+    auto& details = of_this_thread<DetailRows<const T*>>().rows;
     details.clear();
     for (std::size_t k = pyramid.levels(); k > 0; --k) details.push_back(coefficients[k].row(row));
     pyramid.inverse(tile, coefficients[0].row(row), details.data(), nullptr, x.row(row), scratch);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// parallel_for covers each index once, passes exceptions on, and survives a fork.
+// parallel_for covers each index once, passes exceptions on and, with the argument "fork", survives a fork.
 #include <atomic>
+#include <cstring>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -41,9 +42,34 @@ void check_exceptions() {
   }
 }
 
+#if defined(__unix__) || defined(__APPLE__)
+// In a child of a process whose threads have worked.
+void check_fork() {
+  CHECK(covers_once(1000, 4));
+  const pid_t child = fork();
+  if (child == 0) {
+    alarm(20);  // a hang ends the child, and the check below tells
+    _exit(covers_once(1000, 4) ? 0 : 1);
+  }
+  int status = -1;
+  waitpid(child, &status, 0);
+  CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+#endif
+
 }  // namespace
 
-int main() {
+int main(int count, char** arguments) {
+#if defined(__unix__) || defined(__APPLE__)
+  if (count == 2 && std::strcmp(arguments[1], "fork") == 0) {
+    check_fork();
+    return failed();
+  }
+#endif
+  if (count > 1) {
+    std::fprintf(stderr, "unknown argument: %s\n", arguments[1]);
+    return 2;
+  }
   for (const std::size_t n : {0, 1, 2, 3, 7, 100, 1001})
     for (const int threads : {0, 1, 2, 3, 7, 64}) CHECK(covers_once(n, threads));
   check_exceptions();
@@ -53,16 +79,5 @@ int main() {
   for (int i = 0; i < 16; ++i) callers.emplace_back([&] { good += covers_once(1000, 2) ? 1 : 0; });
   for (auto& caller : callers) caller.join();
   CHECK(good == 16);
-
-#if defined(__unix__) || defined(__APPLE__)
-  const pid_t child = fork();
-  if (child == 0) {
-    alarm(20);  // a hang ends the child, and the check below tells
-    _exit(covers_once(1000, 4) ? 0 : 1);
-  }
-  int status = -1;
-  waitpid(child, &status, 0);
-  CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
-#endif
   return failed();
 }
