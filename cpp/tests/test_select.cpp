@@ -126,8 +126,9 @@ void check_misled(const rpsd::kernels::Table<T>& table) {
 }  // namespace
 
 int main() {
-  std::vector<const rpsd::kernels::Kernels*> tables = {rpsd_kernels_baseline()};
+  std::vector<const rpsd::kernels::Kernels*> tables;
   for (const auto& isa : rpsd::supported_isas()) {
+    if (isa == "baseline") tables.push_back(rpsd_kernels_baseline());
 #if defined(RPSD_HAVE_V3)
     if (isa == "v3") tables.push_back(rpsd_kernels_v3());
 #endif
