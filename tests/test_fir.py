@@ -218,7 +218,7 @@ def test_zero_phase_keeps_straight_lines(taps, n, seed):
 REFUSED = [
     ({"taps": []}, "taps must have at least one value, got none"),
     ({"taps": [[1.0, 2.0]]}, r"taps must be one-dimensional, got shape \(1, 2\)"),
-    ({"taps": [1.0, np.nan]}, "taps must be finite, got nan"),
+    ({"taps": [1.0, np.nan]}, "taps must be finite in the precision of x, got nan"),
     ({"taps": ["a"]}, "taps must be"),
     ({"mode": "full"}, "mode must be .*zero_phase.*causal.*same.* got .full."),
     ({"axis": 1}, "axis must be an integer from -1 to 0 .* got 1"),
@@ -252,3 +252,28 @@ def test_a_bad_sample_reaches_no_farther_than_the_taps(mode, bad):
     changed = np.flatnonzero(touched | ~np.isfinite(rpsd.fir_filter(x, taps, mode=mode)))
     before, after = {"zero_phase": (100, 100), "causal": (0, 100), "same": (50, 50)}[mode]
     assert 7_000 - before <= changed.min() < changed.max() <= 7_000 + after
+
+
+def test_many_taps_in_single_precision():
+    x = (100 + np.random.default_rng(0).standard_normal(20_000).cumsum() / 10).astype(np.float32)
+    taps = np.ones(5000) / 5000
+    for mode in ("causal", "same"):
+        exact = rpsd.fir_filter(x.astype(np.float64), taps, mode=mode)
+        assert np.abs(rpsd.fir_filter(x, taps, mode=mode) - exact).max() <= 1e-6 * np.abs(exact).max()
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("mode", ["zero_phase", "same"])
+def test_the_rounding_of_a_spike_stays_with_it(mode, dtype):
+    x = np.random.default_rng(1).standard_normal(20_000).astype(dtype)
+    taps = np.hanning(103)[1:-1] / 51
+    clean = rpsd.fir_filter(x, taps, mode=mode)
+    x[10_000] = 1e12
+    far = np.abs(np.arange(20_000) - 10_000) > 101
+    bound = 1e-12 if dtype == np.float64 else 1e-5
+    np.testing.assert_allclose(rpsd.fir_filter(x, taps, mode=mode)[far], clean[far], rtol=0, atol=bound)
+
+
+def test_taps_beyond_single_precision():
+    with pytest.raises(rpsd.InputError, match="taps must be finite in the precision of x"):
+        rpsd.fir_filter(np.ones(5, np.float32), [1e39], mode="causal")

@@ -26,6 +26,8 @@ constexpr std::size_t kTransformCost = 128;
 // Sum of squares up to which no sum of a transform leaves the range of numbers.
 template <class T>
 constexpr double kTransformEnergy = sizeof(T) == 8 ? 1e300 : 1e60;
+// Taps that single precision sums in one go.
+constexpr std::size_t kSingleTaps = 128;
 // Fewer coefficients than these are not worth folding.
 constexpr std::size_t kSymmetricTaps = 16;
 // Outputs between which sums may be cut; a multiple of every instruction set's block.
@@ -38,8 +40,9 @@ std::vector<T> narrowed(const std::vector<double>& taps) {
   if (taps.empty()) throw std::invalid_argument("taps must have at least one value, got none");
   std::vector<T> out;
   for (const double v : taps) {
-    if (!std::isfinite(v)) throw std::invalid_argument("taps must be finite, got " + std::to_string(v));
     out.push_back(static_cast<T>(v));
+    if (!std::isfinite(out.back()))
+      throw std::invalid_argument("taps must be finite in the precision of x, got " + std::to_string(v));
   }
   return out;
 }
@@ -102,15 +105,40 @@ std::size_t Correlation<T>::unit(std::size_t n) const noexcept {
   return transforms(n) ? 2 * (size_ - coefficients_.size() + 1) : kDirectUnit;
 }
 
+// Whether a transform serves w[0..m): it would spread a NaN or an infinity, its own overflow included, over the whole
+// block, and the rounding of a spike that outweighs all else in it.
+template <class T>
+bool Correlation<T>::is_even(const T* w, std::size_t m) const noexcept {
+  constexpr std::size_t kShares = 16;
+  const auto& kernel = active_table<T>();
+  double total = 0, largest = 0;
+  for (std::size_t k = 0; k < kShares; ++k) {
+    const std::size_t begin = m * k / kShares, end = m * (k + 1) / kShares;
+    const double energy = kernel.sum_squares(w + begin, end - begin);
+    largest = std::max(largest, energy);
+    total += energy;
+  }
+  return total < kTransformEnergy<T> && (largest <= total / 2 || total == 0);
+}
+
 template <class T>
 void Correlation<T>::operator()(const T* w, std::size_t m, std::size_t n, T* y, Buffer<T>& work) const {
-  const auto& kernel = active_table<T>();
-  // A transform would spread a NaN or an infinity, its own overflow included, over the whole block.
-  if (transforms(n) && kernel.sum_squares(w, m + coefficients_.size() - 1) < kTransformEnergy<T>)
-    return by_transforms(w, m, y, work);
-  const auto sums = symmetric_ ? kernel.fir_symmetric : kernel.fir;
   const std::size_t n_taps = coefficients_.size();
-  sums(w, m, coefficients_.data(), n_taps, y, direct_scratch(work, n_taps));
+  if (transforms(n) && is_even(w, m + n_taps - 1)) return by_transforms(w, m, y, work);
+  const auto& kernel = active_table<T>();
+  if (sizeof(T) == 8 || n_taps <= kSingleTaps) {
+    const auto sums = symmetric_ ? kernel.fir_symmetric : kernel.fir;
+    return sums(w, m, coefficients_.data(), n_taps, y, direct_scratch(work, n_taps));
+  }
+  // Single precision loses too much in one long sum: sums over some taps each, added in order.
+  T* const scratch = work.get((2 * kFirSegment + kSingleTaps) * (64 / sizeof(T)) + m);
+  T* const part = scratch + (2 * kFirSegment + kSingleTaps) * (64 / sizeof(T));
+  for (std::size_t k = 0; k < n_taps; k += kSingleTaps) {
+    const std::size_t count = std::min(kSingleTaps, n_taps - k);
+    kernel.fir(w + k, m, coefficients_.data() + k, count, k == 0 ? y : part, scratch);
+    if (k > 0)
+      for (std::size_t i = 0; i < m; ++i) y[i] += part[i];
+  }
 }
 
 template <class T>

@@ -38,8 +38,8 @@ def denoise(
     out : ndarray, optional
         Where to put the result; of its shape and dtype. May be x itself.
     threads : int, optional
-        Threads to share the series out to; 0: one for each processor. The result has the same bits
-        for any number.
+        Threads to share the series out to, or the parts of a single long one; 0: one for each
+        processor. The result has the same bits for any number.
     **options
         The options of docs/config.md by name: method, wavelet, level, boundary, threshold_mode,
         threshold_rule, threshold_scale, noise, use_fir_filter, fir_cutoff, fir_taps, fir_window,
@@ -98,7 +98,7 @@ def evaluate(x: Any, y: Any, guardrails: "Guardrails | Mapping[str, Any] | Confi
         Input and output, of one shape. An ndarray has time on its last axis, a DataFrame in its
         rows. NaN is filled by interpolation, in each series for itself.
     guardrails : Guardrails, mapping, Config or None
-        Thresholds; None: the defaults.
+        Thresholds; None: the defaults. Their policy is not acted on: this function reports.
 
     Returns
     -------
@@ -165,7 +165,8 @@ def fir_filter(
     axis : int, optional
         The time axis of an ndarray.
     threads : int, optional
-        Threads to share the series out to; 0: one for each processor.
+        Threads to share the series out to, or the parts of a single long one; 0: one for each
+        processor.
 
     Returns
     -------

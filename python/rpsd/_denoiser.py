@@ -229,7 +229,7 @@ def merged_guardrails(given: Guardrails | Mapping[str, Any] | None, base: Guardr
     """Return the guardrails given, or the base with the keys given on top."""
     if given is None:
         return base
-    return given if isinstance(given, Guardrails) else make_guardrails(base, **given)
+    return make_guardrails(given) if isinstance(given, Guardrails) else make_guardrails(base, **given)
 
 
 def _build(options: Options) -> _core.Denoiser:

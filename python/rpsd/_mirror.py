@@ -172,6 +172,11 @@ def _column(x: Any, name: str) -> tuple[npt.NDArray[Any], Callable[[npt.NDArray[
 
 
 def _check_index(index: Any, name: str) -> None:
+    if index.nlevels > 1 and any(len(index.unique(k)) > 1 for k in range(index.nlevels - 1)):
+        raise InputError(
+            f"{name}.index must be of one series, got {index.nlevels} levels with several values before the "
+            f"last; denoise each by itself: {name}.groupby(level=0).transform(rpsd.denoise)"
+        )
     if type(index).__name__ not in ("DatetimeIndex", "PeriodIndex", "TimedeltaIndex"):
         return
     if index.hasnans:

@@ -196,6 +196,7 @@ def make_options(base: Options | None = None, /, **overrides: Any) -> Options:
     """
     given = check_given(Options, overrides)
     options = Options() if base is None else base
+    check_given(Options, msgspec.structs.asdict(options))  # the class itself takes any value
     if options.method == "auto" and selects_wavelet(given) is not None:
         given["method"] = "wavelet"
     return check_together(msgspec.structs.replace(options, **given))
@@ -215,7 +216,9 @@ def make_guardrails(base: Guardrails | None = None, /, **overrides: Any) -> Guar
     'warn'
     """
     given = check_given(Guardrails, overrides)
-    return msgspec.structs.replace(Guardrails() if base is None else base, **given)
+    guardrails = Guardrails() if base is None else base
+    check_given(Guardrails, msgspec.structs.asdict(guardrails))  # the class itself takes any value
+    return msgspec.structs.replace(guardrails, **given)
 
 
 def check_given(settings: type[msgspec.Struct], given: Mapping[str, object]) -> dict[str, Any]:

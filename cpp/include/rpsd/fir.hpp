@@ -47,6 +47,7 @@ class Correlation {
     std::vector<T> re, im;
   };
   bool transforms(std::size_t n) const noexcept;
+  bool is_even(const T* w, std::size_t m) const noexcept;
   void by_transforms(const T* w, std::size_t m, T* y, Buffer<T>& work) const;
   const Spectrum& spectrum() const;
 

@@ -96,9 +96,13 @@ def read_table(path: str, data_dir: str = ".") -> Table:
     return ParquetTable(data, name) if parquet else CsvTable(data, name)
 
 
+_COMPRESSED = frozenset({".gz", ".bz2", ".xz", ".zip", ".zst"})
+
+
 def same_format(table: Table, path: str) -> bool:
-    """Tell whether a file name fits the format of a table: Parquet by its suffixes, CSV by any other."""
-    return (table.suffix in PARQUET_SUFFIXES) == (Path(path).suffix.lower() in PARQUET_SUFFIXES)
+    """Tell whether a name fits the format of a table: Parquet by its suffixes, CSV by any uncompressed."""
+    suffix = Path(path).suffix.lower()
+    return (table.suffix in PARQUET_SUFFIXES) == (suffix in PARQUET_SUFFIXES) and suffix not in _COMPRESSED
 
 
 def read_numbers(table: Table, column: int) -> _F64:
