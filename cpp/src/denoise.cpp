@@ -2,6 +2,7 @@
 #include "rpsd/denoise.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 #include <stdexcept>
@@ -54,6 +55,15 @@ void rescale(T* x, std::size_t n, int exponent) noexcept {
   for (std::size_t i = 0; i < n; ++i) x[i] = std::clamp(std::ldexp(x[i], exponent), -most, most);
 }
 
+// The exponent of the power of two that brings prices whose squares, or those of their moves, leave the range of double
+// into it; 0 for any ordinary series.
+int price_exponent(const double* x, std::size_t n) noexcept {
+  double peak = 0;
+  for (std::size_t i = 0; i < n; ++i)
+    if (std::abs(x[i]) > peak) peak = std::abs(x[i]);
+  return peak > 1e100 || (peak > 0 && peak < 1e-100) ? std::ilogb(peak) : 0;
+}
+
 template <class T>
 bool is_constant(const T* x, std::size_t n) noexcept {
   return std::all_of(x, x + n, [x](T v) { return v == x[0]; });
@@ -66,6 +76,7 @@ struct Denoiser<T>::Scratch {
   FirScratch<T> fir;
   ModwtShrinkageScratch<T> modwt;
   Buffer<T> series, coefficients, selection;
+  Buffer<double> prices, smoothed;
   std::vector<T*> details;
   std::vector<double> energies, thresholds;
 };
@@ -188,11 +199,59 @@ void Denoiser<T>::run(const T* x, std::size_t n, double energy, T* y, SeriesRepo
   std::copy(to, to + n, y);
 }
 
+// Rows [begin, end), at most kPriceBundle of them: in double, and in ordinary units, as fitted models square what they see.
+template <class T>
+void Denoiser<T>::run_prices(Batch<const T> x, Batch<T> y, SeriesReport* reports, std::size_t begin, std::size_t end,
+                             Scratch& scratch) const {
+  const std::size_t n = x.length, count = end - begin;
+  std::array<double*, kPriceBundle> to{};
+  std::array<int, kPriceBundle> exponents{};
+  std::array<PriceReport, kPriceBundle> found;
+  double* const prices = scratch.prices.get(count * n);
+  for (std::size_t k = 0; k < count; ++k) {
+    const T* const from = x.row(begin + k);
+    to[k] = prices + k * n;
+    for (std::size_t i = 0; i < n; ++i) {
+      const auto v = static_cast<double>(from[i]);
+      to[k][i] = options_.space == Space::log ? std::log(v) : v;
+    }
+    exponents[k] = price_exponent(to[k], n);
+    rescale(to[k], n, -exponents[k]);
+    reports[begin + k] = SeriesReport{};
+    reports[begin + k].missing = find_gaps(from, n).missing;
+  }
+  const PriceOptions options{options_.method == Method::automatic ? PriceMethod::automatic : PriceMethod::kalman,
+                             options_.min_gain_db};
+  double* const values = scratch.smoothed.get(count * n);
+  std::array<double*, kPriceBundle> out{};
+  for (std::size_t k = 0; k < count; ++k) out[k] = values + k * n;
+  denoise_prices(to.data(), n, count, out.data(), options, found.data());
+  for (std::size_t k = 0; k < count; ++k) {
+    SeriesReport& report = reports[begin + k];
+    report.price = found[k];
+    report.price.noise_sd = report.noise_sd = std::ldexp(found[k].noise_sd, exponents[k]);
+    report.price.step_sd = std::ldexp(found[k].step_sd, exponents[k]);
+    report.changed = found[k].action != PriceAction::passthrough;
+    const T* const from = x.row(begin + k);
+    T* const into = y.row(begin + k);
+    for (std::size_t i = 0; i < n; ++i) {
+      // A sample that was not touched stays as it is, whatever its units and logarithm would round.
+      if (!report.changed || std::isnan(from[i]) || out[k][i] == to[k][i]) {
+        into[i] = from[i];
+        continue;
+      }
+      rescale(&out[k][i], 1, exponents[k]);
+      const double v = options_.space == Space::log ? std::exp(out[k][i]) : out[k][i];
+      into[i] = static_cast<T>(std::clamp<double>(v, -std::numeric_limits<T>::max(), std::numeric_limits<T>::max()));
+    }
+  }
+}
+
 template <class T>
 void Denoiser<T>::operator()(Batch<const T> x, Batch<T> y, SeriesReport* reports, int threads) const {
   active_kernels();
   int level = 0;
-  if (options_.threshold_mode != ThresholdMode::none && x.length > 0)
+  if (options_.method == Method::wavelet && options_.threshold_mode != ThresholdMode::none && x.length > 0)
     level = options_.level == kAutoLevel ? std::min(kDefaultLevel, transform_.max_level(x.length)) : options_.level;
   auto lengths = level_lengths(transform_, x.length, level);
   lengths.insert(lengths.begin(), x.length);
@@ -205,6 +264,14 @@ void Denoiser<T>::operator()(Batch<const T> x, Batch<T> y, SeriesReport* reports
   parallel_for(x.rows, threads, [&](std::size_t begin, std::size_t end) {
     for (std::size_t r = begin; r < end; ++r) energies[r] = checked_energy(x.row(r), x.length, r, x.rows, within);
   });
+  if (options_.method != Method::wavelet) {
+    const std::size_t bundles = (x.rows + kPriceBundle - 1) / kPriceBundle;
+    return parallel_for(bundles, threads, [&](std::size_t begin, std::size_t end) {
+      auto& scratch = of_this_thread<Scratch>();
+      for (std::size_t b = begin; b < end; ++b)
+        run_prices(x, y, reports, b * kPriceBundle, std::min((b + 1) * kPriceBundle, x.rows), scratch);
+    });
+  }
   parallel_for(x.rows, threads, [&](std::size_t begin, std::size_t end) {
     auto& scratch = of_this_thread<Scratch>();
     for (std::size_t r = begin; r < end; ++r)

@@ -20,6 +20,11 @@ E parse(const char* argument, const std::string& word, std::initializer_list<std
 
 }  // namespace
 
+Method parse_method(const std::string& word) {
+  return parse<Method>("method", word,
+                       {{"auto", Method::automatic}, {"wavelet", Method::wavelet}, {"kalman", Method::kalman}});
+}
+
 Boundary parse_boundary(const std::string& word) {
   return parse<Boundary>("boundary", word,
                          {{"symmetric", Boundary::symmetric},
@@ -57,7 +62,7 @@ ThresholdRule parse_threshold_rule(const std::string& word) {
 }
 
 Noise parse_noise(const std::string& word) {
-  return parse<Noise>("noise", word, {{"mad", Noise::mad}, {"level", Noise::level}, {"given", Noise::given}});
+  return parse<Noise>("noise", word, {{"mad", Noise::mad}, {"level", Noise::level}, {"given", Noise::given}, {"price", Noise::price}});
 }
 
 Missing parse_missing(const std::string& word) {

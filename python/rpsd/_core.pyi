@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 _T = TypeVar("_T", np.float32, np.float64)
 _F64 = npt.NDArray[np.float64]
+_I64 = npt.NDArray[np.int64]
 #: dec_lo, dec_hi, rec_lo, rec_hi, of one length
 _Bank = tuple[Sequence[float], Sequence[float], Sequence[float], Sequence[float]]
 
@@ -66,6 +67,7 @@ class Denoiser:
     def __init__(
         self,
         *,
+        method: str,  # auto, wavelet, kalman
         bank: _Bank,
         transform: str,  # dwt, modwt (boundary symmetric or periodic)
         boundary: str,
@@ -76,6 +78,7 @@ class Denoiser:
         noise: str,  # mad, level, given
         noise_sd: float,  # used where noise is "given"
         fir_taps: _F64,  # empty: no FIR
+        min_gain_db: float,
         space: str,  # price, log
         missing: str,  # interpolate, raise
     ) -> None: ...
@@ -91,5 +94,8 @@ class Denoiser:
 
     def run(
         self, x: npt.NDArray[_T], out: npt.NDArray[_T], *, threads: int
-    ) -> tuple[_F64, npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
-        """Write out (may be x); return noise_sd, level, missing count and "was changed" of each series."""
+    ) -> tuple[_F64, _I64, _I64, _I64, _F64, _F64, _F64, _F64]:
+        """Write out (may be x) and return, of each series, noise_sd, level, missing count, action, step_sd,
+        predicted gain in dB, the causal one, and P(gain > 0); NaN where unknown. Actions: 0 passthrough,
+        1 cleaned, 2 denoised.
+        """

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from rpsd._config import Config
 
 _METRICS = ("correlation", "rmse", "trend", "power", "score")
+_ACTIONS = ("passthrough", "cleaned", "denoised")
 _AUTO_LEVEL = -1
 
 
@@ -161,24 +162,30 @@ class Denoiser:
         source = mirror(x, axis)
         runs = [self._run_batch(batch, threads) for batch in source.batches]
         outputs = [run[0] for run in runs]
-        noise_sd, level, missing, changed = (source.per_series([run[1][k] for run in runs]) for k in range(4))
+        noise_sd, level, missing, action, step_sd, gain, causal_gain, probability = (
+            source.per_series([run[1][k] for run in runs]) for k in range(8)
+        )
         report = measured_report(source, source.stacked(), source.stacked(outputs), self.guardrails, threads)
         self._apply_policy(report)
-        unknown = noise_sd * np.nan
-        estimated = self.options.threshold_mode != "none"
-        kind = self.options.noise if isinstance(self.options.noise, str) else "given"
-        action = np.where(changed, "denoised", "passthrough")
+        actions = np.array(_ACTIONS)[action]
         return Result(
             values=source.rebuild(outputs),
             report=report,
-            noise=NoiseModel(noise_sd, unknown, unknown, unknown, unknown, kind if estimated else "none"),
+            noise=NoiseModel(
+                noise_sd, step_sd, noise_sd / step_sd, gain, causal_gain, probability, self._noise_kind()
+            ),
             lookahead=self.options.lookahead,
             warmup=0,
-            action=action.item() if source.shape == () else action,
+            action=actions.item() if source.shape == () else actions,
             level=level,
             missing=missing,
             options=self.options,
         )
+
+    def _noise_kind(self) -> str:
+        if not isinstance(self.options.noise, str):
+            return "given"
+        return self.options.noise if self.options.threshold_mode != "none" else "none"
 
     def _least_plain_length(self) -> int:
         """Return from how many samples on a series needs no warning of its level and no report."""
@@ -250,6 +257,7 @@ def _build(options: Options) -> _core.Denoiser:
             )
     try:
         return _core.Denoiser(
+            method="wavelet" if options.method == "fir" else options.method,
             bank=filter_bank(options.wavelet),
             transform=options.transform,
             boundary=options.boundary,
@@ -260,6 +268,7 @@ def _build(options: Options) -> _core.Denoiser:
             noise="given" if given else str(options.noise),
             noise_sd=float(options.noise) if given else 0.0,
             fir_taps=taps,
+            min_gain_db=float(options.min_gain_db),
             space=options.space,
             missing=options.missing,
         )

@@ -141,13 +141,11 @@ class Guardrails(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 # Valid values whose part is not built yet: delete an entry when its part lands. A type stands for
 # every value of it, a Meta for every number in its range.
 _NOT_YET: Mapping[str, tuple[str | type | Meta, ...]] = {
-    "method": ("kalman",),
     "threshold_mode": (
         "sure", "hybrid", "minimax", "fdr", "blockjs", "neighblock", "ebayes", "wiener",
     ),
     "threshold_rule": ("scad", "posterior_median", "posterior_mean"),
     "noise": ("price", "local"),
-    "min_gain_db": (Meta(gt=0),),
     "lookahead": (Meta(ge=0),),
     "outliers": ("spike",),
     "breaks": ("auto", tuple),
@@ -286,26 +284,25 @@ def _available(
 
 
 def resolve(options: Options) -> Options:
-    """Return the options with every ``auto`` but the level's replaced by what it stands for.
+    """Return the options with every ``auto`` replaced by what it stands for.
 
-    In this release method ``auto`` stands for ``wavelet`` and noise ``auto`` for ``mad``: the fitted
-    noise model that chooses between methods, and the gain that it predicts, come in a later one.
-    Level ``auto`` stays, as it depends on the length of the series: min(4, largest useful level).
-    Method ``fir`` is the FIR filter alone: no decomposition (level 0), no threshold, filter on,
-    whatever those options say.
+    Method ``auto`` stays: it chooses for each series. With it, and with ``kalman``, noise is
+    ``price``; with ``wavelet`` it is ``mad``. Level ``auto`` stays, as it depends on the length of the
+    series: min(4, largest useful level). Method ``fir`` is the FIR filter alone: no decomposition
+    (level 0), no threshold, filter on, whatever those options say.
 
     Examples
     --------
-    >>> resolve(make_options()).wavelet
-    'db4'
+    >>> resolve(make_options()).min_gain_db
+    0.1
     """
+    fitted = options.method in {"auto", "kalman"}
     settled: dict[str, Any] = {
-        "method": _first(options.method, "wavelet"),
         "wavelet": _first(options.wavelet, "db4"),
         "transform": _first(options.transform, "dwt"),
         "threshold_mode": _first(options.threshold_mode, "bayes"),
-        "noise": _first(options.noise, "mad"),
-        "min_gain_db": _first(options.min_gain_db, 0.0),
+        "noise": _first(options.noise, "price" if fitted else "mad"),
+        "min_gain_db": _first(options.min_gain_db, 0.1 if options.method == "auto" else 0.0),
     }
     if options.method == "fir":
         settled |= {"level": 0, "threshold_mode": "none", "use_fir_filter": True}

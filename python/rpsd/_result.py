@@ -119,7 +119,10 @@ class NoiseModel:
     nsr : float or ndarray
         noise_sd / step_sd.
     predicted_gain_db, predicted_causal_gain_db : float or ndarray
-        What the best estimate can gain, offline and causally, in dB; NaN where unknown.
+        What the best estimate can gain, offline and causally, in dB; NaN where unknown. The offline
+        one is 0 where the noise is not significant, and the series is then left as it is.
+    gain_probability : float or ndarray
+        P(gain > 0); NaN where unknown.
     kind : str
         The estimator: ``mad``, ``level``, ``given`` or ``none``.
     """
@@ -129,6 +132,7 @@ class NoiseModel:
     nsr: Any
     predicted_gain_db: Any
     predicted_causal_gain_db: Any
+    gain_probability: Any
     kind: str
 
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "rpsd/denoise_modwt.hpp"
+#include "rpsd/denoise_price.hpp"
 #include "rpsd/fir.hpp"
 #include "rpsd/options.hpp"
 #include "rpsd/pyramid.hpp"
@@ -20,6 +21,7 @@ struct SeriesReport {
   int level = 0;             // wavelet levels used
   std::size_t missing = 0;   // NaN samples
   bool changed = false;      // false: the output is the input, untouched
+  PriceReport price;         // of the methods that fit a price model
 };
 
 // A chain that has been validated once. Immutable; runs from any number of threads at once.
@@ -34,6 +36,8 @@ class Denoiser {
 
  private:
   struct Scratch;
+  void run_prices(Batch<const T> x, Batch<T> y, SeriesReport* reports, std::size_t begin, std::size_t end,
+                  Scratch& scratch) const;
   // The sum of squares of the series, not finite where it holds NaN or an infinity. Throws as operator() does.
   double checked_energy(const T* x, std::size_t n, std::size_t row, std::size_t rows, int threads) const;
   void run(const T* x, std::size_t n, double energy, T* y, SeriesReport& report, const Pyramid<T>& pyramid,

@@ -11,16 +11,18 @@
 
 namespace rpsd {
 
+enum class Method { automatic, wavelet, kalman };
 enum class TransformKind { dwt, modwt };
 enum class ThresholdMode { none, bayes, universal };
 enum class ThresholdRule { soft, hard, garrote, firm };
-enum class Noise { mad, level, given };
+enum class Noise { mad, level, given, price };
 enum class Missing { interpolate, raise };
 enum class Space { price, log };
 
 constexpr int kAutoLevel = -1;
 
 struct Options {
+  Method method = Method::wavelet;
   FilterBank bank;
   TransformKind transform = TransformKind::dwt;
   Boundary boundary = Boundary::symmetric;
@@ -31,11 +33,13 @@ struct Options {
   Noise noise = Noise::mad;
   double noise_sd = 0.0;          // where noise is given
   std::vector<double> fir_taps;   // empty: no FIR
+  double min_gain_db = 0.0;
   Missing missing = Missing::interpolate;
   Space space = Space::price;
 };
 
 // The word for each value, as users write it; std::invalid_argument names the argument and what is allowed.
+Method parse_method(const std::string& word);
 Boundary parse_boundary(const std::string& word);
 FirMode parse_fir_mode(const std::string& word);
 TransformKind parse_transform(const std::string& word);

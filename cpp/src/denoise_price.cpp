@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: MIT
+#include "rpsd/denoise_price.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+#include <vector>
+
+#include "rpsd/cleaning.hpp"
+#include "rpsd/cpu.hpp"
+#include "rpsd/noise_model.hpp"
+#include "rpsd/noise_test.hpp"
+#include "rpsd/price_model.hpp"
+#include "rpsd/state_space.hpp"
+#include "thread_memory.hpp"
+
+namespace rpsd {
+namespace {
+
+constexpr std::size_t kLeastSamples = 32;   // fewer say too little about the noise
+constexpr double kMostZeroMoves = 0.95;     // a series that hardly moves has no walk to fit
+constexpr std::size_t kLeastKalman = 3;
+constexpr double kNoNoise = 1e-5;          // the ratio of variances at the end of the range that is searched
+constexpr std::size_t kArrays = 8;
+
+double square(double v) noexcept { return v * v; }
+
+// One series, in units of its own steps, without its missing ends.
+struct Work {
+  std::size_t begin = 0, n = 0, seen = 0;
+  double centre = 0, scale = 0;
+  double *y, *available, *spike, *mean, *variance, *step_square, *q, *r;
+  NoiseTest test;
+  PriceReport* report = nullptr;
+};
+
+struct SeriesScratch {
+  Buffer<double> arrays, selection;
+};
+
+struct PriceScratch {
+  std::array<SeriesScratch, kPriceBundle> series;
+  std::array<PriceModelScratch, kPriceBundle> models;
+  std::array<NoiseTestScratch, kPriceBundle> tests;
+};
+
+// Missing ends away, gaps filled by lines, in units of a typical step. False where there is nothing to fit.
+bool prepare(const double* x, std::size_t n, std::size_t least, SeriesScratch& scratch, Work& work) {
+  std::size_t end = n;
+  while (work.begin < n && std::isnan(x[work.begin])) ++work.begin;
+  while (end > work.begin && std::isnan(x[end - 1])) --end;
+  work.n = end - work.begin;
+  if (work.n < 2) return false;
+  double* at = scratch.arrays.get(kArrays * work.n);
+  for (double** array : {&work.y, &work.available, &work.spike, &work.mean, &work.variance, &work.step_square,
+                         &work.q, &work.r}) {
+    *array = at;
+    at += work.n;
+  }
+  double low = x[work.begin], high = low;
+  for (std::size_t t = 0; t < work.n; ++t) {
+    const double v = x[work.begin + t];
+    work.y[t] = v;
+    work.available[t] = std::isnan(v) ? 0 : 1;
+    if (std::isnan(v)) continue;
+    ++work.seen;
+    low = std::min(low, v);
+    high = std::max(high, v);
+  }
+  if (work.seen < least || !(high > low)) return false;
+  interpolate_missing(work.y, work.n);
+
+  work.centre = low / 2 + high / 2;
+  double* const moves = work.mean;
+  std::size_t zeros = 0;
+  for (std::size_t t = 0; t < work.n; ++t) work.y[t] -= work.centre;
+  for (std::size_t t = 0; t + 1 < work.n; ++t) {
+    moves[t] = work.y[t + 1] - work.y[t];
+    zeros += moves[t] == 0;
+  }
+  const std::size_t m = work.n - 1;
+  const double typical = active_table<double>().median_abs(moves, m, scratch.selection.get(m));
+  const double most = typical > 0 ? 25 * typical * typical : std::numeric_limits<double>::infinity();
+  double sum = 0;
+  for (std::size_t t = 0; t < m; ++t) sum += std::min(moves[t] * moves[t], most);
+  work.scale = std::sqrt(sum / static_cast<double>(m));
+  if (!(work.scale > 0) || static_cast<double>(zeros) > kMostZeroMoves * static_cast<double>(m)) return false;
+  for (std::size_t t = 0; t < work.n; ++t) work.y[t] /= work.scale;
+  return true;
+}
+
+void find_spikes(Work& work, SeriesScratch& scratch) {
+  mark_spikes(work.y, work.n, work.spike, work.mean, scratch.selection);
+  for (std::size_t t = 0; t < work.n; ++t) work.spike[t] *= work.available[t];
+}
+
+// Smooths with the believed noise level; samples set aside keep the variance that the model gave them.
+void smooth_all(const std::vector<Work*>& works, const PriceModel* models) {
+  std::vector<LocalLevel> problems;
+  std::vector<Smoothed> outputs;
+  for (std::size_t k = 0; k < works.size(); ++k) {
+    Work& w = *works[k];
+    const double step = w.test.step_variance;
+    const double noise = std::max(w.test.noise_variance * w.test.believed, 1e-9 * step);
+    for (std::size_t t = 0; t < w.n; ++t) {
+      w.q[t] = step * w.test.step_shape[t];
+      w.r[t] = w.test.outlier[t] != 0 ? models[k].r[t] : noise * w.test.noise_shape[t];
+    }
+    problems.push_back({w.y, w.available, w.q, w.r, w.n});
+    outputs.push_back({w.mean, w.variance, w.step_square});
+  }
+  smooth(problems.data(), outputs.data(), works.size(), nullptr);
+}
+
+// Optimal gain of a filter that sees the past only, for noise to step variance r: the steady-state Kalman gain.
+double causal_gain_db(double r) noexcept { return r > 0 ? -10 * std::log10((std::sqrt(1 + 4 * r) - 1) / (2 * r)) : 0.0; }
+
+// What is expected to be gained: error of the raw series over error of the smoothed one.
+double predicted_gain_db(const Work& w) noexcept {
+  double raw = 0, left = 0;
+  for (std::size_t t = 0; t < w.n; ++t) {
+    const double away = square(w.y[t] - w.mean[t]);
+    if (w.available[t] == 0)
+      raw += away + w.variance[t];
+    else
+      raw += w.test.outlier[t] != 0 ? away : w.r[t];
+    left += w.variance[t];
+  }
+  return 10 * std::log10(std::max(raw, 1e-300) / std::max(left, 1e-300));
+}
+
+void describe(const Work& w) noexcept {
+  PriceReport& report = *w.report;
+  double noise = 0, steps = 0, count = 0;
+  for (std::size_t t = 0; t < w.n; ++t) {
+    const double counts = w.available[t] * (1 - w.test.outlier[t]);
+    noise += counts * w.test.noise_shape[t];
+    count += counts;
+    // Jumps are no ordinary steps: what is above sixteen times the base counts as that.
+    steps += std::min(w.test.step_shape[t], 16.0);
+  }
+  report.noise_sd = std::sqrt(w.test.noise_variance * noise / count) * w.scale;
+  report.step_sd = std::sqrt(w.test.step_variance * steps / static_cast<double>(w.n)) * w.scale;
+  report.causal_gain_db = causal_gain_db(square(report.noise_sd / report.step_sd));
+  report.gain_probability = gain_probability(w.test);
+}
+
+void write(const Work& w, double* y) noexcept {
+  for (std::size_t t = 0; t < w.n; ++t) {
+    const bool touched = w.report->action == PriceAction::denoised || w.test.outlier[t] != 0;
+    if (w.available[t] != 0 && touched) y[w.begin + t] = w.mean[t] * w.scale + w.centre;
+  }
+}
+
+// Fits, tests and smooths series of one length; their reports and means are then what is known of them.
+void work_on(const std::vector<Work*>& works, const PriceOptions& options, PriceScratch& scratch) {
+  const std::size_t count = works.size();
+  std::vector<PriceSeries> series;
+  for (const Work* w : works) series.push_back({w->y, w->available, w->spike, w->n});
+  std::vector<PriceFit> fits(count);
+  fit_price_models(series.data(), count, fits.data(), scratch.models.data());
+  std::vector<PriceModel> models;
+  for (const PriceFit& fit : fits) models.push_back(fit.best);
+  std::vector<NoiseTest> tests(count);
+  test_noise(series.data(), models.data(), count, tests.data(), scratch.tests.data());
+  for (std::size_t k = 0; k < count; ++k) works[k]->test = tests[k];
+  smooth_all(works, models.data());
+  for (Work* w : works) {
+    PriceReport& report = *w->report;
+    describe(*w);
+    report.gain_db = w->test.believed > 0 ? predicted_gain_db(*w) : 0.0;
+    if (report.gain_db > 0 && report.gain_db >= options.min_gain_db)
+      report.action = PriceAction::denoised;
+    else if (w->test.outliers > 0)
+      report.action = PriceAction::cleaned;
+  }
+}
+
+// The local level model as it stands: exact maximum likelihood, smoothed whatever it finds.
+void work_plainly(const std::vector<Work*>& works, const PriceOptions& options) {
+  std::vector<LevelData> data;
+  std::vector<LevelFit> fits(works.size());
+  for (const Work* w : works) data.push_back({w->y, w->available, nullptr, nullptr, w->n});
+  fit_local_level(data.data(), fits.data(), works.size());
+  std::vector<LocalLevel> problems;
+  std::vector<Smoothed> outputs;
+  for (std::size_t k = 0; k < works.size(); ++k) {
+    Work& w = *works[k];
+    std::fill(w.q, w.q + w.n, fits[k].step_variance);
+    std::fill(w.r, w.r + w.n, fits[k].noise_variance);
+    problems.push_back({w.y, w.available, w.q, w.r, w.n});
+    outputs.push_back({w.mean, w.variance, w.step_square});
+  }
+  smooth(problems.data(), outputs.data(), works.size(), nullptr);
+  for (std::size_t k = 0; k < works.size(); ++k) {
+    Work& w = *works[k];
+    PriceReport& report = *w.report;
+    std::fill(w.spike, w.spike + w.n, 0.0);
+    w.test.outlier = w.spike;
+    const double ratio = fits[k].noise_variance / fits[k].step_variance;
+    report.noise_sd = std::sqrt(fits[k].noise_variance) * w.scale;
+    report.step_sd = std::sqrt(fits[k].step_variance) * w.scale;
+    report.gain_db = predicted_gain_db(w);
+    report.causal_gain_db = causal_gain_db(ratio);
+    report.gain_probability = std::numeric_limits<double>::quiet_NaN();  // it does not ask
+    if (ratio > kNoNoise && report.gain_db >= options.min_gain_db) report.action = PriceAction::denoised;
+  }
+}
+
+}  // namespace
+
+void denoise_prices(const double* const* x, std::size_t n, std::size_t count, double* const* y,
+                    const PriceOptions& options, PriceReport* reports) {
+  auto& scratch = of_this_thread<PriceScratch>();
+  const std::size_t least = options.method == PriceMethod::automatic ? kLeastSamples : kLeastKalman;
+  std::array<Work, kPriceBundle> works;
+  std::array<bool, kPriceBundle> waiting{};
+  for (std::size_t k = 0; k < count; ++k) {
+    reports[k] = PriceReport{};
+    reports[k].gain_db = reports[k].causal_gain_db = reports[k].gain_probability = 0;
+    works[k].report = &reports[k];
+    waiting[k] = prepare(x[k], n, least, scratch.series[k], works[k]);
+    if (waiting[k] && options.method == PriceMethod::automatic) find_spikes(works[k], scratch.series[k]);
+    if (y[k] != x[k]) std::copy(x[k], x[k] + n, y[k]);
+  }
+  // Bundles are of one length, which missing ends may change.
+  for (std::size_t first = 0; first < count; ++first) {
+    if (!waiting[first]) continue;
+    std::vector<Work*> same;
+    for (std::size_t k = first; k < count; ++k) {
+      if (!waiting[k] || works[k].n != works[first].n) continue;
+      same.push_back(&works[k]);
+      waiting[k] = false;
+    }
+    if (options.method == PriceMethod::automatic)
+      work_on(same, options, scratch);
+    else
+      work_plainly(same, options);
+  }
+  for (std::size_t k = 0; k < count; ++k)
+    if (reports[k].action != PriceAction::passthrough) write(works[k], y[k]);
+}
+
+}  // namespace rpsd
