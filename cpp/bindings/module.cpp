@@ -80,15 +80,19 @@ struct Chain {
 };
 
 template <class T>
-py::tuple run(const Denoiser<T>& denoiser, const Array<T>& x, Array<T>& out, int threads) {
+py::tuple run(const Denoiser<T>& denoiser, const Array<T>& x, Array<T>& out, const std::vector<std::size_t>& starts,
+              int threads) {
   require_threads(threads);
   require_same_shape(x, out, "out");
   const auto in = borrow<T>(x, "x");
   const auto to = borrow_writable<T>(out, "out");
+  for (std::size_t i = 0; i < starts.size(); ++i)
+    if (starts[i] <= (i == 0 ? 0 : starts[i - 1]) || starts[i] >= in.length)
+      throw std::invalid_argument("starts must ascend within the series, got " + std::to_string(starts[i]));
   std::vector<SeriesReport> reports(in.rows);
   {
     py::gil_scoped_release release;
-    denoiser(in, to, reports.data(), threads);
+    denoiser(in, to, reports.data(), threads, starts);
   }
   const auto n = static_cast<py::ssize_t>(in.rows);
   Array<double> noise_sd(n), step_sd(n), gain_db(n), causal_gain_db(n), gain_probability(n);
@@ -165,8 +169,10 @@ void define_for(py::module_& m, py::class_<Chain>& chain, Denoiser<T> Chain::*de
   m.def("fir_filter", &fir_filter<T>, "x"_a.noconvert(), "out"_a.noconvert(), py::kw_only(), "taps"_a, "mode"_a, threads);
   chain.def(
       "run",
-      [denoiser](const Chain& self, const Array<T>& x, Array<T>& out, int n) { return run(self.*denoiser, x, out, n); },
-      "x"_a.noconvert(), "out"_a.noconvert(), py::kw_only(), threads);
+      [denoiser](const Chain& self, const Array<T>& x, Array<T>& out, const std::vector<std::size_t>& starts, int n) {
+        return run(self.*denoiser, x, out, starts, n);
+      },
+      "x"_a.noconvert(), "out"_a.noconvert(), py::kw_only(), "starts"_a, threads);
 }
 
 }  // namespace

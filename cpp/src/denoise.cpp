@@ -64,6 +64,26 @@ int price_exponent(const double* x, std::size_t n) noexcept {
   return peak > 1e100 || (peak > 0 && peak < 1e-100) ? std::ilogb(peak) : 0;
 }
 
+// One number for all sessions: squares by their samples, as the noise of each weighs by its length.
+void merge(SeriesReport& all, const SeriesReport& part, double before, double samples) noexcept {
+  const double u = before / (before + samples), v = samples / (before + samples);
+  const auto weighed = [&](double p, double q) { return std::isnan(p) ? q : std::isnan(q) ? p : u * p + v * q; };
+  const auto root = [&](double p, double q) { return std::sqrt(weighed(p * p, q * q)); };
+  const auto gain = [&](double p, double q) {
+    return -10 * std::log10(weighed(std::pow(10, -p / 10), std::pow(10, -q / 10)));
+  };
+  all.noise_sd = root(all.noise_sd, part.noise_sd);
+  all.level = std::max(all.level, part.level);
+  all.missing += part.missing;
+  all.changed |= part.changed;
+  all.price.action = std::max(all.price.action, part.price.action);
+  all.price.noise_sd = root(all.price.noise_sd, part.price.noise_sd);
+  all.price.step_sd = root(all.price.step_sd, part.price.step_sd);
+  all.price.gain_db = gain(all.price.gain_db, part.price.gain_db);
+  all.price.causal_gain_db = gain(all.price.causal_gain_db, part.price.causal_gain_db);
+  all.price.gain_probability = weighed(all.price.gain_probability, part.price.gain_probability);
+}
+
 template <class T>
 bool is_constant(const T* x, std::size_t n) noexcept {
   return std::all_of(x, x + n, [x](T v) { return v == x[0]; });
@@ -248,15 +268,9 @@ void Denoiser<T>::run_prices(Batch<const T> x, Batch<T> y, SeriesReport* reports
 }
 
 template <class T>
-void Denoiser<T>::operator()(Batch<const T> x, Batch<T> y, SeriesReport* reports, int threads) const {
+void Denoiser<T>::operator()(Batch<const T> x, Batch<T> y, SeriesReport* reports, int threads,
+                             const std::vector<std::size_t>& starts) const {
   active_kernels();
-  int level = 0;
-  if (options_.method == Method::wavelet && options_.threshold_mode != ThresholdMode::none && x.length > 0)
-    level = options_.level == kAutoLevel ? std::min(kDefaultLevel, transform_.max_level(x.length)) : options_.level;
-  auto lengths = level_lengths(transform_, x.length, level);
-  lengths.insert(lengths.begin(), x.length);
-  const Pyramid<T> pyramid(transform_, std::move(lengths));
-
   // Series are shared out among the threads; a single one lends them its tiles.
   const int within = x.rows == 1 ? threads : 1;
   // Everything is checked before anything is written.
@@ -264,6 +278,26 @@ void Denoiser<T>::operator()(Batch<const T> x, Batch<T> y, SeriesReport* reports
   parallel_for(x.rows, threads, [&](std::size_t begin, std::size_t end) {
     for (std::size_t r = begin; r < end; ++r) energies[r] = checked_energy(x.row(r), x.length, r, x.rows, within);
   });
+  if (starts.empty()) return run_all(x, y, energies, reports, threads);
+
+  std::vector<SeriesReport> parts(x.rows);
+  for (std::size_t s = 0; s <= starts.size(); ++s) {
+    const std::size_t begin = s == 0 ? 0 : starts[s - 1], end = s == starts.size() ? x.length : starts[s];
+    const Batch<const T> from{x.data + begin, x.rows, end - begin, x.stride};
+    for (std::size_t r = 0; r < x.rows; ++r) energies[r] = energy_of(from.row(r), from.length, within);
+    run_all(from, {y.data + begin, y.rows, end - begin, y.stride}, energies, parts.data(), threads);
+    for (std::size_t r = 0; r < x.rows; ++r) {
+      if (s == 0)
+        reports[r] = parts[r];
+      else
+        merge(reports[r], parts[r], static_cast<double>(begin), static_cast<double>(end - begin));
+    }
+  }
+}
+
+template <class T>
+void Denoiser<T>::run_all(Batch<const T> x, Batch<T> y, const std::vector<double>& energies, SeriesReport* reports,
+                          int threads) const {
   if (options_.method != Method::wavelet) {
     const std::size_t bundles = (x.rows + kPriceBundle - 1) / kPriceBundle;
     return parallel_for(bundles, threads, [&](std::size_t begin, std::size_t end) {
@@ -272,6 +306,13 @@ void Denoiser<T>::operator()(Batch<const T> x, Batch<T> y, SeriesReport* reports
         run_prices(x, y, reports, b * kPriceBundle, std::min((b + 1) * kPriceBundle, x.rows), scratch);
     });
   }
+  int level = 0;
+  if (options_.threshold_mode != ThresholdMode::none && x.length > 0)
+    level = options_.level == kAutoLevel ? std::min(kDefaultLevel, transform_.max_level(x.length)) : options_.level;
+  auto lengths = level_lengths(transform_, x.length, level);
+  lengths.insert(lengths.begin(), x.length);
+  const Pyramid<T> pyramid(transform_, std::move(lengths));
+  const int within = x.rows == 1 ? threads : 1;
   parallel_for(x.rows, threads, [&](std::size_t begin, std::size_t end) {
     auto& scratch = of_this_thread<Scratch>();
     for (std::size_t r = begin; r < end; ++r)

@@ -32,10 +32,14 @@ class Denoiser {
 
   // x -> y, one report a series; y may be x. Throws std::invalid_argument for an infinite sample, for NaN where
   // missing is raise, and for a price that has no logarithm; y has then not been written.
-  void operator()(Batch<const T> x, Batch<T> y, SeriesReport* reports, int threads) const;
+  // starts: where sessions begin, ascending, within (0, length): each is a series of its own.
+  void operator()(Batch<const T> x, Batch<T> y, SeriesReport* reports, int threads,
+                  const std::vector<std::size_t>& starts = {}) const;
 
  private:
   struct Scratch;
+  void run_all(Batch<const T> x, Batch<T> y, const std::vector<double>& energies, SeriesReport* reports,
+               int threads) const;
   void run_prices(Batch<const T> x, Batch<T> y, SeriesReport* reports, std::size_t begin, std::size_t end,
                   Scratch& scratch) const;
   // The sum of squares of the series, not finite where it holds NaN or an infinity. Throws as operator() does.
