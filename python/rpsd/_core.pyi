@@ -75,7 +75,7 @@ class Denoiser:
         threshold_mode: str,  # bayes, universal, none
         threshold_rule: str,  # soft, hard, garrote, firm
         threshold_scale: float,
-        noise: str,  # mad, level, given
+        noise: str,  # mad, level, given; price with auto and kalman
         noise_sd: float,  # used where noise is "given"
         fir_taps: _F64,  # empty: no FIR
         min_gain_db: float,
@@ -95,7 +95,8 @@ class Denoiser:
     def run(
         self, x: npt.NDArray[_T], out: npt.NDArray[_T], *, threads: int
     ) -> tuple[_F64, _I64, _I64, _I64, _F64, _F64, _F64, _F64]:
-        """Write out (may be x) and return, of each series, noise_sd, level, missing count, action, step_sd,
-        predicted gain in dB, the causal one, and P(gain > 0); NaN where unknown. Actions: 0 passthrough,
-        1 cleaned, 2 denoised.
+        """Write out (may be x) and return what was found in each series.
+
+        noise_sd, level, missing count, action (0 passthrough, 1 cleaned, 2 denoised), step_sd, predicted
+        gain in dB, the causal one, and P(gain > 0); NaN where unknown.
         """

@@ -12,7 +12,15 @@ import numpy.typing as npt
 from rpsd import _core
 from rpsd._errors import ConfigError, GuardrailError, InputError, warn
 from rpsd._mirror import Batch, Mirror, checked_threads, mirror, raise_from_core
-from rpsd._options import Guardrails, Options, make_guardrails, make_options, require_available, resolve
+from rpsd._options import (
+    Guardrails,
+    Options,
+    make_guardrails,
+    make_options,
+    require_available,
+    require_fitting,
+    resolve,
+)
 from rpsd._result import NoiseModel, Report, Result, make_report
 from rpsd._schema import fields
 from rpsd._wavelet import filter_bank, warn_of_level
@@ -55,16 +63,29 @@ class Denoiser:
 
     Notes
     -----
-    In this release ``method="auto"`` stands for ``method="wavelet"`` with db4, 4 levels (fewer for
-    a short series), BayesShrink [1]_ soft thresholds and the median absolute deviation of the
-    finest details as the noise [2]_. That textbook chain takes price steps for noise: it makes
-    series worse whose noise is small beside their steps (see docs/method.md).
+    ``method="auto"`` takes a series for a random walk seen through noise [1]_, lets the volatility of
+    the walk move and steps and noise have heavy tails where the data ask for it, and asks whether
+    there is noise at all. Where it is not significant, or the predicted gain is below min_gain_db
+    (0.1), the series is returned as it is, but for single bad ticks: the action is ``passthrough`` or
+    ``cleaned``. Else it is smoothed [2]_: ``denoised``.
+
+    ``method="kalman"`` is the same model with Gaussian noise and steps of one size, by exact maximum
+    likelihood, and always smooths: the plain baseline.
+
+    ``method="wavelet"`` is the textbook chain: db4, 4 levels (fewer for a short series), BayesShrink
+    [3]_ soft thresholds and the median absolute deviation of the finest details as the noise [4]_. It
+    takes price steps for noise, and makes series worse whose noise is small beside their steps. See
+    docs/method.md for all of them.
 
     References
     ----------
-    .. [1] S. G. Chang, B. Yu, M. Vetterli, "Adaptive wavelet thresholding for image denoising and
+    .. [1] A. C. Harvey, "Forecasting, Structural Time Series Models and the Kalman Filter",
+       Cambridge University Press, 1989.
+    .. [2] H. E. Rauch, F. Tung, C. T. Striebel, "Maximum likelihood estimates of linear dynamic
+       systems", AIAA Journal 3(8), 1965.
+    .. [3] S. G. Chang, B. Yu, M. Vetterli, "Adaptive wavelet thresholding for image denoising and
        compression", IEEE Trans. Image Processing 9(9), 2000.
-    .. [2] D. L. Donoho, I. M. Johnstone, "Ideal spatial adaptation by wavelet shrinkage",
+    .. [4] D. L. Donoho, I. M. Johnstone, "Ideal spatial adaptation by wavelet shrinkage",
        Biometrika 81(3), 1994.
 
     Examples
@@ -92,6 +113,7 @@ class Denoiser:
         self._guardrails = merged_guardrails(guardrails, rails)
         require_available(base)
         require_available(self._guardrails)
+        require_fitting(base)
         self._options = resolve(base)
         self._taps = len(filter_bank(self._options.wavelet)[0])
         self._core = _build(self._options)
@@ -154,26 +176,22 @@ class Denoiser:
         Examples
         --------
         >>> import numpy as np, rpsd
-        >>> x = 100 + np.cumsum(np.random.default_rng(0).normal(size=500))
-        >>> result = rpsd.Denoiser().run(x)
-        >>> result.action, result.level, result.lookahead is None
-        ('denoised', 4, True)
+        >>> walk = 100 + np.cumsum(np.random.default_rng(0).normal(size=500))
+        >>> noisy = walk + 2 * np.random.default_rng(1).normal(size=500)
+        >>> rpsd.Denoiser().run(walk).action, rpsd.Denoiser().run(noisy).action
+        ('passthrough', 'denoised')
         """
         source = mirror(x, axis)
         runs = [self._run_batch(batch, threads) for batch in source.batches]
         outputs = [run[0] for run in runs]
-        noise_sd, level, missing, action, step_sd, gain, causal_gain, probability = (
-            source.per_series([run[1][k] for run in runs]) for k in range(8)
-        )
+        noise, level, missing, action = self._found(source, [run[1] for run in runs])
         report = measured_report(source, source.stacked(), source.stacked(outputs), self.guardrails, threads)
         self._apply_policy(report)
         actions = np.array(_ACTIONS)[action]
         return Result(
             values=source.rebuild(outputs),
             report=report,
-            noise=NoiseModel(
-                noise_sd, step_sd, noise_sd / step_sd, gain, causal_gain, probability, self._noise_kind()
-            ),
+            noise=noise,
             lookahead=self.options.lookahead,
             warmup=0,
             action=actions.item() if source.shape == () else actions,
@@ -181,6 +199,24 @@ class Denoiser:
             missing=missing,
             options=self.options,
         )
+
+    def estimate_noise(self, x: Any, *, axis: int = -1, threads: int = 1) -> NoiseModel:
+        """Return what `run` reports as noise, without its guardrails; see `rpsd.estimate_noise`."""
+        source = mirror(x, axis)
+        return self._found(source, [self._run_batch(batch, threads)[1] for batch in source.batches])[0]
+
+    def _found(
+        self, source: Mirror, found: list[tuple[npt.NDArray[Any], ...]]
+    ) -> tuple[NoiseModel, Any, Any, Any]:
+        """Return the noise model, level, missing count and action of each series."""
+        noise_sd, level, missing, action, step_sd, gain, causal_gain, probability = (
+            source.per_series([part[k] for part in found]) for k in range(8)
+        )
+        with np.errstate(divide="ignore", invalid="ignore"):  # steps may be too small for a number
+            ratio = np.divide(noise_sd, step_sd)
+        nsr = ratio.item() if source.shape == () else ratio
+        noise = NoiseModel(noise_sd, step_sd, nsr, gain, causal_gain, probability, self._noise_kind())
+        return noise, level, missing, action
 
     def _noise_kind(self) -> str:
         if not isinstance(self.options.noise, str):

@@ -32,9 +32,9 @@ _ThresholdRule = Literal[
 class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Every option of a denoiser, immutable; build one with `make_options`, which validates.
 
-    Methods ``auto`` and noise ``auto`` stand for ``wavelet`` and ``mad`` in this release; the fitted
-    noise model that chooses among all methods arrives in a later one. The table of all options,
-    with allowed values and meaning, is docs/config.md.
+    Method ``auto`` fits a price model to each series and smooths it, or leaves it alone where there
+    is no noise to remove. The table of all options, with allowed values and meaning, is
+    docs/config.md.
 
     Examples
     --------
@@ -46,7 +46,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     method: Annotated[
         Literal["auto", "wavelet", "fir", "kalman"],
-        Meta(description="Denoising method; auto chooses by the noise model (in this release: wavelet)."),
+        Meta(description="Denoising method; auto fits a price model and leaves clean prices alone."),
     ] = "auto"
     wavelet: Annotated[
         WaveletValue, Meta(description="Discrete wavelet, by its PyWavelets name; auto is db4.")
@@ -71,7 +71,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     noise: Annotated[
         Literal["auto", "price", "mad", "level", "local"] | _PositiveFloat,
         Meta(
-            description="How the noise is estimated, or its standard deviation; auto is mad in this release."
+            description="Estimator of the noise, or its standard deviation; auto is price, mad for wavelets."
         ),
     ] = "auto"
     use_fir_filter: Annotated[bool, Meta(description="Low-pass FIR filter after the wavelet step.")] = False
@@ -145,7 +145,7 @@ _NOT_YET: Mapping[str, tuple[str | type | Meta, ...]] = {
         "sure", "hybrid", "minimax", "fdr", "blockjs", "neighblock", "ebayes", "wiener",
     ),
     "threshold_rule": ("scad", "posterior_median", "posterior_mean"),
-    "noise": ("price", "local"),
+    "noise": ("local",),
     "lookahead": (Meta(ge=0),),
     "outliers": ("spike",),
     "breaks": ("auto", tuple),
@@ -266,6 +266,33 @@ def require_available(settings: Options | Guardrails) -> None:
                 f"{name}={shown(value)} is not available in rpsd {__version__}; "
                 f"available: {', '.join(_available(name, missing, type(settings)))}"
             )
+
+
+def require_fitting(options: Options) -> None:
+    """Raise ConfigError for values of other options that the method of this release cannot heed.
+
+    Raises
+    ------
+    ConfigError
+        Naming the value, the method, the release, and what is available.
+    """
+    fitted = options.method in {"auto", "kalman"}
+    if fitted and options.noise not in {"auto", "price"}:
+        available = 'auto, price; or give method="wavelet"'
+    elif not fitted and options.noise == "price":
+        available = "auto, mad, level, a number > 0"
+    else:
+        available = ""
+    if available:
+        raise ConfigError(
+            f"noise={shown(options.noise)} with method={shown(options.method)} is not available in rpsd "
+            f"{__version__}; available: {available}"
+        )
+    if not fitted and options.min_gain_db not in {"auto", 0.0}:
+        raise ConfigError(
+            f"min_gain_db={shown(options.min_gain_db)} with method={shown(options.method)} is not available "
+            f"in rpsd {__version__}, which predicts gains for auto and kalman; available: auto, 0"
+        )
 
 
 def _covers(entry: str | type | Meta, value: object) -> bool:
