@@ -15,27 +15,44 @@ _LARGE: Final = 12.0
 _BESIDE: Final = 5
 _LEAST_SESSION: Final = 64
 
-_Starts = npt.NDArray[np.intp]
+
+def session_starts(breaks: Any, n: int, times: npt.NDArray[np.int64] | None) -> list[int]:
+    """Return where sessions begin after the first sample, in every series alike.
+
+    Parameters
+    ----------
+    breaks : None, "auto" or tuple of bool
+        None: nowhere. A mask is True at the first sample of each session. "auto": after a gap in the
+        times of more than five times their median distance.
+    n : int
+        Samples of a series.
+    times : ndarray of int64 or None
+        Ascending times, for "auto".
+
+    Raises
+    ------
+    InputError
+        Where a mask has not one value for each sample.
+    """
+    if breaks is None or n == 0:
+        return []
+    if isinstance(breaks, tuple):
+        if len(breaks) != n:
+            raise InputError(f"breaks must be a mask of one value for each sample, {n}, got {len(breaks)}")
+        starts = np.flatnonzero(breaks)
+        return [int(start) for start in starts if start > 0]
+    return [] if times is None else _time_starts(times)
 
 
-def mask_starts(mask: tuple[bool, ...], n: int) -> _Starts:
-    """Return where sessions begin after the first sample, by a mask that is True at first samples."""
-    if len(mask) != n:
-        raise InputError(f"breaks must be a mask of one value per sample, {n}, got {len(mask)}")
-    starts = np.flatnonzero(mask)
-    return starts[starts > 0]
-
-
-def time_starts(times: npt.NDArray[np.int64]) -> _Starts:
-    """Return where sessions begin, by ascending times: after a gap of more than five times the median distance."""
+def _time_starts(times: npt.NDArray[np.int64]) -> list[int]:
     gaps = np.diff(times)
     moved = gaps[gaps > 0]
     if moved.size == 0:
-        return np.empty(0, dtype=np.intp)
-    return np.flatnonzero(gaps > _LONG * float(np.median(moved))) + 1
+        return []
+    return [int(at) + 1 for at in np.flatnonzero(gaps > _LONG * float(np.median(moved)))]
 
 
-def price_starts(x: npt.NDArray[Any]) -> _Starts:
+def price_starts(x: npt.NDArray[Any]) -> list[int]:
     """Return where sessions begin, by the prices alone: at moves that stand out and are not taken back.
 
     A move of more than twelve robust standard deviations (median absolute move / 0.6745) between the
@@ -45,12 +62,12 @@ def price_starts(x: npt.NDArray[Any]) -> _Starts:
     seen = np.flatnonzero(~np.isnan(x))
     y = x[seen].astype(np.float64)
     if y.size <= 2 * _LEAST_SESSION:
-        return np.empty(0, dtype=np.intp)
+        return []
     scale = max(abs(float(y.max())), abs(float(y.min()))) or 1.0
     moves = np.diff(y / scale)
     spread = float(np.median(np.abs(moves))) / 0.6744897501960817
     if spread == 0:
-        return np.empty(0, dtype=np.intp)
+        return []
     starts: list[int] = []
     candidates = np.flatnonzero(np.abs(moves) > _LARGE * spread) + 1
     for at in candidates[np.argsort(-np.abs(moves[candidates - 1]), kind="stable")]:
@@ -61,4 +78,4 @@ def price_starts(x: npt.NDArray[Any]) -> _Starts:
         stays = np.median(y[at : at + _BESIDE]) - np.median(y[at - _BESIDE : at])
         if abs(stays) / scale > _LARGE / 2 * spread:
             starts.append(int(at))
-    return seen[np.sort(np.array(starts, dtype=np.intp))]
+    return [int(seen[start]) for start in sorted(starts)]

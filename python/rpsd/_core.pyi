@@ -93,7 +93,7 @@ class Denoiser:
         """
 
     def run(
-        self, x: npt.NDArray[_T], out: npt.NDArray[_T], *, threads: int
+        self, x: npt.NDArray[_T], out: npt.NDArray[_T], *, starts: Sequence[int], threads: int
     ) -> tuple[_F64, _I64, _I64, _I64, _F64, _F64, _F64, _F64]:
         """Write out (may be x) and return what was found in each series.
 

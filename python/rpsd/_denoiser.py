@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rpsd import _core
+from rpsd._breaks import price_starts, session_starts
 from rpsd._errors import ConfigError, GuardrailError, InputError, warn
 from rpsd._mirror import Batch, Mirror, checked_threads, mirror, raise_from_core
 from rpsd._options import (
@@ -156,7 +157,7 @@ class Denoiser:
         if self.guardrails.policy != "report":
             return self.run(x, axis=axis, threads=threads).values
         source = mirror(x, axis)
-        return source.rebuild([self._run_batch(batch, threads)[0] for batch in source.batches])
+        return source.rebuild([self._run_batch(batch, source.times, threads)[0] for batch in source.batches])
 
     def run(self, x: Any, *, axis: int = -1, threads: int = 1) -> Result:
         """Denoise and report.
@@ -182,7 +183,7 @@ class Denoiser:
         ('passthrough', 'denoised')
         """
         source = mirror(x, axis)
-        runs = [self._run_batch(batch, threads) for batch in source.batches]
+        runs = [self._run_batch(batch, source.times, threads) for batch in source.batches]
         outputs = [run[0] for run in runs]
         noise, level, missing, action = self._found(source, [run[1] for run in runs])
         report = measured_report(source, source.stacked(), source.stacked(outputs), self.guardrails, threads)
@@ -203,7 +204,9 @@ class Denoiser:
     def estimate_noise(self, x: Any, *, axis: int = -1, threads: int = 1) -> NoiseModel:
         """Return what `run` reports as noise, without its guardrails; see `rpsd.estimate_noise`."""
         source = mirror(x, axis)
-        return self._found(source, [self._run_batch(batch, threads)[1] for batch in source.batches])[0]
+        return self._found(
+            source, [self._run_batch(batch, source.times, threads)[1] for batch in source.batches]
+        )[0]
 
     def _found(
         self, source: Mirror, found: list[tuple[npt.NDArray[Any], ...]]
@@ -225,20 +228,32 @@ class Denoiser:
 
     def _least_plain_length(self) -> int:
         """Return from how many samples on a series needs no warning of its level and no report."""
-        if self.guardrails.policy != "report":
+        if self.guardrails.policy != "report" or self.options.breaks is not None:
             return sys.maxsize
         if self.options.level == "auto" or self.options.threshold_mode == "none":
             return 0
         return min((self._taps - 1) << self.options.level, sys.maxsize)
 
-    def _run_batch(self, batch: Batch, threads: int) -> tuple[Batch, tuple[npt.NDArray[Any], ...]]:
+    def _run_batch(
+        self, batch: Batch, times: npt.NDArray[np.int64] | None, threads: int
+    ) -> tuple[Batch, tuple[npt.NDArray[Any], ...]]:
         out = np.empty_like(batch)
         if self.options.level != "auto" and self.options.threshold_mode != "none" and batch.size:
             warn_of_level(self.options.level, batch.shape[1], self._taps)
+        count = checked_threads(threads)
         try:
-            return out, self._core.run(batch, out, threads=checked_threads(threads))
+            if self.options.breaks != "auto" or times is not None:
+                starts = session_starts(self.options.breaks, batch.shape[1], times)
+                return out, self._core.run(batch, out, starts=starts, threads=count)
+            # Without times each series tells its own sessions.
+            found = [
+                self._core.run(batch[k : k + 1], out[k : k + 1], starts=price_starts(row), threads=count)
+                for k, row in enumerate(batch)
+            ]
         except ValueError as error:
             raise_from_core(error)
+        parts = zip(*found, strict=True) if found else ([np.empty(0)] for _ in range(8))
+        return out, tuple(np.concatenate(part) for part in parts)
 
     def _apply_policy(self, report: Report) -> None:
         if self.guardrails.policy == "report" or np.all(report.passed):

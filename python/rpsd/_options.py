@@ -148,7 +148,6 @@ _NOT_YET: Mapping[str, tuple[str | type | Meta, ...]] = {
     "noise": ("local",),
     "lookahead": (Meta(ge=0),),
     "outliers": ("spike",),
-    "breaks": ("auto", tuple),
     "policy": ("relax", "passthrough"),
 }  # fmt: skip
 
