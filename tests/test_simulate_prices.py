@@ -71,6 +71,15 @@ def test_a_day_is_u_shaped():
     assert day[0] / day.min() == pytest.approx(3, abs=1e-3)
     assert np.argmin(day) in {194, 195}
     assert np.mean(s.step_sd**2) == pytest.approx(1)
+    # Five samples a day: open, a quarter, noon, three quarters, close.
+    short = rpsd.simulate("b", 10, seed=5, alpha=0, beta=0, session=5).step_sd
+    np.testing.assert_allclose(short / short[2], [3, 1.5, 1, 1.5, 3] * 2, rtol=1e-12)
+
+
+def test_a_series_starts_anywhere_in_the_life_of_its_volatility():
+    starts = [rpsd.simulate("b", 1, seed=seed, session=0).step_sd[0] ** 2 for seed in range(300)]
+    # Bollerslev (1986): the variance of h is 2 a^2 / (1 - (a + b)^2 - 2 a^2) = 0.144.
+    assert np.var(starts) == pytest.approx(0.144, rel=0.5)
 
 
 def test_steps_fit_the_path_of_their_standard_deviation():
@@ -108,6 +117,7 @@ def test_jumps_are_where_they_are_said_to_be():
         np.testing.assert_array_equal(np.flatnonzero(np.abs(moved) > 1e-9) + 1, s.jumps)
         sizes.extend(moved[s.jumps - 1])
     assert scipy.stats.kstest(np.abs(sizes), scipy.stats.uniform(8, 14).cdf).pvalue > 0.01
+    assert (np.min(np.abs(sizes)), np.max(np.abs(sizes))) == pytest.approx((8, 22), abs=0.3)
     assert scipy.stats.binomtest(int(np.sum(np.array(sizes) > 0)), len(sizes)).pvalue > 0.01
 
 
