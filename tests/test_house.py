@@ -19,8 +19,8 @@ ROOT = Path(__file__).parent.parent
 # What each module of the package may import from the package, lowest first (docs/architecture.md).
 LAYERS = [
     {"_core", "_errors"},
-    {"_schema"},
-    {"_options"},
+    {"_prices", "_schema"},
+    {"_options", "_test_signals"},
     {"_config_file"},
     {"_config", "_mirror"},
     {"_result", "_whiteness"},
