@@ -33,6 +33,10 @@ struct UintOf<float> {
 #include "select.inl"
 #include "threshold.inl"
 #include "quality.inl"
+#include "elementary.inl"
+#include "bundle.inl"
+#include "state_space.inl"
+#include "scale_mixture.inl"
 
 #if defined(RPSD_ISA_V4)
 #define RPSD_ISA_NAME "v4"
@@ -57,7 +61,9 @@ extern "C" const rpsd::kernels::Kernels* RPSD_ISA_ENTRY() noexcept {
       RPSD_ISA_NAME,
       RPSD_TABLE(double),
       RPSD_TABLE(float),
-      {level_sums, centre, decimate, agreeing_slopes, lagged_products}};
+      {level_sums, centre, decimate, agreeing_slopes, lagged_products},
+      {level_filter, level_smooth, level_likelihood, level_profile, level_mixture, noise_sites, step_sites,
+       exponentials, logarithms}};
   return &kernels;
 }
 

@@ -61,6 +61,11 @@ struct ArrayVec {
     for (size_t k = 0; k < RPSD_VEC_BYTES / sizeof(T); ++k) w.lane[k] = u.lane[k] * v.lane[k];
     return w;
   }
+  friend ArrayVec operator/(const ArrayVec& u, const ArrayVec& v) noexcept {
+    ArrayVec w;
+    for (size_t k = 0; k < RPSD_VEC_BYTES / sizeof(T); ++k) w.lane[k] = u.lane[k] / v.lane[k];
+    return w;
+  }
   friend ArrayVec operator*(const ArrayVec& u, T s) noexcept {
     ArrayVec w;
     for (size_t k = 0; k < RPSD_VEC_BYTES / sizeof(T); ++k) w.lane[k] = u.lane[k] * s;
@@ -94,6 +99,12 @@ inline Vec<T> load(const T* p) noexcept {
 template <class T>
 inline void store(T* p, Vec<T> v) noexcept {
   memcpy(p, &v, sizeof v);
+}
+
+inline Vec<double> splat(double value) noexcept {
+  double lanes[kLanes<double>];
+  for (size_t k = 0; k < kLanes<double>; ++k) lanes[k] = value;
+  return load(lanes);
 }
 
 #if defined(__has_builtin)
