@@ -188,7 +188,7 @@ void define_module(py::module_& m) {
                         const std::string& threshold_mode,
                         const std::string& threshold_rule, double threshold_scale, const std::string& noise,
                         double noise_sd, const std::vector<double>& fir_taps, double min_gain_db,
-                        const std::string& space, const std::string& missing) {
+                        const std::string& space, const std::string& missing, const std::string& outliers) {
               Options options;
               options.method = parse_method(method);
               options.min_gain_db = min_gain_db;
@@ -204,11 +204,12 @@ void define_module(py::module_& m) {
               options.fir_taps = fir_taps;
               options.space = parse_space(space);
               options.missing = parse_missing(missing);
+              options.outliers = parse_outliers(outliers);
               return Chain(options);
             }),
             py::kw_only(), "method"_a, "bank"_a, "transform"_a, "boundary"_a, "level"_a, "threshold_mode"_a, "threshold_rule"_a,
             "threshold_scale"_a, "noise"_a, "noise_sd"_a, "fir_taps"_a, "min_gain_db"_a,
-            "space"_a, "missing"_a);
+            "space"_a, "missing"_a, "outliers"_a);
   chain.def("denoise_series", &denoise_series, "x"_a, "least"_a, "axis"_a, "threads"_a, py::pos_only());
   define_wavelet(m);
   define_modwt(m);

@@ -64,6 +64,24 @@ int price_exponent(const double* x, std::size_t n) noexcept {
   return peak > 1e100 || (peak > 0 && peak < 1e-100) ? std::ilogb(peak) : 0;
 }
 
+// Bad ticks give way to the line between their neighbours. No NaN; returns how many there were.
+template <class T>
+std::size_t remove_spikes(T* x, std::size_t n, Buffer<double>& memory, Buffer<double>& selection) {
+  if (n < 3) return 0;
+  double *const y = memory.get(3 * n), *const spike = y + n;
+  const int exponent = price_exponent(std::copy(x, x + n, y) - n, n);
+  rescale(y, n, -exponent);
+  mark_spikes(y, n, spike, spike + n, selection);
+  std::size_t count = 0;
+  for (std::size_t t = 0; t < n; ++t)
+    if (spike[t] != 0) {
+      x[t] = std::numeric_limits<T>::quiet_NaN();
+      ++count;
+    }
+  if (count > 0) interpolate_missing(x, n);
+  return count;
+}
+
 // One number for all sessions: squares by their samples, as the noise of each weighs by its length.
 void merge(SeriesReport& all, const SeriesReport& part, double before, double samples) noexcept {
   const double u = before / (before + samples), v = samples / (before + samples);
@@ -96,7 +114,7 @@ struct Denoiser<T>::Scratch {
   FirScratch<T> fir;
   ModwtShrinkageScratch<T> modwt;
   Buffer<T> series, coefficients, selection;
-  Buffer<double> prices, smoothed;
+  Buffer<double> prices, smoothed, spikes;
   std::vector<T*> details;
   std::vector<double> energies, thresholds;
 };
@@ -186,10 +204,13 @@ void Denoiser<T>::run(const T* x, std::size_t n, double energy, T* y, SeriesRepo
   const T* from = x;
   T* to = y;
   int exponent = 0;
-  if (report.missing > 0 || options_.space == Space::log || unit_exponent(x, n, energy) != 0) {
+  std::size_t spikes = 0;
+  if (report.missing > 0 || options_.space == Space::log || options_.outliers == Outliers::spike ||
+      unit_exponent(x, n, energy) != 0) {
     T* const series = scratch.series.get(n);
     std::copy(x, x + n, series);
     if (report.missing > 0) interpolate_missing(series, n);
+    if (options_.outliers == Outliers::spike) spikes = remove_spikes(series, n, scratch.prices, scratch.spikes);
     if (is_constant(series, n)) return leave();
     if (options_.space == Space::log)
       for (std::size_t i = 0; i < n; ++i) series[i] = std::log(series[i]);
@@ -208,6 +229,10 @@ void Denoiser<T>::run(const T* x, std::size_t n, double energy, T* y, SeriesRepo
   if (fir_) {
     (*fir_)(report.changed ? to : from, n, to, scratch.fir);
     report.changed = true;
+  }
+  if (!report.changed && spikes > 0) {
+    report.changed = true;
+    report.price.action = PriceAction::cleaned;
   }
   if (!report.changed) return leave();
   if (to == y) return;
@@ -241,7 +266,7 @@ void Denoiser<T>::run_prices(Batch<const T> x, Batch<T> y, SeriesReport* reports
     reports[begin + k].missing = find_gaps(from, n).missing;
   }
   const PriceOptions options{options_.method == Method::automatic ? PriceMethod::automatic : PriceMethod::kalman,
-                             options_.min_gain_db};
+                             options_.min_gain_db, options_.outliers == Outliers::spike};
   double* const values = scratch.smoothed.get(count * n);
   std::array<double*, kPriceBundle> out{};
   for (std::size_t k = 0; k < count; ++k) out[k] = values + k * n;

@@ -30,6 +30,7 @@ double square(double v) noexcept { return v * v; }
 struct Work {
   std::size_t begin = 0, n = 0, seen = 0;
   double centre = 0, scale = 0;
+  std::size_t cleaned = 0;  // spikes that count as missing
   double *y, *available, *spike, *mean, *variance, *step_square, *q, *r;
   NoiseTest test;
   PriceReport* report = nullptr;
@@ -90,9 +91,16 @@ bool prepare(const double* x, std::size_t n, std::size_t least, SeriesScratch& s
   return true;
 }
 
-void find_spikes(Work& work, SeriesScratch& scratch) {
+void find_spikes(Work& work, bool clean, SeriesScratch& scratch) {
   mark_spikes(work.y, work.n, work.spike, work.mean, scratch.selection);
-  for (std::size_t t = 0; t < work.n; ++t) work.spike[t] *= work.available[t];
+  for (std::size_t t = 0; t < work.n; ++t) {
+    work.spike[t] *= work.available[t];
+    if (!clean || work.spike[t] == 0) continue;
+    work.y[t] = std::numeric_limits<double>::quiet_NaN();
+    work.available[t] = 0;
+    ++work.cleaned;
+  }
+  if (work.cleaned > 0) interpolate_missing(work.y, work.n);
 }
 
 // Smooths with the believed noise level; samples set aside keep the variance that the model gave them.
@@ -148,8 +156,9 @@ void describe(const Work& w) noexcept {
 
 void write(const Work& w, double* y) noexcept {
   for (std::size_t t = 0; t < w.n; ++t) {
+    const bool cleaned = w.cleaned > 0 && w.spike[t] != 0;
     const bool touched = w.report->action == PriceAction::denoised || w.test.outlier[t] != 0;
-    if (w.available[t] != 0 && touched) y[w.begin + t] = w.mean[t] * w.scale + w.centre;
+    if (cleaned || (w.available[t] != 0 && touched)) y[w.begin + t] = w.mean[t] * w.scale + w.centre;
   }
 }
 
@@ -172,7 +181,7 @@ void work_on(const std::vector<Work*>& works, const PriceOptions& options, Price
     report.gain_db = w->test.believed > 0 ? predicted_gain_db(*w) : 0.0;
     if (report.gain_db > 0 && report.gain_db >= options.min_gain_db)
       report.action = PriceAction::denoised;
-    else if (w->test.outliers > 0)
+    else if (w->test.outliers + w->cleaned > 0)
       report.action = PriceAction::cleaned;
   }
 }
@@ -196,15 +205,18 @@ void work_plainly(const std::vector<Work*>& works, const PriceOptions& options) 
   for (std::size_t k = 0; k < works.size(); ++k) {
     Work& w = *works[k];
     PriceReport& report = *w.report;
-    std::fill(w.spike, w.spike + w.n, 0.0);
-    w.test.outlier = w.spike;
+    w.test.outlier = w.step_square;  // none is set aside
+    std::fill(w.test.outlier, w.test.outlier + w.n, 0.0);
     const double ratio = fits[k].noise_variance / fits[k].step_variance;
     report.noise_sd = std::sqrt(fits[k].noise_variance) * w.scale;
     report.step_sd = std::sqrt(fits[k].step_variance) * w.scale;
     report.gain_db = predicted_gain_db(w);
     report.causal_gain_db = causal_gain_db(ratio);
     report.gain_probability = std::numeric_limits<double>::quiet_NaN();  // it does not ask
-    if (ratio > kNoNoise && report.gain_db >= options.min_gain_db) report.action = PriceAction::denoised;
+    if (ratio > kNoNoise && report.gain_db >= options.min_gain_db)
+      report.action = PriceAction::denoised;
+    else if (w.cleaned > 0)
+      report.action = PriceAction::cleaned;
   }
 }
 
@@ -221,7 +233,8 @@ void denoise_prices(const double* const* x, std::size_t n, std::size_t count, do
     reports[k].gain_db = reports[k].causal_gain_db = reports[k].gain_probability = 0;
     works[k].report = &reports[k];
     waiting[k] = prepare(x[k], n, least, scratch.series[k], works[k]);
-    if (waiting[k] && options.method == PriceMethod::automatic) find_spikes(works[k], scratch.series[k]);
+    if (waiting[k] && (options.method == PriceMethod::automatic || options.clean_spikes))
+      find_spikes(works[k], options.clean_spikes, scratch.series[k]);
     if (y[k] != x[k]) std::copy(x[k], x[k] + n, y[k]);
   }
   // Bundles are of one length, which missing ends may change.

@@ -69,6 +69,10 @@ Missing parse_missing(const std::string& word) {
   return parse<Missing>("missing", word, {{"interpolate", Missing::interpolate}, {"raise", Missing::raise}});
 }
 
+Outliers parse_outliers(const std::string& word) {
+  return parse<Outliers>("outliers", word, {{"none", Outliers::none}, {"spike", Outliers::spike}});
+}
+
 Space parse_space(const std::string& word) {
   return parse<Space>("space", word, {{"price", Space::price}, {"log", Space::log}});
 }

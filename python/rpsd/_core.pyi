@@ -81,6 +81,7 @@ class Denoiser:
         min_gain_db: float,
         space: str,  # price, log
         missing: str,  # interpolate, raise
+        outliers: str,  # none, spike
     ) -> None: ...
     def denoise_series(
         self, x: object, least: int, axis: object, threads: object, /

@@ -322,6 +322,7 @@ def _build(options: Options) -> _core.Denoiser:
             min_gain_db=float(options.min_gain_db),
             space=options.space,
             missing=options.missing,
+            outliers=options.outliers,
         )
     except ValueError as error:
         raise ConfigError(str(error)) from None

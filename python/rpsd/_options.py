@@ -147,7 +147,6 @@ _NOT_YET: Mapping[str, tuple[str | type | Meta, ...]] = {
     "threshold_rule": ("scad", "posterior_median", "posterior_mean"),
     "noise": ("local",),
     "lookahead": (Meta(ge=0),),
-    "outliers": ("spike",),
     "policy": ("relax", "passthrough"),
 }  # fmt: skip
 

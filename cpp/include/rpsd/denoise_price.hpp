@@ -27,6 +27,7 @@ struct PriceReport {
 struct PriceOptions {
   PriceMethod method = PriceMethod::automatic;
   double min_gain_db = 0.1;
+  bool clean_spikes = false;  // bad ticks are missing samples, and get a value
 };
 
 // Series that one call takes at most.

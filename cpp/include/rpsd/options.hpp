@@ -17,6 +17,7 @@ enum class ThresholdMode { none, bayes, universal };
 enum class ThresholdRule { soft, hard, garrote, firm };
 enum class Noise { mad, level, given, price };
 enum class Missing { interpolate, raise };
+enum class Outliers { none, spike };
 enum class Space { price, log };
 
 constexpr int kAutoLevel = -1;
@@ -35,6 +36,7 @@ struct Options {
   std::vector<double> fir_taps;   // empty: no FIR
   double min_gain_db = 0.0;
   Missing missing = Missing::interpolate;
+  Outliers outliers = Outliers::none;
   Space space = Space::price;
 };
 
@@ -47,6 +49,7 @@ ThresholdMode parse_threshold_mode(const std::string& word);
 ThresholdRule parse_threshold_rule(const std::string& word);
 Noise parse_noise(const std::string& word);
 Missing parse_missing(const std::string& word);
+Outliers parse_outliers(const std::string& word);
 Space parse_space(const std::string& word);
 
 }  // namespace rpsd
