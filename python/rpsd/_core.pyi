@@ -37,6 +37,20 @@ def median_abs(x: npt.NDArray[_T]) -> _F64:
 def metrics(x: _F64, y: _F64, *, threads: int) -> _F64:
     """(series, 5): correlation, rmse, trend, power, score; NaN where undefined."""
 
+def tick_size(y: _F64, seen: _F64, *, precision: float) -> float:
+    """Return the tick of prices y (time,), 0 where there is none; seen: 0 where missing."""
+
+def smooth_lattice(
+    y: _F64,
+    seen: _F64,
+    *,
+    tick: float,
+    noise_variance: float,
+    step_variance: float,
+    step_scale: _F64,  # factors of the step's variance, or empty for all 1
+) -> tuple[_F64, _F64, dict[str, float]]:
+    """Return mean and variance of the efficient price behind prices on ticks, and the fit."""
+
 def autocorrelation(x: _F64, *, lags: int, threads: int) -> _F64:
     """(series, lags): of each series about its mean, at 1 to lags; NaN where not finite or constant."""
 
