@@ -266,7 +266,8 @@ void Denoiser<T>::run_prices(Batch<const T> x, Batch<T> y, SeriesReport* reports
     reports[begin + k].missing = find_gaps(from, n).missing;
   }
   const PriceOptions options{options_.method == Method::automatic ? PriceMethod::automatic : PriceMethod::kalman,
-                             options_.min_gain_db, options_.outliers == Outliers::spike};
+                             options_.min_gain_db, static_cast<double>(std::numeric_limits<T>::epsilon()),
+                             options_.outliers == Outliers::spike};
   double* const values = scratch.smoothed.get(count * n);
   std::array<double*, kPriceBundle> out{};
   for (std::size_t k = 0; k < count; ++k) out[k] = values + k * n;

@@ -9,6 +9,7 @@
 
 #include "rpsd/cleaning.hpp"
 #include "rpsd/cpu.hpp"
+#include "rpsd/lattice.hpp"
 #include "rpsd/noise_model.hpp"
 #include "rpsd/noise_test.hpp"
 #include "rpsd/price_model.hpp"
@@ -29,7 +30,7 @@ double square(double v) noexcept { return v * v; }
 // One series, in units of its own steps, without its missing ends.
 struct Work {
   std::size_t begin = 0, n = 0, seen = 0;
-  double centre = 0, scale = 0;
+  double centre = 0, scale = 0, precision = 0;
   std::size_t cleaned = 0;  // spikes that count as missing
   double *y, *available, *spike, *mean, *variance, *step_square, *q, *r;
   NoiseTest test;
@@ -47,7 +48,7 @@ struct PriceScratch {
 };
 
 // Missing ends away, gaps filled by lines, in units of a typical step. False where there is nothing to fit.
-bool prepare(const double* x, std::size_t n, std::size_t least, SeriesScratch& scratch, Work& work) {
+bool prepare(const double* x, std::size_t n, std::size_t least, double precision, SeriesScratch& scratch, Work& work) {
   std::size_t end = n;
   while (work.begin < n && std::isnan(x[work.begin])) ++work.begin;
   while (end > work.begin && std::isnan(x[end - 1])) --end;
@@ -72,6 +73,7 @@ bool prepare(const double* x, std::size_t n, std::size_t least, SeriesScratch& s
   if (work.seen < least || !(high > low)) return false;
   interpolate_missing(work.y, work.n);
 
+  work.precision = std::max(std::abs(low), std::abs(high)) * precision;
   work.centre = low / 2 + high / 2;
   double* const moves = work.mean;
   std::size_t zeros = 0;
@@ -88,6 +90,7 @@ bool prepare(const double* x, std::size_t n, std::size_t least, SeriesScratch& s
   work.scale = std::sqrt(sum / static_cast<double>(m));
   if (!(work.scale > 0) || static_cast<double>(zeros) > kMostZeroMoves * static_cast<double>(m)) return false;
   for (std::size_t t = 0; t < work.n; ++t) work.y[t] /= work.scale;
+  work.precision /= work.scale;
   return true;
 }
 
@@ -162,6 +165,30 @@ void write(const Work& w, double* y) noexcept {
   }
 }
 
+// Prices on coarse ticks: their rounding and bounce are no Gaussian noise. True where the lattice explains the prices
+// better than the fitted model does; mean and variance are then its own.
+bool smooth_ticks(Work& w, const PriceFit& fit) {
+  constexpr double kCoarse = 3, kStill = 0.02;  // standard deviations in ticks
+  constexpr double kLead = 20, kLeadOverBest = 10;  // nats
+  const double noise = std::sqrt(fit.gaussian.noise_variance), step = std::sqrt(fit.gaussian.step_variance);
+  const double tick = tick_size(w.y, w.available, w.n, w.precision);
+  if (!(tick > 0) || noise >= kCoarse * tick || step >= kCoarse * tick || step <= kStill * tick) return false;
+  double *const mean = w.step_square, *const variance = w.q;  // free by now
+  const double* const volatility = fit.best.parts.volatility ? fit.best.volatility : nullptr;
+  const LatticeFit lattice = smooth_lattice(w.y, w.available, w.n, tick, fit.gaussian.noise_variance,
+                                            fit.gaussian.step_variance, mean, variance, volatility);
+  const double lead = std::max(kLead, fit.best.evidence - fit.gaussian.evidence + kLeadOverBest);
+  if (!(lattice.log_likelihood_gain > lead)) return false;
+  std::copy(mean, mean + w.n, w.mean);
+  std::copy(variance, variance + w.n, w.variance);
+  std::fill(w.r, w.r + w.n, lattice.noise_variance);
+  w.test.noise_variance = lattice.noise_variance;
+  w.test.step_variance = lattice.step_variance;
+  std::fill(w.test.noise_shape, w.test.noise_shape + w.n, 1.0);
+  std::fill(w.test.step_shape, w.test.step_shape + w.n, 1.0);
+  return true;
+}
+
 // Fits, tests and smooths series of one length; their reports and means are then what is known of them.
 void work_on(const std::vector<Work*>& works, const PriceOptions& options, PriceScratch& scratch) {
   const std::size_t count = works.size();
@@ -175,8 +202,10 @@ void work_on(const std::vector<Work*>& works, const PriceOptions& options, Price
   test_noise(series.data(), models.data(), count, tests.data(), scratch.tests.data());
   for (std::size_t k = 0; k < count; ++k) works[k]->test = tests[k];
   smooth_all(works, models.data());
-  for (Work* w : works) {
+  for (std::size_t k = 0; k < count; ++k) {
+    Work* const w = works[k];
     PriceReport& report = *w->report;
+    if (w->test.believed > 0) smooth_ticks(*w, fits[k]);
     describe(*w);
     report.gain_db = w->test.believed > 0 ? predicted_gain_db(*w) : 0.0;
     if (report.gain_db > 0 && report.gain_db >= options.min_gain_db)
@@ -232,7 +261,7 @@ void denoise_prices(const double* const* x, std::size_t n, std::size_t count, do
     reports[k] = PriceReport{};
     reports[k].gain_db = reports[k].causal_gain_db = reports[k].gain_probability = 0;
     works[k].report = &reports[k];
-    waiting[k] = prepare(x[k], n, least, scratch.series[k], works[k]);
+    waiting[k] = prepare(x[k], n, least, options.precision, scratch.series[k], works[k]);
     if (waiting[k] && (options.method == PriceMethod::automatic || options.clean_spikes))
       find_spikes(works[k], options.clean_spikes, scratch.series[k]);
     if (y[k] != x[k]) std::copy(x[k], x[k] + n, y[k]);

@@ -27,6 +27,7 @@ struct PriceReport {
 struct PriceOptions {
   PriceMethod method = PriceMethod::automatic;
   double min_gain_db = 0.1;
+  double precision = std::numeric_limits<double>::epsilon();  // relative, of the prices as they came
   bool clean_spikes = false;  // bad ticks are missing samples, and get a value
 };
 
