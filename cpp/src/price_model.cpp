@@ -17,14 +17,17 @@ constexpr double kMixturePenalty = 4;  // nats a mixture has to gain
 // Penalty of the volatility: its effective number of parameters, n / (2 sqrt(pi) bandwidth) for a Gaussian kernel, at
 // 1.2 nats each; with more noise the same kernel sees less of the steps.
 constexpr double kVolatilityPenalty = 1.2;
-constexpr double kBandwidth = 20;  // of smooth_volatility
+// Parts are tried where the innovations of the best model so far ask for them. On 140 series of the yardstick every mixture
+// that was chosen had a kurtosis of more than 11 standard errors, every volatility at least 0.
+constexpr double kLeastVolatilityZ = 0;
+constexpr double kLeastKurtosisZ = 2.5;
 constexpr double kLeastVariance = 1e-12;  // of the steps' variance: variances below count as this
 // Memory: arrays of a model (volatility, q, r), of a smoothing in progress (mean, variance, step_square, scaled_square,
 // ratio).
 constexpr std::size_t kModelArrays = 3;
 constexpr std::size_t kWorkArrays = 5;
-constexpr std::size_t kSingles = 3;
-constexpr std::size_t kSlots = 1 + kSingles + 2;  // Gaussian, the single parts, two for their sums
+constexpr std::size_t kAtOnce = 2;  // models of one series in progress
+constexpr std::size_t kSlots = 1 + 3 + 2;   // Gaussian, the single parts, two for their sums
 
 template <std::size_t N>
 std::array<double, N> start_weights() noexcept {
@@ -59,7 +62,7 @@ struct Job {
 class Arena {
  public:
   Arena(PriceModelScratch& scratch, std::size_t n)
-      : n_(n), base_(scratch.arrays.get((kSlots * kModelArrays + kSingles * kWorkArrays) * n)) {}
+      : n_(n), base_(scratch.arrays.get((kSlots * kModelArrays + kAtOnce * kWorkArrays) * n)) {}
 
   void place(PriceModel& model, std::size_t slot) const noexcept {
     double* const at = base_ + slot * kModelArrays * n_;
@@ -132,6 +135,10 @@ void update_steps(const Job& job) {
   for (std::size_t t = 0; t < n; ++t) m.q[t] = m.step_variance * m.volatility[t] * job.ratio[t];
 }
 
+LocalLevel problem(const PriceSeries& series, const PriceModel& model) noexcept {
+  return {series.y, series.seen, model.q, model.r, series.n};
+}
+
 // Collapsed EM: the scale of each step and of each sample's noise has a posterior given what the other samples say of
 // it (its cavity), and q and r become the variances that give the same mean as that posterior (expectation propagation,
 // Minka 2001, for the sites; EM for weights and variances).
@@ -141,7 +148,7 @@ void iterate(std::vector<Job>& jobs, int iterations) {
   for (int i = 0; i < iterations; ++i) {
     for (std::size_t k = 0; k < jobs.size(); ++k) {
       const Job& job = jobs[k];
-      problems[k] = {job.series->y, job.series->seen, job.model->q, job.model->r, job.series->n};
+      problems[k] = problem(*job.series, *job.model);
       outputs[k] = {job.mean, job.variance, job.step_square};
     }
     smooth(problems.data(), outputs.data(), jobs.size(), nullptr);
@@ -170,7 +177,7 @@ void start(const PriceSeries& series, const PriceModel& gaussian, ModelParts par
 double penalty(const PriceModel& model, const PriceModel& gaussian, std::size_t n) noexcept {
   double nats = kMixturePenalty * (static_cast<double>(model.parts.steps) + static_cast<double>(model.parts.noise));
   if (model.parts.volatility) {
-    const double width = 2 * std::sqrt(3.141592653589793) * kBandwidth;
+    const double width = 2 * std::sqrt(3.141592653589793) * kVolatilityBandwidth;
     const double ratio = gaussian.noise_variance / gaussian.step_variance;
     nats += kVolatilityPenalty * static_cast<double>(n) / width * std::pow(1 + 4 * ratio, -0.25) + 2;
   }
@@ -283,9 +290,17 @@ void fit_price_models(const PriceSeries* series, std::size_t count, PriceFit* fi
 
   constexpr ModelParts kVolatility{true, false, false}, kSteps{false, true, false}, kNoise{false, false, true};
   for (std::size_t k = 0; k < count; ++k) {
-    enter(k, 1, 0, kVolatility);
-    enter(k, 2, 1, kSteps);
-    enter(k, 3, 2, kNoise);
+    Innovations& innovations = scratch[k].innovations;
+    innovations.of(problem(series[k], contests[k].models[0]));
+    if (innovations.volatility_z() > kLeastVolatilityZ) enter(k, 1, 0, kVolatility);
+  }
+  compete();
+  for (std::size_t k = 0; k < count; ++k) {
+    Innovations& innovations = scratch[k].innovations;
+    innovations.of(problem(series[k], contests[k].models[contests[k].best]));
+    if (innovations.kurtosis_z() <= kLeastKurtosisZ) continue;
+    enter(k, 2, 0, kSteps);
+    enter(k, 3, 1, kNoise);
   }
   compete();
   // A sum of parts only where each part is of use.

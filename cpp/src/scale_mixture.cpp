@@ -70,10 +70,10 @@ kernels::MixtureLanes mixture_lanes(const ScaleMixture* problems, std::size_t co
 
 // The half of a symmetric Gaussian's taps from its end to its centre, of sum one.
 void gaussian_taps(std::size_t reach, double* taps) {
-  constexpr double kBandwidth = 20;
+
   const std::size_t count = 2 * reach + 1;
   for (std::size_t k = 0; k < count; ++k) {
-    const double distance = (static_cast<double>(k) - static_cast<double>(reach)) / kBandwidth;
+    const double distance = (static_cast<double>(k) - static_cast<double>(reach)) / kVolatilityBandwidth;
     taps[k] = -0.5 * distance * distance;
   }
   active_kernels().state_space.exponentials(taps, count, taps);

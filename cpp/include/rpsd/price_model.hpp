@@ -6,6 +6,7 @@
 #include <array>
 #include <cstddef>
 
+#include "rpsd/innovations.hpp"
 #include "rpsd/state_space.hpp"
 #include "rpsd/view.hpp"
 
@@ -44,6 +45,7 @@ struct PriceSeries {
 // Memory of the models of one series.
 struct PriceModelScratch {
   Buffer<double> arrays;
+  Innovations innovations;
 };
 
 // The Gaussian model by maximum likelihood and the model with the largest evidence, which may be the same one.

@@ -51,7 +51,9 @@ struct StepUpdate {
 
 StepUpdate update_step_sites(const StepSites& sites);
 
-// Moving average of u[0..n) under a Gaussian of standard deviation 20, cut off after 60 samples or n - 2, with the
+constexpr double kVolatilityBandwidth = 20;
+
+// Moving average of u[0..n) under a Gaussian of standard deviation kVolatilityBandwidth, cut off after 60 samples or n - 2, with the
 // samples reflected about both ends; out lies apart from u.
 void smooth_volatility(const double* u, std::size_t n, double* out);
 
