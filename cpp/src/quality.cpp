@@ -92,8 +92,8 @@ double score_of(const Metrics& m) {
 }
 
 // Of x and 2^apart y; apart is 0, or so large or small that one is nothing beside the other.
-Metrics measure_finite(const double* x, const double* y, std::size_t n, const Level& of_x, const Level& of_y, int apart,
-                       Workspace& work) {
+Metrics measure_finite(const double* x, const double* y, std::size_t n, const Level& of_x, const Level& of_y,
+                       int apart, Workspace& work) {
   const auto& kernel = active_kernels().quality;
   LowBand large;
   LowBand& band = n <= kKeptLength ? work.band : large;
