@@ -271,7 +271,9 @@ def test_denoise_takes_config_and_guardrails_and_says_so(tmp_path):
     strict = {"rmse_threshold": 1e-9, "policy": "raise"}
     with pytest.raises(rpsd.GuardrailError, match="rmse"):
         rpsd.denoise(x, guardrails=strict)
-    (tmp_path / "strict.yaml").write_text("denoiser: {level: 2}\nguardrails: {rmse_threshold: 1e-9, policy: warn}\n")
+    (tmp_path / "strict.yaml").write_text(
+        "denoiser: {level: 2}\nguardrails: {rmse_threshold: 1e-9, policy: warn}\n"
+    )
     with pytest.warns(rpsd.RpsdWarning, match="rmse"):
         y = rpsd.denoise(x, config=tmp_path / "strict.yaml")
     np.testing.assert_array_equal(y, rpsd.denoise(x, level=2))
