@@ -266,6 +266,23 @@ def test_bad_calls_name_the_argument(given, error, words):
         rpsd.denoise(prices(), **given)
 
 
+def test_denoise_takes_config_and_guardrails_and_says_so(tmp_path):
+    x = prices()
+    strict = {"rmse_threshold": 1e-9, "policy": "raise"}
+    with pytest.raises(rpsd.GuardrailError, match="rmse"):
+        rpsd.denoise(x, guardrails=strict)
+    (tmp_path / "strict.yaml").write_text(
+        "denoiser: {level: 2}\nguardrails: {rmse_threshold: 1e-9, policy: warn}\n"
+    )
+    with pytest.warns(rpsd.RpsdWarning, match="rmse"):
+        y = rpsd.denoise(x, config=tmp_path / "strict.yaml")
+    np.testing.assert_array_equal(y, rpsd.denoise(x, level=2))
+    with pytest.warns(rpsd.RpsdWarning, match="rmse"):
+        assert not np.array_equal(rpsd.denoise(x, config=tmp_path / "strict.yaml", level=3), y)
+    for word in ("``config``", "``guardrails``", "GuardrailError"):
+        assert word in rpsd.denoise.__doc__
+
+
 def test_missing_raise_and_prices_without_a_logarithm():
     x = prices()
     x[5] = np.nan

@@ -84,6 +84,37 @@ def test_a_price_column_full_of_bad_cells_is_never_passed_over(cell):
     assert numbers[0] == 100
 
 
+SYMBOLS = ["AAPL", "MSFT", "NVDA"]
+SERIES = [(f"2025-01-{day:02d}", symbol) for day in range(1, 9) for symbol in SYMBOLS]
+
+
+@pytest.mark.parametrize("rows", [SERIES, sorted(SERIES, key=lambda row: row[1]), SERIES[1:-1]])
+def test_several_series_in_one_file_are_refused_by_the_column_that_tells_them_apart(rows, tmp_path, capsys):
+    text = "time,side,ticker,price\n" + "".join(f"{t},x,{symbol},{i}\n" for i, (t, symbol) in enumerate(rows))
+    (tmp_path / "in.csv").write_text(text)
+    table = {"time": [r[0] for r in rows], "ticker": [r[1] for r in rows], "price": range(len(rows))}
+    labels = pa.array(table["ticker"])
+    for name, column in (("text", labels), ("dictionary", labels.dictionary_encode())):
+        pq.write_table(pa.table({**table, "ticker": column}), tmp_path / f"{name}.parquet")
+    for name in ("in.csv", "text.parquet", "dictionary.parquet"):
+        assert main(["denoise", name, "-o", f"out{name[name.index('.') :]}"]) == 1
+        error = capsys.readouterr().err
+        assert error.startswith(f'rpsd: error: {name}: column "ticker" tells 3 series apart ("')
+        assert error.count("\n") == 1
+    assert main(["denoise", "in.csv", "--no-time"]) == 0
+
+
+def test_labels_that_do_not_tell_the_repeats_apart_only_warn():
+    """Trades of one market: two on one side at one time; and a label that is another in each row."""
+    rows = [(f"2025-01-01 10:00:{second:02d}", side) for second in range(20) for side in ("buy", "sell")]
+    rows.insert(1, rows[0])
+    text = "time,side,trade,price\n" + "".join(f"{t},{side},n{i},{i}\n" for i, (t, side) in enumerate(rows))
+    table = CsvTable(text.encode(), "in.csv")
+    assert "21 duplicate timestamp(s) kept in file order" in read_times(table, 0)[1][0]
+    few = CsvTable(b"time,side,price\n1,buy,1\n2,buy,2\n3,buy,3\n4,buy,4\n5,buy,5\n5,sell,6\n", "in.csv")
+    assert "1 duplicate timestamp(s)" in read_times(few, 0)[1][0]
+
+
 @pytest.mark.parametrize(
     ("options", "cells", "message"),
     [

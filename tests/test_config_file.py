@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from rpsd import _config
 from rpsd._config import Config, load_config
+from rpsd._denoiser import Denoiser
 from rpsd._errors import ConfigError
 
 LEVELS = '"auto" or an integer from 0 to 64'
@@ -152,3 +153,29 @@ def test_whatever_the_file_holds_the_only_error_is_ours(data):
         except ConfigError as error:
             came = error
     assert isinstance(came, Config) or str(path) in str(came)
+
+
+def test_the_errors_in_the_documentation_are_those_raised(tmp_path, monkeypatch):
+    """Each file of the list has its mistake in the line that the list names."""
+    page = (Path(__file__).parent.parent / "docs" / "config.md").read_text(encoding="utf-8")
+    listed = re.search(r"is a `ConfigError` .*?```\n(.*?)```", page, re.DOTALL).group(1).splitlines()
+    monkeypatch.chdir(tmp_path)
+    raised = []
+    for text in (
+        "denoiser:\n  wavelet: db4\n\n  level: -3\n",
+        "denoiser:\n  levle: 3\n",
+        "level: 3\n",
+        "denoiser:\n\n\n  level: 3\n  wavelet: db4\n\n  level: 4\n",
+        "denoiser:\n  level: 3\n\twavelet: db4\n",
+    ):
+        Path("config.yaml").write_text(text)
+        with pytest.raises(ConfigError) as caught:
+            load_config("config.yaml")
+        raised.append(str(caught.value))
+    monkeypatch.setenv("RPSD_LEVEL", "x")
+    with pytest.raises(ConfigError) as caught:
+        load_config()
+    raised.append(str(caught.value))
+    with pytest.raises(ConfigError) as caught:
+        Denoiser(threshold_mode="sure")
+    assert listed == [*raised, str(caught.value)]

@@ -50,6 +50,18 @@ def test_values_that_are_lost_fail_the_report():
     assert rpsd.evaluate(lost, lost).passed
 
 
+@pytest.mark.parametrize("n", [0, 3])
+def test_where_nothing_can_be_compared_nothing_is_breached(n):
+    """As with np.all([]); a policy acts on breaches only."""
+    nothing = np.full(n, np.nan)
+    result = rpsd.Denoiser(guardrails={"policy": "raise"}).run(nothing)
+    assert result.report.passed is True
+    assert rpsd.evaluate(nothing, nothing).passed is True
+    assert np.isnan([result.report.score, *(check.value for check in result.report.checks[:4])]).all()
+    assert rpsd.evaluate(np.full((2, n), np.nan), np.full((2, n), np.nan)).passed.tolist() == [True, True]
+    assert rpsd.evaluate(np.empty((0, n)), np.empty((0, n))).passed.shape == (0,)
+
+
 def test_single_precision_does_not_overflow():
     x = prices()
     large = rpsd.denoise((x * 1e36).astype(np.float32))

@@ -45,6 +45,14 @@ def test_every_exported_name_is_documented():
             assert getattr(rpsd, name).__doc__, name
 
 
+def test_the_page_of_the_interface_lists_every_name_with_its_first_line():
+    text = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+    listed = dict(re.findall(r"^\| `(\w+)` \| (.*) \|$", text, re.M))
+    assert sorted(listed) == sorted(rpsd.__all__)
+    for name in set(listed) - {"__version__"}:
+        assert listed[name] == getattr(rpsd, name).__doc__.splitlines()[0].replace("``", "`")
+
+
 def test_one_version():
     assert rpsd.__version__ == metadata.version("rpsd") == rpsd.build_info()["version"]
 

@@ -242,6 +242,46 @@ def test_the_unit_of_the_price_does_not_matter(scale):
     assert values(rpsd.evaluate(scale * x, scale * y)) == pytest.approx(values(rpsd.evaluate(x, y)), rel=1e-9)
 
 
+@pytest.mark.parametrize(
+    ("of_x", "of_y"),
+    [
+        (1, 1e80), (1, 1e250), (1e250, 1), (1e-300, 1), (1, 1e-300), (1e-90, 1e101), (1e101, 1e-90),
+        (1e300, 1e210), (1e306, 1e305), (1e-300, 1e300),
+    ],
+)  # fmt: skip
+def test_neither_does_that_one_series_has_another_unit(of_x, of_y):
+    x = np.random.default_rng(6).standard_normal(200).cumsum() + 5
+    y = moving_average(x, 5)
+    plain, scaled = rpsd.evaluate(x, y), rpsd.evaluate(of_x * x, of_y * y)
+    assert scaled.correlation == pytest.approx(plain.correlation, rel=1e-9)
+    assert scaled.trend == plain.trend
+    # In logarithms, as only these have the range: ratios of 1e600 are rmse = inf and power = -inf.
+    decades = math.log10(of_y) - math.log10(of_x)
+    if decades == pytest.approx(-1):
+        assert scaled.rmse == pytest.approx(quality.rmse(x, 0.1 * y), rel=1e-9)
+        assert scaled.power == pytest.approx(quality.power(x, 0.1 * y), rel=1e-9)
+    elif decades > 0:
+        difference = decades + math.log10(np.sqrt(np.mean(y**2)) / np.std(x))
+        expected = math.inf if difference > 308 else difference
+        assert math.log10(scaled.rmse) == pytest.approx(expected, abs=1e-9)
+        power = math.log10(plain.power) + 2 * decades
+        assert math.log10(-scaled.power) == pytest.approx(math.inf if power > 308 else power, abs=1e-9)
+        assert scaled.score <= 60
+    else:
+        assert scaled.rmse == pytest.approx(np.sqrt(np.mean(x**2)) / np.std(x), rel=1e-9)
+        assert scaled.power == pytest.approx(0, abs=1e-15)
+
+
+def test_a_multiple_by_a_power_of_two_is_no_copy():
+    """Brought to one size each, the two are equal."""
+    x = walk(200)
+    report = rpsd.evaluate(x, np.ldexp(x, 800))
+    assert report.rmse == pytest.approx(2.0**800 * np.sqrt(np.mean(x**2)) / np.std(x), rel=1e-9)
+    assert report.power == -math.inf
+    against_zero = rpsd.evaluate(1e250 * x, 0 * x)
+    assert values(against_zero)[:4] == pytest.approx([0, np.sqrt(np.mean(x**2)) / np.std(x), 0, 0])
+
+
 @given(st.integers(1, 300), st.floats(0, 3), st.integers(0, 2**32 - 1))
 def test_any_pair_agrees_with_the_twin(n, noise, seed):
     rng = np.random.default_rng(seed)

@@ -99,6 +99,16 @@ void metrics(std::size_t rows, std::size_t n) {
   run_twice([&] { rpsd::measure({x.data(), rows, n, n}, {y.data(), rows, n, n}, out.data(), 1); });
 }
 
+// Half of the values zero and the other half a continuum: the median lies at the end of the ties.
+void median_of_ties(std::size_t, std::size_t n) {
+  auto x = prices<double>(n, 6);
+  for (std::size_t i = 0; i < n; i += 2) x[i] = 0;
+  std::vector<double> scratch(n);
+  double median = 0;
+  run_twice([&] { median = rpsd::active_kernels().f64.median_abs(x.data(), n, scratch.data()); });
+  if (median <= 0) std::abort();
+}
+
 struct Task {
   std::size_t rows, samples;
   void (*run)(std::size_t rows, std::size_t samples);
@@ -114,6 +124,7 @@ const std::map<std::string, Task>& tasks() {
       {"wavedec + waverec, 10,000", {1, 10'000, transform}},
       {"fir causal, 101 taps, 10,000", {1, 10'000, fir<rpsd::FirMode::causal>}},
       {"fir zero-phase, 101 taps, 10,000", {1, 10'000, fir<rpsd::FirMode::zero_phase>}},
+      {"median, half zeros, 100,000", {1, 100'000, median_of_ties}},
       {"metrics, 10,000", {1, 10'000, metrics}},
   };
   return all;

@@ -5,8 +5,8 @@
 // zeros and denormals, and blind to the FTZ and DAZ modes of the caller. A round draws a small sample, brackets the
 // wanted ranks between two of its order statistics (Floyd & Rivest 1975) and, in one pass without branches, counts
 // what lies below the bracket and keeps what lies inside; the input is only read, and only once where the first
-// bracket holds. Rounds are paid from a budget linear in n; what it does not settle ends in a bisection of bounded
-// cost.
+// bracket holds. Ends that many values share are counted by themselves and left out. Rounds are paid from a budget
+// linear in n; what it does not settle ends in a bisection of bounded cost.
 #pragma once
 
 #include <math.h>
@@ -150,6 +150,50 @@ Pair<U> bisect(const U* v, size_t n, size_t k, size_t next, U low, U high) noexc
   return {low, at_most > next ? low : above};
 }
 
+// Of the values next to c: the largest below it, the smallest above, where there are any.
+template <class U>
+inline Pair<U> neighbours(const U* v, size_t n, U c) noexcept {
+  // Distances less one; those on the other side wrap around to beyond all magnitudes.
+  U to_under = static_cast<U>(~static_cast<U>(0)), to_over = to_under;
+  for (size_t i = 0; i < n; ++i) {
+    const U over = static_cast<U>(magnitude(v + i) - c - 1), under = static_cast<U>(c - magnitude(v + i) - 1);
+    to_over = over < to_over ? over : to_over;
+    to_under = under < to_under ? under : to_under;
+  }
+  return {static_cast<U>(c - to_under - 1), static_cast<U>(c + to_over + 1)};
+}
+
+// Counts what is tied at c: true where that settles ranks k and next. Else both lie on one side of c, and the bracket
+// is cut to it.
+template <class U>
+inline bool settle(const U* v, size_t n, size_t k, size_t next, U c, U& low, U& high, Pair<U>& found) noexcept {
+  constexpr size_t kBlock = size_t{1} << 20;  // whose counts a lane of U holds
+  size_t under = 0, through = 0;
+  for (size_t begin = 0; begin < n; begin += kBlock) {
+    const size_t end = n - begin < kBlock ? n : begin + kBlock;
+    U below = 0, equal = 0;
+    for (size_t i = begin; i < end; ++i) {
+      const U up = static_cast<U>(magnitude(v + i) - c);
+      below += up >> (8 * sizeof(U) - 1);
+      equal += up == 0;
+    }
+    under += below;
+    through += below + equal;
+  }
+  if (k >= through) {
+    low = low > c ? low : c + 1;
+    return false;
+  }
+  if (next < under) {
+    high = high < c ? high : c - 1;
+    return false;
+  }
+  found = {c, c};
+  if (k < under) found.first = neighbours(v, n, c).first;
+  if (next >= through) found.second = neighbours(v, n, c).second;
+  return true;
+}
+
 // sample[t]: a value from the t-th m-th of v, at a place within it that no period of the data keeps meeting.
 template <class U>
 inline void draw(const U* v, size_t n, size_t m, uint32_t seed, U* sample) noexcept {
@@ -163,9 +207,28 @@ inline void draw(const U* v, size_t n, size_t m, uint32_t seed, U* sample) noexc
 template <class U>
 Pair<U> select(const U* x, size_t n, size_t k, size_t next, U* scratch) noexcept;
 
+// Where to look, and which ends are values that many of the sample have.
+template <class U>
+struct Bracket {
+  U first, second;
+  bool first_tied, second_tied;
+};
+
+// An end that takes as much of the sample as lies between the ends by chance is best left out of the bracket.
+template <class U>
+inline void note_ties(const U* sample, size_t m, size_t margin, Bracket<U>& ends) noexcept {
+  U first = 0, second = 0;
+  for (size_t t = 0; t < m; ++t) {
+    first += sample[t] == ends.first;
+    second += sample[t] == ends.second;
+  }
+  ends.first_tied = ends.first < ends.second && first >= margin;
+  ends.second_tied = ends.first < ends.second && second >= margin;
+}
+
 // Where to look for ranks k and next among n values, by a sample, wider with each attempt.
 template <class U>
-inline Pair<U> bracket_by_sample(const U* v, size_t n, size_t k, size_t next, uint32_t attempt) noexcept {
+inline Bracket<U> bracket_by_sample(const U* v, size_t n, size_t k, size_t next, uint32_t attempt) noexcept {
   const bool large = n >= kLarge;
   const size_t m = large ? kLargeSample : kSample;
   // The rank of a quantile in a sample of m deviates by sqrt(m) / 2 or less: 2.1 and 3 of these.
@@ -174,12 +237,13 @@ inline Pair<U> bracket_by_sample(const U* v, size_t n, size_t k, size_t next, ui
   const size_t from = static_cast<size_t>(static_cast<double>(k) * share);
   const size_t to = static_cast<size_t>(static_cast<double>(next) * share) + margin;
   const size_t i = from > margin ? from - margin : 0, j = to < m ? to : m - 1;
-  Pair<U> ends;
+  Bracket<U> ends = {};
   if (large) {
     U sample[kLargeSample], kept[kLargeSample];
     draw(v, n, m, attempt, sample);
     ends.first = select(sample, m, i, i, kept).first;
     ends.second = select(sample, m, j, j, kept).first;
+    note_ties(sample, m, margin, ends);
   } else {
     U sample[kSample];
     uint32_t key[kSample];
@@ -192,22 +256,24 @@ inline Pair<U> bracket_by_sample(const U* v, size_t n, size_t k, size_t next, ui
       ranked.rank(key, sample);
       // A value that takes so much of the sample is likely to hold both ranks, alone.
       const U centre = ranked[from + kTied < m ? from + kTied : m - 1];
-      if (centre == ranked[from > kTied ? from - kTied : 0]) return {centre, centre};
+      if (centre == ranked[from > kTied ? from - kTied : 0]) return {centre, centre, false, false};
     } else {
       ranked.rank(sample, sample);
     }
-    ends = {ranked[i], ranked[j]};
-    if (ends.first > ends.second) ends = {ends.second, ends.first};
+    ends.first = ranked[i];
+    ends.second = ranked[j];
+    if (ends.first > ends.second) ends = {ends.second, ends.first, false, false};
+    note_ties(sample, m, margin, ends);
   }
-  if (from <= margin) ends.first = 0;
-  if (to >= m) ends.second = kMagnitude<U>;
+  if (from <= margin) ends.first = 0, ends.first_tied = false;
+  if (to >= m) ends.second = kMagnitude<U>, ends.second_tied = false;
   return ends;
 }
 
 // The same by interpolation among the n of all values that lie in low..high. Were these uniform, a rank would deviate
 // by sqrt(n) / 2 or less, of which two are allowed for; the rest is for a density that varies over the range.
 template <class U>
-inline Pair<U> bracket_by_place(size_t n, size_t all, size_t k, size_t next, U low, U high) noexcept {
+inline Bracket<U> bracket_by_place(size_t n, size_t all, size_t k, size_t next, U low, U high) noexcept {
   const double count = static_cast<double>(n);
   const double margin = 1 + sqrt(count) + count * count / (6 * static_cast<double>(all));
   const U range = high - low;
@@ -215,7 +281,8 @@ inline Pair<U> bracket_by_place(size_t n, size_t all, size_t k, size_t next, U l
   const double from = (static_cast<double>(k) - margin) * rank_width;
   const double to = (static_cast<double>(next) + margin) * rank_width;
   const double end = static_cast<double>(range);
-  return {from > 0 ? low + static_cast<U>(from) : low, to < end ? low + static_cast<U>(to) : high};
+  return {from > 0 ? low + static_cast<U>(from) : low, to < end ? low + static_cast<U>(to) : high, false,
+          false};
 }
 
 // The values of ranks k and next (k or k + 1) of the magnitudes of x[0..n).
@@ -230,8 +297,16 @@ Pair<U> select(const U* x, size_t n, size_t k, size_t next, U* scratch) noexcept
   uint32_t attempt = 0;
   bool by_place = false, stuck = false;
   while (count > kFewer) {
-    const Pair<U> ends = by_place ? bracket_by_place(count, n, rank, rank + further, low, high)
-                                  : bracket_by_sample(v, count, rank, rank + further, attempt);
+    Bracket<U> ends = by_place ? bracket_by_place(count, n, rank, rank + further, low, high)
+                               : bracket_by_sample(v, count, rank, rank + further, attempt);
+    Pair<U> found;
+    const U tied[] = {ends.first, ends.second};
+    const bool is_tied[] = {ends.first_tied, ends.second_tied};
+    for (size_t end = 0; end < 2; ++end) {
+      if (!is_tied[end]) continue;
+      spent += count;
+      if (settle(v, count, rank, rank + further, tied[end], ends.first, ends.second, found)) return found;
+    }
     U* out = scratch;
     if (v != x) {
       // Behind what is being read where there is room, for a miss to lose nothing.
@@ -241,7 +316,7 @@ Pair<U> select(const U* x, size_t n, size_t k, size_t next, U* scratch) noexcept
     const Kept kept = compact(v, count, ends.first, ends.second, out);
     spent += count;
     if (rank >= kept.below && rank + further < kept.below + kept.inside) {
-      if (ends.first == ends.second) return ends;
+      if (ends.first == ends.second) return {ends.first, ends.first};
       stuck = kept.inside == count;
       v = out;
       rank -= kept.below;

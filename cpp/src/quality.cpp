@@ -53,6 +53,30 @@ Level level(const double* x, std::size_t n) {
 // All samples are finite, and so are their squares and sums.
 bool ordinary(const Level& of) noexcept { return of.squares > 1e-200 && of.squares < 1e200; }
 
+// Exponent of the largest magnitude; least of all where there is none but zero.
+int peak_exponent(const std::vector<double>& v) noexcept {
+  double peak = 0;
+  for (const double value : v) peak = std::max(peak, std::abs(value));
+  return peak > 0 ? std::ilogb(peak) : std::numeric_limits<int>::min();
+}
+
+// Brings x and y to where squares and sums of both are in range: by one power of two, or by one each where they are
+// so far apart that the squares of the smaller would underflow. The original y is 2^result times larger beside x.
+int scale(std::vector<double>& x, std::vector<double>& y) noexcept {
+  constexpr int kFarApart = 300;  // the smaller is then nothing beside the larger in a double
+  const auto& kernel = active_table<double>();
+  const auto out_of_range = [&](const std::vector<double>& v) {
+    return unit_exponent(v.data(), v.size(), kernel.sum_squares(v.data(), v.size())) != 0;
+  };
+  if (!out_of_range(x) && !out_of_range(y)) return 0;
+  int of_x = peak_exponent(x), of_y = peak_exponent(y);
+  const bool zero = std::min(of_x, of_y) == std::numeric_limits<int>::min();
+  if (zero || std::abs(of_y - of_x) <= kFarApart) of_x = of_y = std::max(of_x, of_y);
+  for (double& v : x) v = std::ldexp(v, -of_x);
+  for (double& v : y) v = std::ldexp(v, -of_y);
+  return of_y - of_x;
+}
+
 // One eight-lane sum.
 double folded(const double* s) noexcept {
   return ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]));
@@ -67,7 +91,9 @@ double score_of(const Metrics& m) {
   return std::clamp(score, 0.0, 100.0);
 }
 
-Metrics measure_finite(const double* x, const double* y, std::size_t n, double mean_x, double mean_y, Workspace& work) {
+// Of x and 2^apart y; apart is 0, or so large or small that one is nothing beside the other.
+Metrics measure_finite(const double* x, const double* y, std::size_t n, const Level& of_x, const Level& of_y,
+                       int apart, Workspace& work) {
   const auto& kernel = active_kernels().quality;
   LowBand large;
   LowBand& band = n <= kKeptLength ? work.band : large;
@@ -82,7 +108,7 @@ Metrics measure_finite(const double* x, const double* y, std::size_t n, double m
   std::size_t agreeing = 0;
   for (std::size_t i = 0; i < n; i += Decimator::kChunk) {
     const std::size_t m = std::min(Decimator::kChunk, n - i);
-    kernel.centre(x + i, y + i, m, mean_x, mean_y, work.of_x.room(), work.of_y.room(), lanes);
+    kernel.centre(x + i, y + i, m, of_x.mean, of_y.mean, work.of_x.room(), work.of_y.room(), lanes);
     work.of_x.take(m);
     work.of_y.take(m);
     if (i < windows) agreeing += kernel.agreeing_slopes(x + i, y + i, std::min(Decimator::kChunk, windows - i));
@@ -93,16 +119,18 @@ Metrics measure_finite(const double* x, const double* y, std::size_t n, double m
   // The rounding of the means taken out.
   const double u = folded(lanes), v = folded(lanes + 8), count = static_cast<double>(n);
   const double xx = folded(lanes + 16) - u * u / count, yy = folded(lanes + 24) - v * v / count;
-  const double xy = folded(lanes + 32) - u * v / count, difference = folded(lanes + 40);
+  const double xy = folded(lanes + 32) - u * v / count;
+  const double difference = apart == 0 ? folded(lanes + 40) : (apart > 0 ? of_y.squares : of_x.squares);
   Metrics m{};
-  if (difference == 0 && std::equal(x, x + n, y)) return {1, 0, windows == 0 ? kNaN : 1.0, 1, 100};
+  if (apart == 0 && difference == 0 && std::equal(x, x + n, y)) return {1, 0, windows == 0 ? kNaN : 1.0, 1, 100};
   m.correlation = xx > 0 && yy > 0 ? std::clamp(xy / (std::sqrt(xx) * std::sqrt(yy)), -1.0, 1.0) : 0.0;
-  m.rmse = std::sqrt(difference) / std::sqrt(xx);
+  m.rmse = std::ldexp(std::sqrt(difference) / std::sqrt(xx), std::max(apart, 0));
   m.trend = windows == 0 ? kNaN : static_cast<double>(agreeing) / static_cast<double>(windows);
   // A constant series has no power, not the other's rounding.
   BandPower power = band.power(low_x, low_y);
   if (xx == 0) power.x = 0;
   if (yy == 0) power.y = 0;
+  power.y = std::ldexp(power.y, 2 * apart);
   m.power = power.x == 0 ? (power.y == 0 ? 1.0 : 0.0) : 1 - std::abs(power.y - power.x) / power.x;
   m.score = score_of(m);
   return m;
@@ -146,25 +174,18 @@ Metrics measure(const double* x, const double* y, std::size_t n) {
   auto& work = of_this_thread<Workspace>();
   if (n == 0) return {kNaN, kNaN, kNaN, kNaN, kNaN};
   Level of_x = level(x, n), of_y = level(y, n);
+  int apart = 0;
   if (!ordinary(of_x) || !ordinary(of_y)) {
     auto &p = work.x, &q = work.y;
     if (!filled(x, n, p) || !filled(y, n, q)) return {kNaN, kNaN, kNaN, kNaN, kNaN};
     if (p == q) return {1, 0, n < kTrendWindow ? kNaN : 1.0, 1, 100};
-    const auto& kernel = active_table<double>();
-    const int exponent_x = unit_exponent(p.data(), n, kernel.sum_squares(p.data(), n));
-    const int exponent_y = unit_exponent(q.data(), n, kernel.sum_squares(q.data(), n));
-    if (exponent_x != 0 || exponent_y != 0) {
-      const int exponent = exponent_x != 0 && exponent_y != 0 ? std::max(exponent_x, exponent_y)
-                                                              : (exponent_x != 0 ? exponent_x : exponent_y);
-      for (double& v : p) v = std::ldexp(v, -exponent);
-      for (double& v : q) v = std::ldexp(v, -exponent);
-    }
+    apart = scale(p, q);
     x = p.data();
     y = q.data();
     of_x = level(x, n);
     of_y = level(y, n);
   }
-  return measure_finite(x, y, n, of_x.mean, of_y.mean, work);
+  return measure_finite(x, y, n, of_x, of_y, apart, work);
 }
 
 void measure(Batch<const double> x, Batch<const double> y, Metrics* metrics, int threads) {

@@ -106,6 +106,31 @@ void check_mixtures(const rpsd::kernels::Table<T>& table) {
   }
 }
 
+// Many ties, on one side or on both, whose end lies on the wanted ranks or near them, among noise.
+template <class T>
+void check_half_tied(const rpsd::kernels::Table<T>& table) {
+  std::mt19937_64 generator(kSeed);
+  std::normal_distribution<double> normal;
+  for (const std::size_t n : {200, 1001, 40000, 40001})
+    for (const int off : {-2000, -200, -20, -2, -1, 0, 1, 2, 20, 200, 2000})
+      for (const int upper : {0, 50, 75, 98, 100}) {
+        const std::size_t ties = static_cast<std::size_t>(static_cast<double>(n) * (0.5 + off * 2e-5)) + off % 20;
+        std::vector<T> x(n);
+        // Ties at 1 first, then those at 2, which take `upper` per cent of the others; the rest lies about them.
+        const std::size_t others = ties + (n - ties) * static_cast<std::size_t>(upper) / 100;
+        for (std::size_t i = 0; i < n; ++i) {
+          const double z = std::abs(normal(generator));
+          const double rest = upper == 50 ? 1 + z / (1 + z) : upper == 75 ? 3 + z : z;
+          x[i] = static_cast<T>(i < ties ? 1 : i < others ? 2 : rest);
+        }
+        std::shuffle(x.begin(), x.end(), generator);
+        check(table, x);
+        // Seen from the other side.
+        for (auto& v : x) v = v == T(1) ? T(9) : v;
+        check(table, x);
+      }
+}
+
 // Large values wherever the selection draws its first samples, whose every bracket then misses.
 template <class T>
 void check_misled(const rpsd::kernels::Table<T>& table) {
@@ -144,6 +169,8 @@ int main() {
     check_all(table->f32);
     check_mixtures(table->f64);
     check_mixtures(table->f32);
+    check_half_tied(table->f64);
+    check_half_tied(table->f32);
     check_misled(table->f64);
     check_misled(table->f32);
   }

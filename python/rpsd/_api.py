@@ -45,7 +45,10 @@ def denoise(
     **options
         The options of docs/config.md by name: method, wavelet, level, boundary, threshold_mode,
         threshold_rule, threshold_scale, noise, use_fir_filter, fir_cutoff, fir_taps, fir_window,
-        missing, space and the rest.
+        missing, space and the rest. Two more are those of `rpsd.Denoiser`: ``config``, where options
+        and guardrails come from (a Config, Options or the path of a YAML file), and ``guardrails``,
+        thresholds and policy (Guardrails or a mapping). The policy is obeyed; `rpsd.Denoiser.run`
+        returns the report as well.
 
     Returns
     -------
@@ -59,11 +62,13 @@ def denoise(
         goes backwards.
     ConfigError
         For an unknown or bad option.
+    GuardrailError
+        Where a guardrail is breached under the policy ``raise``; it carries the report.
 
     Warns
     -----
     RpsdWarning
-        For a time index with repeated times.
+        For a time index with repeated times, and a breach under the policy ``warn``.
 
     Notes
     -----

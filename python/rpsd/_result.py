@@ -53,7 +53,7 @@ class Report:
     ----------
     correlation, rmse, trend, power, score : float or ndarray
     passed : bool or ndarray of bool
-        Whether every check passed.
+        Whether every check passed; True where there was nothing to check (no sample, or all missing).
     checks : tuple of Check
     """
 

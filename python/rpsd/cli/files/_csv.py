@@ -61,6 +61,12 @@ class CsvTable:
         """Read a column as times."""
         return _times.read_times(self._text(column))
 
+    def labels(self, column: int) -> Any:
+        """Return a column of text as a pyarrow dictionary array, or None where it holds something else."""
+        if self.looks_numeric(column) or self.looks_like_time(column):
+            return None
+        return self._text(column).dictionary_encode()
+
     def replaced(self, values: Mapping[int, _F64], metadata: Mapping[str, Any]) -> list[Any]:
         """Return the pieces of the same file with new numbers; CSV has no place for metadata.
 

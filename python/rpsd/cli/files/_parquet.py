@@ -86,6 +86,19 @@ class ParquetTable:
             raise BadCell(0, f"the column is of type {data.type}; allowed: timestamp, date, number or text")
         return _times.read_arrow_times(data)
 
+    def labels(self, column: int) -> Any:
+        """Return a column of text as a pyarrow dictionary array, or None where it holds something else."""
+        from pyarrow import types
+
+        data = self._table.column(column).combine_chunks()
+        if types.is_dictionary(data.type):
+            data = data.cast(data.type.value_type)
+        if not (types.is_string(data.type) or types.is_large_string(data.type)) or self.looks_like_time(
+            column
+        ):
+            return None
+        return data.dictionary_encode()
+
     def replaced(self, values: Mapping[int, _F64], metadata: Mapping[str, Any]) -> list[Any]:
         """Return the file with new numbers: float32 stays float32, all other number types become float64.
 

@@ -61,6 +61,9 @@ class Table(Protocol):
     def times(self, column: int) -> Times:
         """Read a column as times; BadCell where a cell is none."""
 
+    def labels(self, column: int) -> Any:
+        """Return a column of text as a pyarrow dictionary array, or None where it holds something else."""
+
     def replaced(self, values: Mapping[int, _F64], metadata: Mapping[str, Any]) -> list[Any]:
         """Return the pieces (bytes or buffers) of the file with new values in some columns."""
 
@@ -115,12 +118,35 @@ def read_times(table: Table, column: int) -> tuple[Times, list[str]]:
     """Read a time column and check its order; return it with notes for the user."""
     with _blaming(table, column):
         times = table.times(column)
+        _refuse_several_series(table, times)
         duplicates, row = check_order(times)
     notes = [times.note] if times.note else []
     if duplicates:
         first = table.place(row)
         notes.append(f"{duplicates} duplicate timestamp(s) kept in file order, the first at {first}")
     return times, [f'column "{shown(table.columns[column])}": {note}' for note in notes]
+
+
+def _refuse_several_series(table: Table, times: Times) -> None:
+    """Raise InputError where many times repeat, and never under one label of a column with few of them."""
+    if (times.values[1:] > times.values[:-1]).all():
+        return
+    instants, instant = np.unique(times.values, return_inverse=True)
+    if 4 * (table.rows - len(instants)) < table.rows:
+        return
+    for column, name in enumerate(table.columns):
+        labels = table.labels(column)
+        if labels is None or not 2 <= len(labels.dictionary) <= table.rows // 2:
+            continue
+        codes = labels.indices.fill_null(len(labels.dictionary)).to_numpy(zero_copy_only=False)
+        if len(np.unique(instant * (len(labels.dictionary) + 1) + codes)) == table.rows:
+            first, second = (shown(str(labels.dictionary[i].as_py())) for i in (0, 1))
+            raise InputError(
+                f'{table.name}: column "{shown(name)}" tells {len(labels.dictionary)} series apart '
+                f'("{first}", "{second}"{", ..." if len(labels.dictionary) > 2 else ""}) whose times repeat; '
+                "allowed: one series in a file (split it by that column, or give each series a column); "
+                "--no-time takes all rows as one series"
+            )
 
 
 @contextmanager
