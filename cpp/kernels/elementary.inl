@@ -101,7 +101,7 @@ inline Real exponent(const Real& v) noexcept {
 }
 
 // e^x for x <= 709; zero below -708.
-inline Real exponential(const Real& x) noexcept {
+RPSD_ALWAYS_INLINE Real exponential(const Real& x) noexcept {
   constexpr double kLog2E = 0x1.71547652b82fep+0, kRound = 0x1.8p52, kLeast = -708;
   constexpr double kC[10] = {0x1.0000000000001p-1,  0x1.5555555555556p-3,  0x1.5555555553d63p-5,  0x1.11111111109b3p-7,
                              0x1.6c16c1788bd90p-10, 0x1.a01a01a7c41d5p-13, 0x1.a019b90d2ae7ap-16, 0x1.71de0dae63bb3p-19,
