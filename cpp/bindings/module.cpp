@@ -11,6 +11,7 @@
 namespace rpsd::python {
 
 void define_modwt(py::module_& m);
+void define_state_space(py::module_& m);
 void define_wavelet(py::module_& m);
 
 namespace {
@@ -199,6 +200,7 @@ void define_module(py::module_& m) {
   chain.def("denoise_series", &denoise_series, "x"_a, "least"_a, "axis"_a, "threads"_a, py::pos_only());
   define_wavelet(m);
   define_modwt(m);
+  define_state_space(m);
   define_for<double>(m, chain, &Chain::f64);
   define_for<float>(m, chain, &Chain::f32);
 }

@@ -68,10 +68,10 @@ inline Bundle<N> square_root(const Bundle<N>& u) noexcept {
   return each(u, [](const Real& a) { return square_root(a); });
 }
 template <size_t N>
-RPSD_ALWAYS_INLINE Bundle<N> exponential(const Bundle<N>& u) noexcept {
+RPSD_ALWAYS_INLINE Bundle<N> exponential_within(const Bundle<N>& u) noexcept {
   Bundle<N> w;
   RPSD_UNROLL
-  for (size_t k = 0; k < N; ++k) w.part[k] = exponential(u.part[k]);
+  for (size_t k = 0; k < N; ++k) w.part[k] = exponential_within(u.part[k]);
   return w;
 }
 template <size_t N>

@@ -20,14 +20,15 @@ template <size_t N, size_t kMost>
 struct Components {
   Bundle<N> precision[kMost], likelihood[kMost];
 
-  // F and half the squared innovation; no exponent above zero: scales wider than the widest have no weight.
+  // F and half the squared innovation. Exponents below -650 count as that: e^-650 times any weight that matters is
+  // negligible, and is no denormal number, which would be slow.
   inline void set(size_t i, const Bundle<N>& f, const Bundle<N>& half_square, const Bundle<N>& widest) noexcept {
     precision[i] = Bundle<N>(1.0) / f;
-    likelihood[i] = smaller(half_square * (widest - precision[i]), Bundle<N>(0.0));
+    likelihood[i] = larger(Bundle<N>(-650.0), half_square * (widest - precision[i]));
   }
 
   inline void weigh(size_t count) noexcept {
-    for (size_t i = 0; i < count; ++i) likelihood[i] = square_root(precision[i]) * exponential(likelihood[i]);
+    for (size_t i = 0; i < count; ++i) likelihood[i] = square_root(precision[i]) * exponential_within(likelihood[i]);
   }
 };
 
@@ -48,7 +49,10 @@ struct MixtureSweep {
       for (size_t l = 0; l < lanes.noises; ++l, ++i)
         pairs.set(i, before + r * Bundle<N>(lanes.noise_scale[l]), half_square, widest);
     }
-    pairs.weigh(lanes.steps * lanes.noises);
+    const size_t count = lanes.steps * lanes.noises;
+    // Scales wider than a lane's own widest have no weight there, but would leave the range.
+    for (size_t i = 0; i < count; ++i) pairs.likelihood[i] = smaller(zero, pairs.likelihood[i]);
+    pairs.weigh(count);
     Mixed<N> mixed = {zero, zero, zero, zero};
     for (size_t k = 0, i = 0; k < lanes.steps; ++k) {
       const Bundle<N> before = variance + q * Bundle<N>(lanes.step_scale[k]);
