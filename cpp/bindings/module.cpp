@@ -12,6 +12,7 @@ namespace rpsd::python {
 
 void define_lattice(py::module_& m);
 void define_modwt(py::module_& m);
+void define_state_space(py::module_& m);
 void define_wavelet(py::module_& m);
 
 namespace {
@@ -215,6 +216,7 @@ void define_module(py::module_& m) {
   define_wavelet(m);
   define_modwt(m);
   define_lattice(m);
+  define_state_space(m);
   define_for<double>(m, chain, &Chain::f64);
   define_for<float>(m, chain, &Chain::f32);
 }

@@ -68,8 +68,11 @@ inline Bundle<N> square_root(const Bundle<N>& u) noexcept {
   return each(u, [](const Real& a) { return square_root(a); });
 }
 template <size_t N>
-inline Bundle<N> exponential(const Bundle<N>& u) noexcept {
-  return each(u, [](const Real& a) { return exponential(a); });
+RPSD_ALWAYS_INLINE Bundle<N> exponential_within(const Bundle<N>& u) noexcept {
+  Bundle<N> w;
+  RPSD_UNROLL
+  for (size_t k = 0; k < N; ++k) w.part[k] = exponential_within(u.part[k]);
+  return w;
 }
 template <size_t N>
 inline Bundle<N> select_positive(const Bundle<N>& condition, const Bundle<N>& yes, const Bundle<N>& no) noexcept {

@@ -166,7 +166,7 @@ struct StateSpaceTable {
                      double least_variance, double step_variance, const double* weights, double* scaled_square,
                      double* ratio, double* sums) noexcept;
 
-  // Element-wise within 1 ulp; out may be x. e^x for x <= 709, zero below -708; log x for normal x > 0.
+  // Element-wise within 1.1 ulp; out may be x. e^x for x <= 709, zero from -708 down; log x for normal x > 0.
   void (*exponentials)(const double* x, size_t n, double* out) noexcept;
   void (*logarithms)(const double* x, size_t n, double* out) noexcept;
 };

@@ -11,23 +11,31 @@ namespace {
 using rpsd::kernels::MixtureLanes;
 using rpsd::kernels::MixtureState;
 
+// In both, all components go through the exponential together: one long chain of operations after the other would leave
+// the processor waiting for each.
+constexpr size_t kMostPairs = kBundle * kBundle;
+
+// Components' precisions 1/F, and then likelihoods.
+template <size_t N, size_t kMost>
+struct Components {
+  Bundle<N> precision[kMost], likelihood[kMost];
+
+  // F and half the squared innovation. Exponents below -650 count as that: e^-650 times any weight that matters is
+  // negligible, and is no denormal number, which would be slow.
+  inline void set(size_t i, const Bundle<N>& f, const Bundle<N>& half_square, const Bundle<N>& widest) noexcept {
+    precision[i] = Bundle<N>(1.0) / f;
+    likelihood[i] = larger(Bundle<N>(-650.0), half_square * (widest - precision[i]));
+  }
+
+  inline void weigh(size_t count) noexcept {
+    for (size_t i = 0; i < count; ++i) likelihood[i] = square_root(precision[i]) * exponential_within(likelihood[i]);
+  }
+};
+
 // The moments of one predicted sample over all pairs of scales (Ackerson & Fu 1970).
 template <size_t N>
 struct Mixed {
   Bundle<N> likelihood, gain, gain_square, noise;
-
-  // One pair: predicted variance `before`, noise variance r, and half the squared innovation.
-  inline void add(const Bundle<N>& weight, const Bundle<N>& before, const Bundle<N>& r, const Bundle<N>& half_square,
-                  const Bundle<N>& widest) noexcept {
-    const Bundle<N> zero(0.0), inverse = Bundle<N>(1.0) / (before + r);
-    // Scales wider than a lane's own widest have no weight there, but would leave the range.
-    const Bundle<N> exponent_above = smaller(half_square * (widest - inverse), zero);
-    const Bundle<N> share = weight * square_root(inverse) * exponential(exponent_above), k = before * inverse;
-    likelihood = likelihood + share;
-    gain = gain + share * k;
-    gain_square = gain_square + share * k * k;
-    noise = noise + share * k * r;
-  }
 };
 
 struct MixtureSweep {
@@ -35,12 +43,27 @@ struct MixtureSweep {
   static inline Mixed<N> mix(const MixtureLanes& lanes, const Bundle<N>& variance, const Bundle<N>& q, const Bundle<N>& r,
                              const Bundle<N>& half_square, const Bundle<N>& widest) noexcept {
     const Bundle<N> zero(0.0);
+    Components<N, kMostPairs> pairs;
+    for (size_t k = 0, i = 0; k < lanes.steps; ++k) {
+      const Bundle<N> before = variance + q * Bundle<N>(lanes.step_scale[k]);
+      for (size_t l = 0; l < lanes.noises; ++l, ++i)
+        pairs.set(i, before + r * Bundle<N>(lanes.noise_scale[l]), half_square, widest);
+    }
+    const size_t count = lanes.steps * lanes.noises;
+    // Scales wider than a lane's own widest have no weight there, but would leave the range.
+    for (size_t i = 0; i < count; ++i) pairs.likelihood[i] = smaller(zero, pairs.likelihood[i]);
+    pairs.weigh(count);
     Mixed<N> mixed = {zero, zero, zero, zero};
-    for (size_t k = 0; k < lanes.steps; ++k) {
-      const Bundle<N> before = variance + q * Bundle<N>(lanes.step_scale[k]), weight(lanes.step_weight[k]);
-      for (size_t l = 0; l < lanes.noises; ++l)
-        mixed.add(weight * Bundle<N>(lanes.noise_weight[l]), before, r * Bundle<N>(lanes.noise_scale[l]), half_square,
-                  widest);
+    for (size_t k = 0, i = 0; k < lanes.steps; ++k) {
+      const Bundle<N> before = variance + q * Bundle<N>(lanes.step_scale[k]);
+      for (size_t l = 0; l < lanes.noises; ++l, ++i) {
+        const Bundle<N> weight = Bundle<N>(lanes.step_weight[k]) * Bundle<N>(lanes.noise_weight[l]);
+        const Bundle<N> share = weight * pairs.likelihood[i], gain = before * pairs.precision[i], part = share * gain;
+        mixed.likelihood = mixed.likelihood + share;
+        mixed.gain = mixed.gain + part;
+        mixed.gain_square = mixed.gain_square + part * gain;
+        mixed.noise = mixed.noise + part * (r * Bundle<N>(lanes.noise_scale[l]));
+      }
     }
     return mixed;
   }
@@ -96,16 +119,17 @@ struct Tilted {
       : narrow(0.0), wide(0.0), square(0.0) {
     const Samples one(1.0), half_square = Samples(0.5) * d * d;
     const Samples widest = one / (v + base * Samples(scale(K - 1)));
-    Samples share[K], total(0.0), both(0.0);
+    Components<kBundle / kRealLanes, K> scales;
+    for (size_t k = 0; k < K; ++k) scales.set(k, v + base * Samples(scale(k)), half_square, widest);
+    scales.weigh(K);
+    Samples total(0.0), both(0.0);
     for (size_t k = 0; k < K; ++k) {
-      const Samples scaled = base * Samples(scale(k)), inverse = one / (v + scaled);
-      responsibility[k] =
-          Samples(weights[k]) * square_root(inverse) * exponential(half_square * (widest - inverse));
-      share[k] = responsibility[k] * inverse;
+      responsibility[k] = Samples(weights[k]) * scales.likelihood[k];
+      const Samples share = responsibility[k] * scales.precision[k], scaled = share * (base * Samples(scale(k)));
       total = total + responsibility[k];
-      narrow = narrow + share[k];
-      wide = wide + share[k] * scaled;
-      both = both + share[k] * scaled * inverse;
+      narrow = narrow + share;
+      wide = wide + scaled;
+      both = both + scaled * scales.precision[k];
     }
     const Samples norm = one / total;
     for (size_t k = 0; k < K; ++k) responsibility[k] = responsibility[k] * norm;

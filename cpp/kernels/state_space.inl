@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // The local level model's recursions, a problem a lane. A missing sample has gain zero, by a product with `seen` and one
 // choice instead of a branch. Variances are written as sums and products of positive terms, which lose no digits where
-// noise and steps differ by many orders.
+// noise and steps differ by many orders. A step waits for an addition, a division and a product: products of variances
+// are taken meanwhile, and so must lie within the range of numbers.
 #pragma once
 
 namespace {
@@ -56,7 +57,7 @@ struct LevelFilter {
     squares = squares + e * e * weight;
     predicted.times(select_positive(seen, f, one));
     mean = mean + before * weight * e;
-    variance = select_positive(seen, r * inverse, one) * before;
+    variance = select_positive(seen, (r * before) * inverse, before);
   }
 };
 
@@ -152,7 +153,7 @@ struct ProfileSweep {
         predicted.times(select_positive(seen, f, one));
         mean = mean + k * e;
         mean_slope = c * mean_slope + k_slope * e;
-        variance = c * before;
+        variance = select_positive(seen, (r * before) * inverse, before);
         variance_slope = c * c * variance_slope + k * k * r;
       }
     }

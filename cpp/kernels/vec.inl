@@ -26,6 +26,14 @@
 #else
 #define RPSD_INDEPENDENT
 #endif
+// For functions that are long for a compiler's taste, but lose more to a call, which spills every vector.
+#if defined(__GNUC__)
+#define RPSD_ALWAYS_INLINE inline __attribute__((always_inline))
+#elif defined(_MSC_VER)
+#define RPSD_ALWAYS_INLINE __forceinline
+#else
+#define RPSD_ALWAYS_INLINE inline
+#endif
 
 namespace {
 

@@ -54,6 +54,49 @@ def smooth_lattice(
 def autocorrelation(x: _F64, *, lags: int, threads: int) -> _F64:
     """(series, lags): of each series about its mean, at 1 to lags; NaN where not finite or constant."""
 
+def local_level_smooth(y: _F64, seen: _F64, q: _F64, r: _F64) -> tuple[_F64, _F64, _F64, _F64]:
+    """Mean, variance and E[step^2] given all samples, and the log likelihood given the first.
+
+    seen: 1 where there is a sample, 0 where none (y finite there too); q, r: variances of the steps and
+    of the noise.
+    """
+
+def local_level_mixture(
+    y: _F64, seen: _F64, q: _F64, r: _F64, step_weights: _F64, noise_weights: _F64
+) -> _F64:
+    """(series,): predictive log likelihood; weights of 6 step and 8 noise scales, variances times 4^k."""
+
+def local_level_fit(y: _F64, seen: _F64, step_shape: _F64, noise_shape: _F64) -> _F64:
+    """(series, 4): noise and step variance, the log likelihoods there and without noise."""
+
+def noise_sites(
+    y: _F64,
+    seen: _F64,
+    mean: _F64,
+    variance: _F64,
+    r: _F64,
+    *,
+    least_variance: float,
+    noise_variance: float,
+    weights: _F64,
+) -> tuple[_F64, float, _F64]:
+    """Of one smoothed series (1, time): r matched, the new noise variance, 8 sums of responsibilities."""
+
+def step_sites(
+    mean: _F64,
+    step_square: _F64,
+    shape: _F64,
+    q: _F64,
+    *,
+    least_variance: float,
+    step_variance: float,
+    weights: _F64,
+) -> tuple[_F64, _F64, float, _F64]:
+    """E[step^2 / scale], matched variances over base ones, new variance, 6 sums of responsibilities."""
+
+def step_volatility(u: _F64, *, step_variance: float) -> _F64:
+    """(1, time): the shape of the steps' variance from E[step^2] in its scale's units."""
+
 @final
 class Transform:
     """A filter bank with a boundary: symmetric and the other eight."""
