@@ -217,8 +217,11 @@ class Denoiser:
         )
         with np.errstate(divide="ignore", invalid="ignore"):  # steps may be too small for a number
             ratio = np.divide(noise_sd, step_sd)
-        nsr = ratio.item() if source.shape == () else ratio
-        noise = NoiseModel(noise_sd, step_sd, nsr, gain, causal_gain, probability, self._noise_kind())
+            # The past alone never tells more than past and future, and nothing where no noise is believed.
+            causal = np.minimum(causal_gain, gain)
+        if source.shape == ():
+            ratio, causal = ratio.item(), causal.item()
+        noise = NoiseModel(noise_sd, step_sd, ratio, gain, causal, probability, self._noise_kind())
         return noise, level, missing, action
 
     def _noise_kind(self) -> str:

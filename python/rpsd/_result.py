@@ -120,9 +120,8 @@ class NoiseModel:
         noise_sd / step_sd.
     predicted_gain_db, predicted_causal_gain_db : float or ndarray
         10 log10 of the mean squared error of the series as it is over that of the best estimate, from
-        the whole series and from the past alone; NaN where unknown. The first is 0 where the noise
-        is not significant: the default then leaves the series as it is. The second is that of the
-        standard deviations above, significant or not.
+        the whole series and from the past alone; NaN where unknown. Both are 0 where the noise is not
+        significant: the default then leaves the series as it is.
     gain_probability : float or ndarray
         P(gain > 0): how sure it is that smoothing helps; NaN where unknown.
     kind : str
