@@ -25,6 +25,8 @@ def walk(n, noise, missing=0.0, seed=0):
 def statsmodels_level(y, seen, q, r):
     """Smooth by statsmodels, from the same law of the first level."""
     model = UnobservedComponents(np.where(seen > 0, y, np.nan)[1:], "local level")
+    model.ssm.tolerance = 0  # else it stops updating variances once they hardly change
+    model.ssm.loglikelihood_burn = 0  # the first level is known here
     model.ssm.initialize_known(y[:1], np.array([[r + q]]))
     return model.smooth([r, q], transformed=True)
 

@@ -154,7 +154,7 @@ void describe(const Work& w) noexcept {
   report.noise_sd = std::sqrt(w.test.noise_variance * noise / count) * w.scale;
   report.step_sd = std::sqrt(w.test.step_variance * steps / static_cast<double>(w.n)) * w.scale;
   report.causal_gain_db = causal_gain_db(square(report.noise_sd / report.step_sd));
-  report.gain_probability = gain_probability(w.test);
+  report.gain_probability = w.test.gain_probability;
 }
 
 void write(const Work& w, double* y) noexcept {
@@ -207,7 +207,7 @@ void work_on(const std::vector<Work*>& works, const PriceOptions& options, Price
     PriceReport& report = *w->report;
     if (w->test.believed > 0) smooth_ticks(*w, fits[k]);
     describe(*w);
-    report.gain_db = w->test.believed > 0 ? predicted_gain_db(*w) : 0.0;
+    report.gain_db = w->test.believed > 0 ? std::max(0.0, predicted_gain_db(*w) + w->test.gain_offset_db) : 0.0;
     if (report.gain_db > 0 && report.gain_db >= options.min_gain_db)
       report.action = PriceAction::denoised;
     else if (w->test.outliers + w->cleaned > 0)

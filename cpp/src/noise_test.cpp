@@ -2,7 +2,9 @@
 #include "rpsd/noise_test.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <limits>
 #include <vector>
 
 namespace rpsd {
@@ -10,10 +12,11 @@ namespace {
 
 // A sample whose noise variance is this much above the base is a bad tick, and does not count for the noise level.
 constexpr double kOutlierShape = 30;
-// Each of the two tests alone fails on some walk without noise (heavy or moving steps); the smaller one's 0.95 quantile
-// is 1.1 to 2.0 on eight kinds of such walks.
-constexpr double kLeastZ = 2.6;
-constexpr double kShrinkZ = 2.4;
+// The likelihood ratio believes heavy or moving steps to be noise, the sign test has less power: the smaller one counts.
+// Of walks without noise, two in a hundred pass.
+constexpr double kLeastZ = 2.05;
+constexpr double kNone = -14;  // log ratio that stands for no noise in a profile
+constexpr double kSure = 6;  // the estimate is as good as the truth
 constexpr std::size_t kArrays = 6;
 
 double square(double v) noexcept { return v * v; }
@@ -74,23 +77,56 @@ std::vector<double> maximise(const std::vector<Profile>& profiles) {
   return x;
 }
 
-// Noise makes neighbouring returns of opposite sign: the sum of their products, studentised.
-double autocovariance_z(const PriceSeries& series, const NoiseTest& test) noexcept {
-  double sum = 0, squares = 0, previous_y = 0, previous_u = 0;
-  int samples = 0;
-  for (std::size_t t = 0; t < series.n; ++t) {
-    if (series.seen[t] == 0 || test.outlier[t] != 0) continue;
-    const double u = samples > 0 ? (series.y[t] - previous_y) / std::sqrt(test.step_shape[t]) : 0;
-    if (samples > 1) {
-      const double product = u * previous_u;
-      sum += product;
-      squares += product * product;
-    }
-    previous_y = series.y[t];
-    previous_u = u;
-    ++samples;
+// Gain in dB, away from the ends, of the smoother made for a noise to step variance of a where it is r: its two-sided
+// exponential weights have the error (2 a^2 + r (1 + 2 a)) / (1 + 4 a)^1.5 beside r.
+double gain_db(double a, double r) noexcept {
+  return -10 * std::log10((2 * a * a / r + 1 + 2 * a) / ((1 + 4 * a) * std::sqrt(1 + 4 * a)));
+}
+
+// How much noise to believe in: the ratio of variances with the largest expected gain, under a prior that is flat in
+// the log ratio but for a share of near-clean series, which a short series cannot tell. The likelihood counts as much
+// as the test does. likelihoods: of log ratios, over that of no noise.
+template <class Likelihoods>
+void believe(NoiseTest& test, std::size_t n, double ratio_z, const Likelihoods& likelihoods) {
+  constexpr double kClean = 0.05, kCleanShare = 0.25, kCleanLength = 600;  // an NSR, its prior, and from where on
+  constexpr double kRatio = 1.25, kLow = 0.2, kHigh = 54;                  // of NSRs
+  constexpr int kBelow = -14, kAbove = 8;
+  constexpr double kStep = 1.12;
+  constexpr int kFewest = -45, kMost = 3;
+  const double found = test.noise_variance / test.step_variance, nsr = std::sqrt(found);
+  std::vector<double> ratios{kClean * kClean};
+  for (int i = kBelow; i <= kAbove; ++i) {
+    const double at = nsr * std::pow(kRatio, i);
+    if (at >= kLow && at < kHigh) ratios.push_back(at * at);
   }
-  return squares > 0 ? -sum / std::sqrt(squares) : 0;
+  if (ratios.size() == 1) ratios.push_back(kLow * kLow);
+  std::vector<double> weights;
+  for (const double r : ratios) weights.push_back(std::log(r));
+  weights = likelihoods(weights);
+  const double trust = std::min(1.0, square(test.z / ratio_z));
+  const double clean = kCleanShare * std::min(1.0, square(static_cast<double>(n) / kCleanLength));
+  const double each = (1 - clean) * std::log(kRatio) / std::log(kHigh / kLow);
+  double highest = -std::numeric_limits<double>::infinity(), total = 0;
+  for (std::size_t i = 0; i < weights.size(); ++i) {
+    weights[i] = trust * weights[i] + std::log(i == 0 ? clean : each);
+    highest = std::max(highest, weights[i]);
+  }
+  for (double& w : weights) total += w = std::exp(w - highest);
+  double best = -std::numeric_limits<double>::infinity(), used = found;
+  for (int k = kFewest; k <= kMost; ++k) {
+    const double a = found * std::pow(kStep, k);
+    double gain = 0;
+    for (std::size_t i = 0; i < ratios.size(); ++i) gain += weights[i] / total * gain_db(a, ratios[i]);
+    if (gain > best) {
+      best = gain;
+      used = a;
+    }
+  }
+  test.believed = used / found;
+  test.gain_offset_db = best - gain_db(used, used);
+  test.gain_probability = 0;
+  for (std::size_t i = 0; i < ratios.size(); ++i)
+    if (gain_db(used, ratios[i]) > 0) test.gain_probability += weights[i] / total;
 }
 
 template <std::size_t N>
@@ -147,7 +183,6 @@ void test_noise(const PriceSeries* series, const PriceModel* models, std::size_t
                         main_weights(m.noise_weights), q, q + series[k].n});
   }
   if (!profiles.empty()) {
-    constexpr double kNone = -14;
     const auto best = maximise(profiles);
     std::vector<double> most(best.size()), none(best.size());
     evaluate(profiles, best, most.data());
@@ -162,14 +197,34 @@ void test_noise(const PriceSeries* series, const PriceModel* models, std::size_t
   }
   for (std::size_t k = 0; k < count; ++k) {
     NoiseTest& test = tests[k];
-    test.z = std::min(test.z, autocovariance_z(series[k], test));
-    test.believed = test.z > kLeastZ ? 1 - square(square(kShrinkZ / test.z)) : 0;
+    const double ratio_z = test.z;
+    double* const fair = counted[k] + series[k].n;
+    for (std::size_t t = 0; t < series[k].n; ++t) fair[t] = counted[k][t] * (1 - series[k].spike[t]);
+    test.z = std::min(ratio_z, sign_test(series[k].y, fair, series[k].n, scratch[k].signs));
+    test.gain_probability = std::erfc((0.7 - test.z) / std::sqrt(2.0)) / 2;
+    if (test.z <= kLeastZ) continue;
+    test.believed = 1;
+    test.gain_probability = 1;
+    if (test.z > kSure) continue;
+    const auto profile = std::find_if(profiles.begin(), profiles.end(),
+                                      [&](const Profile& p) { return p.series == &series[k]; });
+    believe(test, series[k].n, ratio_z, [&](std::vector<double> log_ratios) {
+      std::vector<double> out(log_ratios.size());
+      if (profile == profiles.end()) {
+        level_log_likelihoods(data[k], log_ratios.data(), log_ratios.size(), out.data());
+        for (double& v : out) v -= fits[k].log_likelihood_no_noise;
+        return out;
+      }
+      // One at a time: a profile has arrays for one model.
+      double none;
+      evaluate({*profile}, {kNone}, &none);
+      for (std::size_t i = 0; i < out.size(); ++i) {
+        evaluate({*profile}, {log_ratios[i]}, &out[i]);
+        out[i] -= none;
+      }
+      return out;
+    });
   }
-}
-
-double gain_probability(const NoiseTest& test) noexcept {
-  const double z = test.z * (1 - test.believed / 2) - 0.7;
-  return std::erfc(-z / std::sqrt(2.0)) / 2;
 }
 
 }  // namespace rpsd

@@ -14,9 +14,6 @@ constexpr int kFirstIterations = 8;    // of each candidate, enough to compare t
 constexpr int kMoreIterations = 12;    // of the one that wins
 constexpr double kPriorCount = 10;     // samples' worth of belief that a step, or noise, is of the base scale
 constexpr double kMixturePenalty = 4;  // nats a mixture has to gain
-// Penalty of the volatility: its effective number of parameters, n / (2 sqrt(pi) bandwidth) for a Gaussian kernel, at
-// 1.2 nats each; with more noise the same kernel sees less of the steps.
-constexpr double kVolatilityPenalty = 1.2;
 // Parts are tried where the innovations of the best model so far ask for them. On 140 series of the yardstick every mixture
 // that was chosen had a kurtosis of more than 11 standard errors, every volatility at least 0.
 constexpr double kLeastVolatilityZ = 0;
@@ -174,18 +171,20 @@ void start(const PriceSeries& series, const PriceModel& gaussian, ModelParts par
   for (std::size_t t = 0; t < n; ++t) model.r[t] = series.spike[t] != 0 ? spike : noise;
 }
 
-double penalty(const PriceModel& model, const PriceModel& gaussian, std::size_t n) noexcept {
+// The volatility costs its effective number m of parameters (n / (2 sqrt(pi) bandwidth) for a Gaussian kernel; with more
+// noise the same kernel sees less of the steps) and 1.5 sqrt(m): what it may gain by chance.
+double penalty(const PriceModel& model, std::size_t n) noexcept {
   double nats = kMixturePenalty * (static_cast<double>(model.parts.steps) + static_cast<double>(model.parts.noise));
   if (model.parts.volatility) {
     const double width = 2 * std::sqrt(3.141592653589793) * kVolatilityBandwidth;
-    const double ratio = gaussian.noise_variance / gaussian.step_variance;
-    nats += kVolatilityPenalty * static_cast<double>(n) / width * std::pow(1 + 4 * ratio, -0.25) + 2;
+    const double m = static_cast<double>(n) / width / std::cbrt(1 + 4 * model.noise_variance / model.step_variance);
+    nats += m + 1.5 * std::sqrt(m);
   }
   return nats;
 }
 
 // The evidence of each job's model.
-void weigh(const std::vector<Job>& jobs, const std::vector<const PriceModel*>& gaussians) {
+void weigh(const std::vector<Job>& jobs) {
   std::vector<ScaleMixture> mixtures(jobs.size());
   std::vector<std::array<double, kStepScales>> steps(jobs.size());
   std::vector<std::array<double, kNoiseScales>> noises(jobs.size());
@@ -204,7 +203,7 @@ void weigh(const std::vector<Job>& jobs, const std::vector<const PriceModel*>& g
   }
   mixture_log_likelihood(mixtures.data(), jobs.size(), evidence.data());
   for (std::size_t k = 0; k < jobs.size(); ++k)
-    jobs[k].model->evidence = evidence[k] - penalty(*jobs[k].model, *gaussians[k], jobs[k].series->n);
+    jobs[k].model->evidence = evidence[k] - penalty(*jobs[k].model, jobs[k].series->n);
 }
 
 // Everything about one series while its models are compared.
@@ -234,12 +233,10 @@ void fit_gaussians(const PriceSeries* series, std::size_t count, std::vector<Con
   std::vector<LevelData> data(count);
   std::vector<LevelFit> fits(count);
   std::vector<Job> jobs;
-  std::vector<const PriceModel*> gaussians;
   for (std::size_t k = 0; k < count; ++k) {
     PriceModel& model = contests[k].models[0];
     memory[k].place(model, 0);
     jobs.push_back(memory[k].job(series[k], model, 0));
-    gaussians.push_back(&model);
     double* const clean = jobs[k].ratio;
     for (std::size_t t = 0; t < series[k].n; ++t) clean[t] = series[k].seen[t] * (1 - series[k].spike[t]);
     data[k] = {series[k].y, clean, nullptr, nullptr, series[k].n};
@@ -255,7 +252,7 @@ void fit_gaussians(const PriceSeries* series, std::size_t count, std::vector<Con
     std::fill(model.q, model.q + n, model.step_variance);
     std::fill(model.r, model.r + n, model.noise_variance);
   }
-  weigh(jobs, gaussians);
+  weigh(jobs);
 }
 
 }  // namespace
@@ -267,24 +264,21 @@ void fit_price_models(const PriceSeries* series, std::size_t count, PriceFit* fi
   fit_gaussians(series, count, contests, memory);
 
   std::vector<Job> jobs;
-  std::vector<const PriceModel*> gaussians;
   std::vector<std::pair<std::size_t, std::size_t>> entries;  // series, slot
   const auto enter = [&](std::size_t k, std::size_t slot, std::size_t work, ModelParts parts) {
     PriceModel& model = contests[k].models[slot];
     memory[k].place(model, slot);
     start(series[k], contests[k].models[0], parts, model);
     jobs.push_back(memory[k].job(series[k], model, work));
-    gaussians.push_back(&contests[k].models[0]);
     entries.emplace_back(k, slot);
   };
   const auto compete = [&] {
     if (!jobs.empty()) {
       iterate(jobs, kFirstIterations);
-      weigh(jobs, gaussians);
+      weigh(jobs);
     }
     for (const auto& [k, slot] : entries) contests[k].judge(slot);
     jobs.clear();
-    gaussians.clear();
     entries.clear();
   };
 

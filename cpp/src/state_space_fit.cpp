@@ -139,6 +139,15 @@ void climb(const LevelData* problems, const double* samples, Search* searches, s
 
 }  // namespace
 
+void level_log_likelihoods(const LevelData& problem, const double* log_ratios, std::size_t count, double* out) {
+  auto& memory = of_this_thread<FitMemory>();
+  const double samples = active_table<double>().sum(problem.seen, problem.n) - 1;
+  Profile* const profiles = memory.profiles.get(count);
+  for (std::size_t i = 0; i < count; ++i) profiles[i] = {0, log_ratios[i], 0, 0, 0};
+  evaluate(&problem, &samples, profiles, count);
+  for (std::size_t i = 0; i < count; ++i) out[i] = profiles[i].log_likelihood;
+}
+
 void fit_local_level(const LevelData* problems, LevelFit* fits, std::size_t count) {
   auto& memory = of_this_thread<FitMemory>();
   double* const samples = memory.samples.get(count);

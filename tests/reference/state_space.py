@@ -44,7 +44,7 @@ def tilted(distance, cavity, base, scales, weights):
     is that of the Gaussian x which gives z the same posterior mean.
     """
     spread = np.sqrt(cavity)
-    z = np.linspace(-40 * spread, 40 * spread, 400_001)
+    z = np.linspace(-40 * spread, 40 * spread, 40_001)
     z += np.clip(distance, z[0] / 4, z[-1] / 4) / 2
     x = distance - z
     joint = [

@@ -62,6 +62,9 @@ struct LevelFit {
   double log_likelihood_no_noise;  // at noise_variance / step_variance = e^-30
 };
 
+// The log likelihood at each of `count` values of log(noise_variance / step_variance), the common scale concentrated out.
+void level_log_likelihoods(const LevelData& problem, const double* log_ratios, std::size_t count, double* out);
+
 // Maximum likelihood, log(noise_variance / step_variance) within [-12, 12]. Samples that are all equal, and a single
 // one, give zeros.
 void fit_local_level(const LevelData* problems, LevelFit* fits, std::size_t count);
