@@ -15,7 +15,7 @@ namespace {
 constexpr std::size_t kParts = 8, kPartLength = 2048;
 constexpr int kIterations = 8, kNoiseIterations = 5;
 // An iteration that gains less than this log-likelihood is the last.
-constexpr double kSettled = 0.1;
+constexpr double kSettled = 0.5;
 // Shares of bad ticks and jumps are kept above this, so that one is never impossible.
 constexpr double kLeastShare = 1e-5;
 // Starting shapes of the noise: two Gaussian bumps at +- this part of its standard deviation, from one bump to a bounce.

@@ -22,14 +22,14 @@ std::vector<std::size_t> indices_seen(const double* seen, std::size_t n) {
   return at;
 }
 
-// Euclid's algorithm on numbers that are known to within tolerance, or 1e-4 of the smaller.
+// Euclid's algorithm on a >= b that are known to within tolerance; a rest of 1e-4 of the divisor is none.
 double common_divisor(double a, double b, double tolerance) {
-  while (b > std::max(1e-4 * a, tolerance * (1 + a / std::max(b, tolerance)))) {
-    const double rest = std::abs(a - b * std::round(a / b));
+  for (;;) {
+    const double times = std::round(a / b), rest = std::abs(a - b * times);
+    if (rest <= std::max(1e-4 * b, tolerance * (1 + times))) return b;
     a = b;
     b = rest;
   }
-  return a;
 }
 
 // Of prices with the median of their neighbours, the nearest five.
@@ -44,6 +44,44 @@ std::vector<std::int64_t> medians(const std::vector<std::int64_t>& prices) {
     out[i] = around[window / 2];
   }
   return out;
+}
+
+// By how much each price stands out from both neighbours to one side; 0 at the ends, and up to least.
+std::vector<std::int64_t> prominences(const std::vector<std::int64_t>& prices, std::int64_t least) {
+  std::vector<std::int64_t> out(prices.size());
+  for (std::size_t i = 1; i + 1 < prices.size(); ++i) {
+    const auto before = prices[i] - prices[i - 1], after = prices[i] - prices[i + 1];
+    const auto by = std::min(std::abs(before), std::abs(after));
+    out[i] = (before > 0) == (after > 0) && by > least ? by : 0;
+  }
+  return out;
+}
+
+// The middle of each window. Where no price helps it is on the line between those before and after, or at the nearer of them
+// where a jump lies between.
+std::vector<std::int64_t> centres(const std::vector<std::int64_t>& price, const std::vector<std::size_t>& at, int half) {
+  std::vector<std::int64_t> prices;
+  for (const std::size_t t : at) prices.push_back(price[t]);
+  // A spike, such as a bad tick, shows no middle. Its neighbours stand out from it as well, but less.
+  const auto spikes = prominences(prices, half);
+  std::vector<std::size_t> kept;
+  std::vector<std::int64_t> tame;
+  for (std::size_t i = 0; i < at.size(); ++i) {
+    if (spikes[i] > 0 && spikes[i] >= spikes[i - 1] && spikes[i] >= spikes[i + 1]) continue;
+    kept.push_back(at[i]);
+    tame.push_back(prices[i]);
+  }
+  const auto middle = medians(tame);
+  std::vector<std::int64_t> centre(price.size());
+  for (std::size_t t = 0, i = 0; t < price.size(); ++t) {
+    if (i + 1 < kept.size() && t >= kept[i + 1]) ++i;
+    centre[t] = middle[i];
+    if (t <= kept[i] || i + 1 == kept.size()) continue;
+    const auto move = middle[i + 1] - middle[i];
+    const double part = static_cast<double>(t - kept[i]) / static_cast<double>(kept[i + 1] - kept[i]);
+    centre[t] += std::abs(move) > half ? (part > 0.5 ? move : 0) : std::llround(part * static_cast<double>(move));
+  }
+  return centre;
 }
 
 // The grid keeps up with the fastest steps but one in a hundred.
@@ -68,25 +106,23 @@ int states_per_tick(double noise_sd, double step_sd, double tick) {
 double tick_size(const double* y, const double* seen, std::size_t n, double precision) {
   const auto at = indices_seen(seen, n);
   const double tolerance = 4 * precision;
-  double sum = 0;
-  std::size_t moves = 0;
+  std::vector<double> moves;
   for (std::size_t i = 1; i < at.size(); ++i) {
     const double move = std::abs(y[at[i]] - y[at[i - 1]]);
-    sum += move;
-    moves += move > tolerance;
+    if (move > tolerance) moves.push_back(move);
   }
-  if (moves < kLeastMoves) return 0;
-  const double least = std::max(sum / static_cast<double>(moves) / 64, 16 * tolerance);
-
+  if (moves.size() < kLeastMoves) return 0;
   // An error of the tick is as many times larger in a move as that has ticks: long ones have to wait.
   const auto tells = [&](double ticks, double error, double tick) { return ticks * error < tick / 4; };
-  double tick = 0;
-  for (std::size_t i = 1; i < at.size(); ++i) {
-    const double move = std::abs(y[at[i]] - y[at[i - 1]]);
-    if (move <= tolerance || (tick > 0 && !tells(move / tick, tolerance, tick))) continue;
-    tick = tick == 0 ? move : common_divisor(std::max(move, tick), std::min(move, tick), tolerance);
-    if (tick < least) return 0;
+  double tick = moves[0];
+  for (const double move : moves) {
+    if (!tells(move / tick, tolerance, tick)) continue;
+    tick = common_divisor(std::max(move, tick), std::min(move, tick), tolerance);
+    if (tick < 16 * tolerance) return 0;
   }
+  const auto median = moves.begin() + static_cast<std::ptrdiff_t>(moves.size() / 2);
+  std::nth_element(moves.begin(), median, moves.end());
+  if (tick < *median / 64) return 0;
   // The farther a price is from the first, the better it tells the tick.
   double farthest = 1;
   for (const std::size_t t : at) {
@@ -104,31 +140,19 @@ double tick_size(const double* y, const double* seen, std::size_t n, double prec
 
 LatticeGrid::LatticeGrid(const double* y, const double* seen_at, std::size_t n, double tick, double noise_variance,
                          double step_variance, const double* step_scale)
-    : price(n, kMissing), centre(n), level(n) {
+    : price(n, kMissing), level(n) {
   const auto at = indices_seen(seen_at, n);
   const double noise_sd = std::sqrt(std::max(noise_variance, tick * tick / 12));
   per_tick = states_per_tick(noise_sd, std::sqrt(step_variance), tick);
   spacing = tick / per_tick;
   origin = y[at[0]];
   const double spread = std::sqrt(noise_variance + step_variance * fast_step_scale(step_scale, n));
-  const int half = static_cast<int>(std::ceil(3.5 * spread / spacing)) + per_tick;
+  const int half = static_cast<int>(std::ceil(3 * spread / spacing)) + per_tick;
   width = (2 * half + 8) / 8 * 8;
   noise_reach = static_cast<int>(std::ceil(4 * noise_sd / spacing));
 
-  std::vector<std::int64_t> prices;
-  for (const std::size_t t : at) {
-    price[t] = std::llround((y[t] - origin) / tick) * per_tick;
-    prices.push_back(price[t]);
-  }
-  const auto middle = medians(prices);
-  // Between prices that were seen the window moves along the line between their middles.
-  for (std::size_t t = 0, i = 0; t < n; ++t) {
-    if (i + 1 < at.size() && t >= at[i + 1]) ++i;
-    centre[t] = middle[i];
-    if (t <= at[i] || i + 1 == at.size()) continue;
-    const double part = static_cast<double>(t - at[i]) / static_cast<double>(at[i + 1] - at[i]);
-    centre[t] += std::llround(part * static_cast<double>(middle[i + 1] - middle[i]));
-  }
+  for (const std::size_t t : at) price[t] = std::llround((y[t] - origin) / tick) * per_tick;
+  centre = centres(price, at, half);
   std::int64_t farthest = 0, longest = 0;
   for (const std::size_t t : at) farthest = std::max(farthest, std::abs(price[t] - centre[t]));
   for (std::size_t t = 1; t < n; ++t) longest = std::max(longest, std::abs(centre[t] - centre[t - 1]));

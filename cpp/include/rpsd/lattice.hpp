@@ -7,7 +7,7 @@
 namespace rpsd {
 
 // The tick: the largest number of which every difference of two prices is a whole multiple, within 1e-4 of it and the
-// prices' own rounding; 0 where there is none, where fewer than 20 moves show it, or where it is below 1/64 of the mean
+// prices' own rounding; 0 where there is none, where fewer than 20 moves show it, or where it is below 1/64 of the median
 // move and so means nothing. Samples with seen[t] = 0 are not read. precision: the rounding error of one price in the
 // units of y, such as epsilon of the caller's type times the largest price. O(n).
 double tick_size(const double* y, const double* seen, std::size_t n, double precision);
@@ -30,7 +30,7 @@ struct LatticeFit {
 // the Gaussian fit's, each under (8 tick)^2; the model is meant for standard deviations under about two ticks.
 // step_scale: factors of the variance of the step into each sample (volatility, 1 on average), or null for all 1.
 //
-// Memory: 4,096 or n rows, whichever is fewer, of the 32 to 400 states that 7 standard deviations of y about x take,
+// Memory: 4,096 or n rows, whichever is fewer, of the 32 to 400 states that 6 standard deviations of a move take,
 // one row more every 4,096 samples, and 33 bytes a sample. Parameters are fitted to 16,384 samples at most.
 LatticeFit smooth_lattice(const double* y, const double* seen, std::size_t n, double tick, double noise_variance,
                           double step_variance, double* mean, double* variance, const double* step_scale = nullptr);
