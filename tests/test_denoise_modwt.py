@@ -167,7 +167,7 @@ def test_core_names_the_transforms():
     assert options.transform == "dwt"
     with pytest.raises(ValueError, match="transform must be one of dwt, modwt"):
         _core.Denoiser(
-            bank=pywt.Wavelet("haar").filter_bank, transform="swt", boundary="periodic", level=1,
-            threshold_mode="bayes", threshold_rule="soft", threshold_scale=1.0, noise="mad", noise_sd=0.0,
-            fir_taps=np.empty(0), space="price", missing="raise",
+            method="wavelet", bank=pywt.Wavelet("haar").filter_bank, transform="swt", boundary="periodic",
+            level=1, threshold_mode="bayes", threshold_rule="soft", threshold_scale=1.0, noise="mad",
+            noise_sd=0.0, min_gain_db=0.0, fir_taps=np.empty(0), space="price", missing="raise",
         )  # fmt: skip

@@ -12,6 +12,7 @@ from rpsd._options import (
     make_guardrails,
     make_options,
     require_available,
+    require_fitting,
     resolve,
 )
 from rpsd._schema import fields
@@ -134,13 +135,65 @@ def test_options_are_immutable_and_hashable():
     assert hash(options) == hash(make_options(breaks=[True, False], fir_window=("general_cosine", (1, 2))))
 
 
-def test_auto_stands_for_the_chain_of_this_release():
+def test_auto_stands_for_the_price_model():
     settled = resolve(make_options())
+    assert (settled.method, settled.noise, settled.min_gain_db) == ("auto", "price", 0.1)
+    assert resolve(settled) == settled
+    assert resolve(make_options(min_gain_db=0)).min_gain_db == 0
+    plain = resolve(make_options(method="kalman"))
+    assert (plain.method, plain.noise, plain.min_gain_db) == ("kalman", "price", 0.0)
+
+
+@pytest.mark.parametrize("given", [{"method": "wavelet"}, {"level": "auto", "wavelet": "db4"}])
+def test_auto_of_the_wavelet_method_is_the_textbook_chain(given):
+    settled = resolve(make_options(**given))
     assert (settled.method, settled.wavelet, settled.level) == ("wavelet", "db4", "auto")
     assert (settled.transform, settled.threshold_mode, settled.noise) == ("dwt", "bayes", "mad")
     assert settled.min_gain_db == 0.0
     assert not settled.use_fir_filter
     assert resolve(settled) == settled
+
+
+@pytest.mark.parametrize("noise", ["mad", "level", 0.5])
+def test_a_noise_that_is_not_the_price_models_asks_for_wavelets(noise):
+    options = make_options(noise=noise)
+    assert options.method == "auto"
+    settled = resolve(options)
+    assert (settled.method, settled.noise, settled.min_gain_db) == ("wavelet", noise, 0.0)
+    assert resolve(make_options(noise="price")).method == "auto"
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"method": "kalman", "noise": 0.5}, 'noise=0.5 with method="kalman" is not available'),
+        ({"method": "kalman", "noise": "mad"}, 'noise="mad" with method="kalman" is not available'),
+        ({"wavelet": "db4", "noise": "price"}, 'noise="price" with method="wavelet" is not available'),
+        ({"method": "fir", "noise": "price"}, 'noise="price" with method="fir" is not available'),
+        ({"level": 2, "min_gain_db": 0.1}, 'min_gain_db=0.1 with method="wavelet" is not available'),
+        ({"noise": 0.5, "min_gain_db": 1}, 'min_gain_db=1.0 with method="wavelet" is not available'),
+    ],
+    ids=str,
+)
+def test_what_a_method_cannot_heed_yet_is_refused(given, message):
+    with pytest.raises(ConfigError, match=message):
+        require_fitting(resolve(make_options(**given)))
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {},
+        {"method": "kalman", "min_gain_db": 2},
+        {"noise": "price"},
+        {"noise": 2},
+        {"level": 2},
+        {"method": "fir"},
+    ],
+    ids=str,
+)
+def test_what_a_method_heeds_is_not_refused(given):
+    require_fitting(resolve(make_options(**given)))
 
 
 def test_resolve_changes_nothing_that_is_chosen():
@@ -158,15 +211,15 @@ def test_method_fir_is_the_filter_alone():
     assert settled.fir_taps == 31
 
 
-# The first stage's list, by hand: what can be run.
+# By hand: what can be run.
 AVAILABLE = {
-    "method": ["auto", "wavelet", "fir"],
+    "method": ["auto", "wavelet", "fir", "kalman"],
     "transform": ["auto", "dwt", "modwt"],
     "boundary": ["symmetric", *CONTRACT["boundary"][1]],
     "threshold_mode": ["auto", "bayes", "universal", "none"],
     "threshold_rule": ["soft", "hard", "garrote", "firm"],
-    "noise": ["auto", "mad", "level", 0.5],
-    "min_gain_db": ["auto", 0.0],
+    "noise": ["auto", "price", "mad", "level", 0.5],
+    "min_gain_db": ["auto", 0.0, 0.1],
     "lookahead": [None],
     "missing": ["interpolate", "raise"],
     "outliers": ["none"],
@@ -178,7 +231,6 @@ LATER = [
     ("lookahead", 0),
     ("lookahead", 7),
     ("breaks", [True, False]),
-    ("min_gain_db", 0.1),
 ]
 
 

@@ -267,30 +267,21 @@ def require_available(settings: Options | Guardrails) -> None:
 
 
 def require_fitting(options: Options) -> None:
-    """Raise ConfigError for values of other options that the method of this release cannot heed.
+    """Raise ConfigError where a value of resolved options is one that their method cannot heed yet.
 
     Raises
     ------
     ConfigError
         Naming the value, the method, the release, and what is available.
     """
-    fitted = options.method in {"auto", "kalman"}
-    if fitted and options.noise not in {"auto", "price"}:
-        available = 'auto, price; or give method="wavelet"'
-    elif not fitted and options.noise == "price":
-        available = "auto, mad, level, a number > 0"
-    else:
-        available = ""
-    if available:
-        raise ConfigError(
-            f"noise={shown(options.noise)} with method={shown(options.method)} is not available in rpsd "
-            f"{__version__}; available: {available}"
-        )
-    if not fitted and options.min_gain_db not in {"auto", 0.0}:
-        raise ConfigError(
-            f"min_gain_db={shown(options.min_gain_db)} with method={shown(options.method)} is not available "
-            f"in rpsd {__version__}, which predicts gains for auto and kalman; available: auto, 0"
-        )
+    fitted, noise = options.method in {"auto", "kalman"}, options.noise
+    refused = f"with method={shown(options.method)} is not available in rpsd {__version__}; available: "
+    if fitted and noise != "price":
+        raise ConfigError(f"noise={shown(noise)} {refused}auto, price")
+    if not fitted and noise == "price":
+        raise ConfigError(f"noise={shown(noise)} {refused}auto, mad, level, a number > 0")
+    if not fitted and options.min_gain_db != 0:
+        raise ConfigError(f"min_gain_db={shown(options.min_gain_db)} {refused}auto, 0")
 
 
 def _covers(entry: str | type | Meta, value: object) -> bool:
@@ -311,23 +302,27 @@ def _available(
 def resolve(options: Options) -> Options:
     """Return the options with every ``auto`` replaced by what it stands for.
 
-    Method ``auto`` stays: it chooses for each series. With it, and with ``kalman``, noise is
-    ``price``; with ``wavelet`` it is ``mad``. Level ``auto`` stays, as it depends on the length of the
-    series: min(4, largest useful level). Method ``fir`` is the FIR filter alone: no decomposition
-    (level 0), no threshold, filter on, whatever those options say.
+    Method ``auto`` stays, as it chooses for each series, unless a noise is given that is not the price
+    model's: that asks for ``wavelet``. With ``auto`` and ``kalman`` noise is ``price``, with ``wavelet``
+    ``mad``. Level ``auto`` stays, as it depends on the length of the series: min(4, largest useful
+    level). Method ``fir`` is the FIR filter alone: no decomposition (level 0), no threshold, filter on,
+    whatever those options say.
 
     Examples
     --------
-    >>> resolve(make_options()).min_gain_db
-    0.1
+    >>> resolve(make_options()).min_gain_db, resolve(make_options(noise=0.5)).method
+    (0.1, 'wavelet')
     """
-    fitted = options.method in {"auto", "kalman"}
+    method = options.method
+    if method == "auto" and options.noise not in {"auto", "price"}:
+        method = "wavelet"
     settled: dict[str, Any] = {
+        "method": method,
         "wavelet": _first(options.wavelet, "db4"),
         "transform": _first(options.transform, "dwt"),
         "threshold_mode": _first(options.threshold_mode, "bayes"),
-        "noise": _first(options.noise, "price" if fitted else "mad"),
-        "min_gain_db": _first(options.min_gain_db, 0.1 if options.method == "auto" else 0.0),
+        "noise": _first(options.noise, "price" if method in {"auto", "kalman"} else "mad"),
+        "min_gain_db": _first(options.min_gain_db, 0.1 if method == "auto" else 0.0),
     }
     if options.method == "fir":
         settled |= {"level": 0, "threshold_mode": "none", "use_fir_filter": True}

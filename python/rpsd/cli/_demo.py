@@ -112,8 +112,8 @@ def _print_gains(rows: list[_Row]) -> None:
     where.print(
         "gain: 10 log10(MSE before / MSE after) against the known truth; predicted: by the fitted model, "
         "from the prices alone; limit: 5 log10(1 + 4 r²) for r = noise/step, the best offline estimate; "
-        'textbook: gain of method="wavelet" (db4, BayesShrink, MAD), which takes small steps for noise and '
-        "makes such prices WORSE; score: guardrails, of 100."
+        'textbook: gain of method="wavelet" (db4, BayesShrink, MAD), which takes steps for noise and makes '
+        "prices WORSE that have little of it; score: guardrails, of 100."
     )
 
 

@@ -42,7 +42,7 @@ def _reason(noise: NoiseModel) -> str:
     if noise.kind != "price":
         return "no noise found"
     if math.isnan(noise.noise_sd):
-        return "too short or too still to fit"
+        return "too short or still to fit"
     return "too little to gain" if noise.predicted_gain_db > 0 else "no significant noise"
 
 
