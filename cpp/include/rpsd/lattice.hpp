@@ -31,7 +31,7 @@ struct LatticeFit {
 // step_scale: factors of the variance of the step into each sample (volatility, 1 on average), or null for all 1.
 //
 // Memory: 4,096 or n rows, whichever is fewer, of the 32 to 400 states that 6 standard deviations of a move take,
-// one row more every 4,096 samples, and 33 bytes a sample. Parameters are fitted to 16,384 samples at most.
+// one row more every 4,096 samples, and at most 80 bytes a sample. Parameters are fitted to 16,384 samples at most.
 LatticeFit smooth_lattice(const double* y, const double* seen, std::size_t n, double tick, double noise_variance,
                           double step_variance, double* mean, double* variance, const double* step_scale = nullptr);
 
