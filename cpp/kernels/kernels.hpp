@@ -74,6 +74,19 @@ struct Table {
   void (*hard)(const T* x, size_t n, T threshold, T* out) noexcept;
   void (*garrote)(const T* x, size_t n, T threshold, T* out) noexcept;
   void (*firm)(const T* x, size_t n, T low, T high, T* out) noexcept;
+  void (*scad)(const T* x, size_t n, T threshold, T* out) noexcept;
+
+  // Empirical Bayes shrinkage with the quasi-Cauchy prior (ebayes.inl). 0 < weight <= 1, sigma > 0; out may be x.
+  // odds[i]: by how much likelier x[i] / sigma is where there is signal than where there is none, less one.
+  void (*cauchy_odds)(const T* x, size_t n, double inverse_sigma, double* odds) noexcept;
+  void (*posterior_mean)(const T* x, size_t n, double sigma, double weight, T* out) noexcept;
+  // threshold: in units of sigma, up to where the median is 0 at this weight.
+  void (*posterior_median)(const T* x, size_t n, double sigma, double weight, double threshold, T* out) noexcept;
+};
+
+struct EbayesTable {
+  // sums = {sum of q, sum of q^2}, q = odds[i] / (1 + weight odds[i]), in sixteen lanes.
+  void (*weight_score)(const double* odds, size_t n, double weight, double* sums) noexcept;
 };
 
 // The guardrails' passes. Lanes are eight sums, carried from chunk to chunk; all chunks but the last are multiples of
@@ -176,6 +189,7 @@ struct Kernels {
   Table<double> f64;
   Table<float> f32;
   QualityTable quality;
+  EbayesTable ebayes;
   StateSpaceTable state_space;
 };
 

@@ -9,18 +9,21 @@
 #include <string>
 #include <utility>
 
+#include "rpsd/block_threshold.hpp"
 #include "rpsd/cleaning.hpp"
 #include "rpsd/cpu.hpp"
+#include "rpsd/local_noise.hpp"
 #include "rpsd/noise_model.hpp"
 #include "rpsd/parallel.hpp"
-#include "rpsd/threshold.hpp"
+#include "rpsd/threshold_selection.hpp"
 #include "thread_memory.hpp"
 
 namespace rpsd {
 namespace {
 
-// The seed's depth where the series is long enough for it.
-constexpr int kDefaultLevel = 4;
+// Where the series is long enough for them: the seed's depth, and one at which little noise is left in the smooth;
+// empirical Bayes weights find out by themselves what is signal there.
+constexpr int kDefaultLevel = 4, kEbayesLevel = 8;
 
 [[noreturn]] void reject(const char* what, std::size_t row, std::size_t rows, std::size_t position,
                          const std::string& allowed) {
@@ -116,7 +119,11 @@ struct Denoiser<T>::Scratch {
   Buffer<T> series, coefficients, selection;
   Buffer<double> prices, smoothed, spikes;
   std::vector<T*> details;
-  std::vector<double> energies, thresholds;
+  std::vector<double> energies;
+  std::vector<LevelDetails<T>> levels;
+  std::vector<LevelShrinkage> shrinkages;
+  LocalNoise local;
+  Buffer<double> blocks;
 };
 
 template <class T>
@@ -164,27 +171,69 @@ bool Denoiser<T>::shrink_wavelet(const T* x, double energy, T* y, SeriesReport& 
   });
 
   if (options_.noise != Noise::given) report.noise_sd = mad_noise(details[0], pyramid.length(1), scratch.selection);
-  if (options_.noise == Noise::mad && is_rounding(report.noise_sd, x, n, energy)) return false;
-  scratch.thresholds.resize(levels);
-  for (std::size_t k = 0; k < levels; ++k) {
-    const std::size_t m = pyramid.length(k + 1);
-    double level_energy = 0;
-    for (std::size_t t = 0; t < tiles; ++t) level_energy += energies[t * levels + k];
-    const double sigma =
-        options_.noise == Noise::level && k > 0 ? mad_noise(details[k], m, scratch.selection) : report.noise_sd;
-    const double threshold = options_.threshold_mode == ThresholdMode::bayes
-                                 ? bayes_threshold(sigma, level_energy / static_cast<double>(m))
-                                 : universal_threshold(sigma, n);
-    // A scale of 0 means no shrinkage, also of a level that is all noise.
-    scratch.thresholds[k] = options_.threshold_scale > 0 ? threshold * options_.threshold_scale : 0.0;
+  const bool finest = options_.noise == Noise::mad || options_.noise == Noise::local;
+  if (finest && is_rounding(report.noise_sd, x, n, energy)) return false;
+  scratch.shrinkages.resize(levels);
+  LevelShrinkage* shrinkages = scratch.shrinkages.data();
+  if (options_.noise == Noise::local || is_block_mode(options_.threshold_mode)) {
+    shrink_in_place(pyramid, report.noise_sd, scratch, threads);
+    shrinkages = nullptr;
+  } else {
+    scratch.levels.clear();
+    for (std::size_t k = 0; k < levels; ++k) {
+      const std::size_t m = pyramid.length(k + 1);
+      double level_energy = 0;
+      for (std::size_t t = 0; t < tiles; ++t) level_energy += energies[t * levels + k];
+      const double sigma =
+          options_.noise == Noise::level && k > 0 ? mad_noise(details[k], m, scratch.selection) : report.noise_sd;
+      scratch.levels.push_back({details[k], m, level_energy / static_cast<double>(m), sigma});
+    }
+    select_shrinkages(options_, scratch.levels.data(), levels, n, threads, shrinkages);
   }
 
-  const Shrinkage shrinkage{options_.threshold_rule, scratch.thresholds.data()};
   parallel_for(tiles, threads, [&](std::size_t begin, std::size_t end) {
     auto& memory = of_this_thread<PyramidScratch<T>>();
-    for (std::size_t t = begin; t < end; ++t) pyramid.inverse(t, approximation, details, &shrinkage, y, memory);
+    for (std::size_t t = begin; t < end; ++t) pyramid.inverse(t, approximation, details, shrinkages, y, memory);
   });
   return true;
+}
+
+// Blocks of neighbours, and details in units of a noise level that varies: all of a level is worked on at once.
+template <class T>
+void Denoiser<T>::shrink_in_place(const Pyramid<T>& pyramid, double noise_sd, Scratch& scratch, int threads) const {
+  const std::size_t levels = pyramid.levels();
+  const bool local = options_.noise == Noise::local;
+  if (local) scratch.local.fit(scratch.details[0], pyramid.length(1), noise_sd, scratch.selection);
+  // Coefficient i of the next level lies in the middle of what it reads of this one, at 2 i + 1 - (taps - 1) / 2.
+  const double lag = (3.0 - static_cast<double>(transform_.taps())) / 2;
+  const auto noise_at = [&](std::size_t level, std::size_t i) {
+    double place = static_cast<double>(i);
+    for (std::size_t k = 0; k < level; ++k) place = 2 * place + lag;
+    return scratch.local.at(place);
+  };
+  scratch.levels.clear();
+  for (std::size_t k = 0; k < levels; ++k) {
+    T* const d = scratch.details[k];
+    const std::size_t m = pyramid.length(k + 1);
+    if (local)
+      for (std::size_t i = 0; i < m; ++i) d[i] = static_cast<T>(static_cast<double>(d[i]) / noise_at(k, i));
+    double sigma = local ? 1 : noise_sd;
+    if (options_.noise == Noise::level) sigma = mad_noise(d, m, scratch.selection);
+    scratch.levels.push_back({d, m, active_table<T>().sum_squares(d, m) / static_cast<double>(m), sigma});
+  }
+  const std::size_t n = pyramid.length(0);
+  select_shrinkages(options_, scratch.levels.data(), levels, n, threads, scratch.shrinkages.data());
+  for (std::size_t k = 0; k < levels; ++k) {
+    T* const d = scratch.details[k];
+    const std::size_t m = pyramid.length(k + 1);
+    const LevelShrinkage& how = scratch.shrinkages[k];
+    if (is_block_mode(options_.threshold_mode))
+      shrink_blocks(blocks_of(options_.threshold_mode, n), d, m, how.sigma, scratch.blocks);
+    else
+      shrink(how, d, m, d);
+    if (local)
+      for (std::size_t i = 0; i < m; ++i) d[i] = static_cast<T>(static_cast<double>(d[i]) * noise_at(k, i));
+  }
 }
 
 template <class T>
@@ -334,7 +383,10 @@ void Denoiser<T>::run_all(Batch<const T> x, Batch<T> y, const std::vector<double
   }
   int level = 0;
   if (options_.threshold_mode != ThresholdMode::none && x.length > 0)
-    level = options_.level == kAutoLevel ? std::min(kDefaultLevel, transform_.max_level(x.length)) : options_.level;
+    level = options_.level == kAutoLevel
+                ? std::min(options_.threshold_mode == ThresholdMode::ebayes ? kEbayesLevel : kDefaultLevel,
+                           transform_.max_level(x.length))
+                : options_.level;
   auto lengths = level_lengths(transform_, x.length, level);
   lengths.insert(lengths.begin(), x.length);
   const Pyramid<T> pyramid(transform_, std::move(lengths));

@@ -25,7 +25,7 @@ _ThresholdMode = Literal[
     "fdr", "blockjs", "neighblock", "ebayes", "wiener", "none",
 ]  # fmt: skip
 _ThresholdRule = Literal[
-    "soft", "hard", "garrote", "firm", "scad", "posterior_median", "posterior_mean"
+    "auto", "soft", "hard", "garrote", "firm", "scad", "posterior_median", "posterior_mean"
 ]  # fmt: skip
 
 
@@ -65,8 +65,9 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         Meta(description="How thresholds are found; auto is bayes, none keeps all coefficients."),
     ] = "auto"
     threshold_rule: Annotated[
-        _ThresholdRule, Meta(description="How coefficients shrink at their threshold.")
-    ] = "soft"
+        _ThresholdRule,
+        Meta(description="How coefficients shrink at their threshold; auto is soft, posterior_median of ebayes."),
+    ] = "auto"
     threshold_scale: Annotated[_NonNegativeFloat, Meta(description="Factor on every threshold.")] = 1.0
     noise: Annotated[
         Literal["auto", "price", "mad", "level", "local"] | _PositiveFloat,
@@ -141,14 +142,12 @@ class Guardrails(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 # Valid values whose part is not built yet: delete an entry when its part lands. A type stands for
 # every value of it, a Meta for every number in its range.
 _NOT_YET: Mapping[str, tuple[str | type | Meta, ...]] = {
-    "threshold_mode": (
-        "sure", "hybrid", "minimax", "fdr", "blockjs", "neighblock", "ebayes", "wiener",
-    ),
-    "threshold_rule": ("scad", "posterior_median", "posterior_mean"),
-    "noise": ("local",),
     "lookahead": (Meta(ge=0),),
     "policy": ("relax", "passthrough"),
 }  # fmt: skip
+
+# Rules that are read off the posterior distribution, which only one mode has.
+_OF_EBAYES = ("posterior_median", "posterior_mean")
 
 # An explicit one of these asks for the wavelet method, unless a method is given beside it.
 _SELECTS_WAVELET = (
@@ -242,6 +241,11 @@ def check_together(options: Options) -> Options:
             f'min_periods must be "window" or an integer from 1 to window ({options.window}), '
             f"got {options.min_periods}"
         )
+    if options.threshold_rule in _OF_EBAYES and options.threshold_mode not in ("auto", "ebayes"):
+        raise ConfigError(
+            f'threshold_rule="{options.threshold_rule}" needs threshold_mode="ebayes", '
+            f'got threshold_mode="{options.threshold_mode}"'
+        )
     return options
 
 
@@ -305,7 +309,9 @@ def resolve(options: Options) -> Options:
     Method ``auto`` stays, as it chooses for each series, unless a noise is given that is not the price
     model's: that asks for ``wavelet``. With ``auto`` and ``kalman`` noise is ``price``, with ``wavelet``
     ``mad``. Level ``auto`` stays, as it depends on the length of the series: min(4, largest useful
-    level). Method ``fir`` is the FIR filter alone: no decomposition (level 0), no threshold, filter on,
+    level), and min(8, the same) with ``threshold_mode="ebayes"``, which goes with wavelet sym8 and the
+    posterior median where none is given.
+    Method ``fir`` is the FIR filter alone: no decomposition (level 0), no threshold, filter on,
     whatever those options say.
 
     Examples
@@ -316,11 +322,14 @@ def resolve(options: Options) -> Options:
     method = options.method
     if method == "auto" and options.noise not in {"auto", "price"}:
         method = "wavelet"
+    mode = _first(options.threshold_mode, "ebayes" if options.threshold_rule in _OF_EBAYES else "bayes")
+    ebayes = mode == "ebayes"
     settled: dict[str, Any] = {
         "method": method,
-        "wavelet": _first(options.wavelet, "db4"),
+        "wavelet": _first(options.wavelet, "sym8" if ebayes else "db4"),
         "transform": _first(options.transform, "dwt"),
-        "threshold_mode": _first(options.threshold_mode, "bayes"),
+        "threshold_mode": mode,
+        "threshold_rule": _first(options.threshold_rule, "posterior_median" if ebayes else "soft"),
         "noise": _first(options.noise, "price" if method in {"auto", "kalman"} else "mad"),
         "min_gain_db": _first(options.min_gain_db, 0.1 if method == "auto" else 0.0),
     }

@@ -49,6 +49,7 @@ class Denoiser {
   // x -> y; false where the noise found is no more than rounding, and y has then not been written.
   bool shrink_wavelet(const T* x, double energy, T* y, SeriesReport& report, const Pyramid<T>& pyramid,
                       Scratch& scratch, int threads) const;
+  void shrink_in_place(const Pyramid<T>& pyramid, double noise_sd, Scratch& scratch, int threads) const;
 
   Options options_;
   Transform<T> transform_;

@@ -13,9 +13,10 @@ namespace rpsd {
 
 enum class Method { automatic, wavelet, kalman };
 enum class TransformKind { dwt, modwt };
-enum class ThresholdMode { none, bayes, universal };
-enum class ThresholdRule { soft, hard, garrote, firm };
-enum class Noise { mad, level, given, price };
+enum class ThresholdMode { none, bayes, universal, sure, hybrid, minimax, fdr, blockjs, neighblock, ebayes, wiener };
+// linear is the rule of wiener, and no word of the option.
+enum class ThresholdRule { soft, hard, garrote, firm, scad, posterior_median, posterior_mean, linear };
+enum class Noise { mad, level, local, given, price };
 enum class Missing { interpolate, raise };
 enum class Outliers { none, spike };
 enum class Space { price, log };
