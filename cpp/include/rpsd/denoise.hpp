@@ -52,6 +52,7 @@ class Denoiser {
   void shrink_in_place(const Pyramid<T>& pyramid, double noise_sd, Scratch& scratch, int threads) const;
 
   Options options_;
+  bool price_noise_ = false;
   Transform<T> transform_;
   std::optional<ModwtShrinkage<T>> modwt_;
   std::optional<Fir<T>> fir_;
