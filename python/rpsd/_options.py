@@ -282,8 +282,6 @@ def require_fitting(options: Options) -> None:
     refused = f"with method={shown(options.method)} is not available in rpsd {__version__}; available: "
     if fitted and noise != "price":
         raise ConfigError(f"noise={shown(noise)} {refused}auto, price")
-    if not fitted and noise == "price":
-        raise ConfigError(f"noise={shown(noise)} {refused}auto, mad, level, a number > 0")
     if not fitted and options.min_gain_db != 0:
         raise ConfigError(f"min_gain_db={shown(options.min_gain_db)} {refused}auto, 0")
 
