@@ -77,6 +77,7 @@ Denoiser<T>::Denoiser(const Options& options) : options_(options), transform_(op
     price_noise_ = true;  // found in each series, and given from then on
     options_.noise = Noise::given;
   }
+  if (options.method == Method::automatic) contest_.emplace(options.bank);
   if (options_.transform == TransformKind::modwt) modwt_.emplace(options_);
   if (!options.fir_taps.empty()) fir_.emplace(options.fir_taps, FirMode::zero_phase);
 }
@@ -271,7 +272,7 @@ void Denoiser<T>::run_prices(Batch<const T> x, Batch<T> y, SeriesReport* reports
   }
   const PriceOptions options{options_.method == Method::automatic ? PriceMethod::automatic : PriceMethod::kalman,
                              options_.min_gain_db, static_cast<double>(std::numeric_limits<T>::epsilon()),
-                             options_.outliers == Outliers::spike};
+                             options_.outliers == Outliers::spike, contest_ ? &*contest_ : nullptr};
   double* const values = scratch.smoothed.get(count * n);
   std::array<double*, kPriceBundle> out{};
   for (std::size_t k = 0; k < count; ++k) out[k] = values + k * n;

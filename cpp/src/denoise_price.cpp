@@ -20,6 +20,7 @@ namespace rpsd {
 namespace {
 
 constexpr std::size_t kLeastSamples = 32;   // fewer say too little about the noise
+constexpr double kBelieved = 0.99;          // as good as all of the noise
 constexpr double kMostZeroMoves = 0.95;     // a series that hardly moves has no walk to fit
 constexpr std::size_t kLeastKalman = 3;
 constexpr double kNoNoise = 1e-5;          // the ratio of variances at the end of the range that is searched
@@ -45,6 +46,7 @@ struct PriceScratch {
   std::array<SeriesScratch, kPriceBundle> series;
   std::array<PriceModelScratch, kPriceBundle> models;
   std::array<NoiseTestScratch, kPriceBundle> tests;
+  WaveletContestScratch contest;
 };
 
 // Missing ends away, gaps filled by lines, in units of a typical step. False where there is nothing to fit.
@@ -189,6 +191,41 @@ bool smooth_ticks(Work& w, const PriceFit& fit) {
   return true;
 }
 
+// Are the samples set aside tips of peaks? A bad tick stands alone; beside a tip the neighbours are raised too, over the
+// level a few samples away.
+bool are_peaks(const Work& w) noexcept {
+  constexpr std::size_t kNear = 3, kFar = 5;
+  constexpr double kShoulder = 0.25;
+  std::size_t peaks = 0;
+  for (std::size_t t = kFar; t + kFar < w.n; ++t) {
+    if (w.test.outlier[t] == 0) continue;
+    std::array<double, 2 * (kFar - kNear + 1)> away;
+    std::size_t count = 0;
+    for (std::size_t k = kNear; k <= kFar; ++k) {
+      away[count++] = w.y[t - k];
+      away[count++] = w.y[t + k];
+    }
+    std::sort(away.begin(), away.end());
+    const double level = (away[count / 2 - 1] + away[count / 2]) / 2;
+    const double tip = w.y[t] - level, shoulders = (w.y[t - 1] + w.y[t + 1]) / 2 - level;
+    peaks += shoulders * tip > kShoulder * tip * tip;
+  }
+  return 2 * peaks > w.test.outliers;
+}
+
+// Lets wavelets have their say about a series without gaps, bad ticks or heavy noise; adjusts what is expected.
+void hear_wavelets(Work& w, const PriceModel& model, const WaveletContest& contest, WaveletContestScratch& scratch) {
+  const bool light = !model.parts.noise && w.test.outliers == 0;
+  const bool plain = w.seen == w.n && w.cleaned == 0 && (light || are_peaks(w));
+  if (!plain || w.test.believed < kBelieved || !WaveletContest::is_for(w.n)) return;
+  double left = 0;
+  for (std::size_t t = 0; t < w.n; ++t) left += w.variance[t];
+  const double risk = left / static_cast<double>(w.n) / w.test.noise_variance;
+  const ContestResult result =
+      contest.run(w.y, w.n, {w.mean, std::sqrt(w.test.noise_variance), risk}, w.mean, scratch);
+  if (result.share > 0) w.test.gain_offset_db += 10 * std::log10(risk / result.risk);
+}
+
 // Fits, tests and smooths series of one length; their reports and means are then what is known of them.
 void work_on(const std::vector<Work*>& works, const PriceOptions& options, PriceScratch& scratch) {
   const std::size_t count = works.size();
@@ -205,7 +242,8 @@ void work_on(const std::vector<Work*>& works, const PriceOptions& options, Price
   for (std::size_t k = 0; k < count; ++k) {
     Work* const w = works[k];
     PriceReport& report = *w->report;
-    if (w->test.believed > 0) smooth_ticks(*w, fits[k]);
+    const bool on_ticks = w->test.believed > 0 && smooth_ticks(*w, fits[k]);
+    if (options.contest && !on_ticks) hear_wavelets(*w, models[k], *options.contest, scratch.contest);
     describe(*w);
     report.gain_db = w->test.believed > 0 ? std::max(0.0, predicted_gain_db(*w) + w->test.gain_offset_db) : 0.0;
     if (report.gain_db > 0 && report.gain_db >= options.min_gain_db)

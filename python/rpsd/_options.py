@@ -324,7 +324,7 @@ def resolve(options: Options) -> Options:
     ebayes = mode == "ebayes"
     settled: dict[str, Any] = {
         "method": method,
-        "wavelet": _first(options.wavelet, "sym8" if ebayes else "db4"),
+        "wavelet": _first(options.wavelet, "sym8" if ebayes or method == "auto" else "db4"),
         "transform": _first(options.transform, "dwt"),
         "threshold_mode": mode,
         "threshold_rule": _first(options.threshold_rule, "posterior_median" if ebayes else "soft"),

@@ -55,6 +55,7 @@ class Denoiser {
   bool price_noise_ = false;
   Transform<T> transform_;
   std::optional<ModwtShrinkage<T>> modwt_;
+  std::optional<WaveletContest> contest_;
   std::optional<Fir<T>> fir_;
 };
 

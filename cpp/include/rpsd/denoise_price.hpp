@@ -5,6 +5,8 @@
 #include <cstddef>
 #include <limits>
 
+#include "rpsd/wavelet_contest.hpp"
+
 namespace rpsd {
 
 enum class PriceMethod {
@@ -29,6 +31,7 @@ struct PriceOptions {
   double min_gain_db = 0.1;
   double precision = std::numeric_limits<double>::epsilon();  // relative, of the prices as they came
   bool clean_spikes = false;  // bad ticks are missing samples, and get a value
+  const WaveletContest* contest = nullptr;  // null: wavelets have no say
 };
 
 // Series that one call takes at most.
