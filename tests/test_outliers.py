@@ -40,7 +40,7 @@ def test_clean_series_are_denoised_as_without_it(options):
 
 
 def test_a_jump_is_no_bad_tick():
-    truth, x = series(0.0)
+    _, x = series(0.0)
     x[600:] += 80.0
     np.testing.assert_array_equal(rpsd.denoise(x, outliers="spike"), x)
 

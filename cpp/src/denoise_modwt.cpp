@@ -111,7 +111,7 @@ bool ModwtShrinkage<T>::whole(const Series& series, T* y, double& noise_sd, int 
   transform_.forward(both, period, level, coeffs, scratch.transform);
   T* kept = scratch.kept.get(rows * n);
   std::array<const T*, kMaxModwtLevel + 1> details;
-  PerLevel mean_squares;
+  PerLevel mean_squares{};
   const auto keep = [&](std::size_t k) {
     const std::size_t lag = period > n ? transform_.detail_lag(static_cast<int>(k), period) : 0;
     for (std::size_t t = 0; t < n; ++t) kept[k * n + t] = coeffs[(rows - k) * period + (t + lag) % period];

@@ -66,7 +66,9 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     ] = "auto"
     threshold_rule: Annotated[
         _ThresholdRule,
-        Meta(description="How coefficients shrink at their threshold; auto is soft, posterior_median of ebayes."),
+        Meta(
+            description="How coefficients shrink at their threshold; auto: soft, posterior_median of ebayes."
+        ),
     ] = "auto"
     threshold_scale: Annotated[_NonNegativeFloat, Meta(description="Factor on every threshold.")] = 1.0
     noise: Annotated[
