@@ -33,6 +33,7 @@ struct Work {
   std::size_t begin = 0, n = 0, seen = 0;
   double centre = 0, scale = 0, precision = 0;
   std::size_t cleaned = 0;  // spikes that count as missing
+  double wavelet_gain_db = 0;  // predicted, where wavelets have most of the say
   double *y, *available, *spike, *mean, *variance, *step_square, *q, *r;
   NoiseTest test;
   PriceReport* report = nullptr;
@@ -215,15 +216,20 @@ bool are_peaks(const Work& w) noexcept {
 
 // Lets wavelets have their say about a series without gaps, bad ticks or heavy noise; adjusts what is expected.
 void hear_wavelets(Work& w, const PriceModel& model, const WaveletContest& contest, WaveletContestScratch& scratch) {
-  const bool light = !model.parts.noise && w.test.outliers == 0;
-  const bool plain = w.seen == w.n && w.cleaned == 0 && (light || are_peaks(w));
-  if (!plain || w.test.believed < kBelieved || !WaveletContest::is_for(w.n)) return;
+  if (w.seen < w.n || w.cleaned > 0 || !(w.test.believed > 0) || !WaveletContest::is_for(w.n)) return;
+  const bool light = !model.parts.noise && w.test.outliers == 0 && w.test.believed >= kBelieved;
+  if (!light && !are_peaks(w)) return;
   double left = 0;
   for (std::size_t t = 0; t < w.n; ++t) left += w.variance[t];
   const double risk = left / static_cast<double>(w.n) / w.test.noise_variance;
   const ContestResult result =
       contest.run(w.y, w.n, {w.mean, std::sqrt(w.test.noise_variance), risk}, w.mean, scratch);
-  if (result.share > 0) w.test.gain_offset_db += 10 * std::log10(risk / result.risk);
+  if (result.share <= 0) return;
+  w.test.gain_offset_db += 10 * std::log10(risk / result.risk);
+  if (result.share < 0.5) return;
+  // Then the series is no walk, and what the walk's test expects of it has no bearing.
+  w.wavelet_gain_db = -10 * std::log10(result.risk);
+  w.test.gain_probability = std::max(w.test.gain_probability, result.share);
 }
 
 // Fits, tests and smooths series of one length; their reports and means are then what is known of them.
@@ -246,6 +252,7 @@ void work_on(const std::vector<Work*>& works, const PriceOptions& options, Price
     if (options.contest && !on_ticks) hear_wavelets(*w, models[k], *options.contest, scratch.contest);
     describe(*w);
     report.gain_db = w->test.believed > 0 ? std::max(0.0, predicted_gain_db(*w) + w->test.gain_offset_db) : 0.0;
+    report.gain_db = std::max(report.gain_db, w->wavelet_gain_db);
     if (report.gain_db > 0 && report.gain_db >= options.min_gain_db)
       report.action = PriceAction::denoised;
     else if (w->test.outliers + w->cleaned > 0)
