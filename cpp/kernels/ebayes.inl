@@ -49,17 +49,30 @@ inline Exponential exponential(double y) noexcept {
 // R(m) for m >= 0: (m + 4) R is smooth in (m - 4) / (m + 4) (Shepherd & Laframboise 1981). The polynomial is the
 // Chebyshev expansion to degree 22, in powers; its relative error is below 1e-15.
 inline double mills_ratio(double m) noexcept {
-  constexpr double kPowers[] = {
-      1.8932190633084853, -1.5237709108199851, 0.97040955486761771, -0.46754096299818737,
-      0.1513917623110474, -0.018900450865484503, -0.0087222952482000366, 0.0040878557264789955,
-      0.00033424436493913651, -0.00057926960650736634, -4.7818346774363287e-6, 8.8096960602118972e-5,
-      1.7912419621396938e-6, -1.4846493010422612e-5, -1.5665301434775512e-6, 2.5742673078165543e-6,
-      6.6358904834955183e-7, -4.0665439602468896e-7, -1.974812079272745e-7, 4.9053735092410555e-8,
-      4.0274966446679242e-8, -3.2015537235375595e-9, -4.2328371286680228e-9
-  };
   const double t = (m - 4) / (m + 4);
-  double p = kPowers[22];
-  for (int j = 21; j >= 0; --j) p = p * t + kPowers[j];
+  double p = -4.2328371286680228e-9;
+  p = p * t - 3.2015537235375595e-9;
+  p = p * t + 4.0274966446679242e-8;
+  p = p * t + 4.9053735092410555e-8;
+  p = p * t - 1.974812079272745e-7;
+  p = p * t - 4.0665439602468896e-7;
+  p = p * t + 6.6358904834955183e-7;
+  p = p * t + 2.5742673078165543e-6;
+  p = p * t - 1.5665301434775512e-6;
+  p = p * t - 1.4846493010422612e-5;
+  p = p * t + 1.7912419621396938e-6;
+  p = p * t + 8.8096960602118972e-5;
+  p = p * t - 4.7818346774363287e-6;
+  p = p * t - 0.00057926960650736634;
+  p = p * t + 0.00033424436493913651;
+  p = p * t + 0.0040878557264789955;
+  p = p * t - 0.0087222952482000366;
+  p = p * t - 0.018900450865484503;
+  p = p * t + 0.1513917623110474;
+  p = p * t - 0.46754096299818737;
+  p = p * t + 0.97040955486761771;
+  p = p * t - 1.5237709108199851;
+  p = p * t + 1.8932190633084853;
   return p / (m + 4);
 }
 
@@ -68,14 +81,29 @@ constexpr double kCertain = 35;
 
 inline double held(double v, double most) noexcept { return v < most ? v : most; }
 
+// Values worked on at a time. Limits are kept in a loop of their own: GCC makes a branch of what follows a limit in
+// the same loop, and leaves that loop scalar.
+constexpr size_t kGroup = 64;
+
+// y[k] = min(|x[k]| / sigma, kCertain)^2 / 2, above 0.
+template <class T>
+inline void half_squares(const T* x, size_t n, double inverse_sigma, double* y) noexcept {
+  RPSD_INDEPENDENT
+  for (size_t k = 0; k < n; ++k) {
+    const double z = held(magnitude(static_cast<double>(x[k])) * inverse_sigma, kCertain);
+    y[k] = z * z / 2 + 1e-30;
+  }
+}
+
 // (marginal density of z where m is not 0) / phi(z) - 1 = (e^(z^2/2) - 1) / z^2 - 1.
 template <class T>
 void cauchy_odds(const T* x, size_t n, double inverse_sigma, double* odds) noexcept {
-  RPSD_INDEPENDENT
-  for (size_t i = 0; i < n; ++i) {
-    const double z = held(magnitude(static_cast<double>(x[i])) * inverse_sigma, kCertain), y = z * z / 2;
-    const double at_least = y > 1e-30 ? y : 1e-30;
-    odds[i] = exponential(at_least).less_one() / (2 * at_least) - 1;
+  double y[kGroup];
+  for (size_t i = 0; i < n; i += kGroup) {
+    const size_t members = n - i < kGroup ? n - i : kGroup;
+    half_squares(x + i, members, inverse_sigma, y);
+    RPSD_INDEPENDENT
+    for (size_t k = 0; k < members; ++k) odds[i + k] = exponential(y[k]).less_one() / (2 * y[k]) - 1;
   }
 }
 
@@ -109,16 +137,21 @@ inline void weight_score(const double* odds, size_t n, double weight, double* su
 template <class T>
 void posterior_mean(const T* x, size_t n, double sigma, double weight, T* out) noexcept {
   const double inverse_sigma = 1 / sigma, against = (1 - weight) / weight;
-  RPSD_INDEPENDENT
-  for (size_t i = 0; i < n; ++i) {
-    const double size = magnitude(static_cast<double>(x[i])) * inverse_sigma;
-    const double z = size > 1e-15 ? size : 1e-15, y = z * z / 2;
-    const double y_held = held(y, kCertain * kCertain / 2), growth = exponential(y_held).less_one();
-    const double nonzero = growth / (growth + against * (2 * y_held));
-    const double series = z / 2 + z * y * (1.0 / 12 - y * y / 720);
-    const double mean = z < 0.25 ? series : z - 2 / z + z / growth;
-    const double shrunk = sigma * nonzero * mean;
-    out[i] = static_cast<T>(x[i] < T(0) ? -shrunk : shrunk);
+  double y[kGroup], growth[kGroup];
+  for (size_t i = 0; i < n; i += kGroup) {
+    const size_t members = n - i < kGroup ? n - i : kGroup;
+    half_squares(x + i, members, inverse_sigma, y);
+    RPSD_INDEPENDENT
+    for (size_t k = 0; k < members; ++k) growth[k] = exponential(y[k]).less_one();
+    RPSD_INDEPENDENT
+    for (size_t k = 0; k < members; ++k) {
+      const double z = magnitude(static_cast<double>(x[i + k])) * inverse_sigma;
+      const double nonzero = growth[k] / (growth[k] + against * (2 * y[k]));
+      const double series = z / 2 + z * y[k] * (1.0 / 12 - y[k] * y[k] / 720);
+      const double far = z - 2 / (z + 1e-300) + z / growth[k];
+      const double shrunk = sigma * nonzero * (z < 0.25 ? series : far);
+      out[i + k] = static_cast<T>(x[i + k] < T(0) ? -shrunk : shrunk);
+    }
   }
 }
 
@@ -127,22 +160,38 @@ void posterior_mean(const T* x, size_t n, double sigma, double weight, T* out) n
 // known in closed form; four of them from the rough quantile below leave less than 1e-12, one more is for safety.
 constexpr double kLeast = 0.004, kFar = 30;
 
-inline double median_shrinkage(double z, double against) noexcept {
-  const double z2 = z * z, tail = exponential(z2 * -0.5).value();
-  const double q_found = 0.5 - 0.5 * tail * (against * z2 - 1), q = q_found > 1e-300 ? q_found : 1e-300;
-  const double p = held(2 * q, 1);
-  // Exponent and fraction of p, read as a fixed-point number, are its logarithm to base 2 within 0.05.
-  const double log2 = (from_bits((to_bits(p) >> 32) | 0x4330000000000000) - 4503599627370496.0) / 1048576 - 1022.95;
-  const double log = held(log2 * 0.6931471805599453, 0);
-  double d = held(0.9 * sqrt(-2 * log) + 2 / (z + 2), z);
-  for (int step = 0; step < 5; ++step) {
-    const double m = z - d, r = mills_ratio(m);
-    const double slope = 1 - m * r, sum = mills_ratio(d) + r + z * slope;
-    const double ratio = 0.3989422804014327 * exponential(d * d * -0.5).value() * sum / q;
-    const double next = d + 2 * (ratio - 1) / (ratio + 1) * sum / (z2 * slope);
-    d = held(next > 0 ? next : 0, z);
+// All z of a group take a step together, each by itself.
+inline void median_shrinkages(const double* z, size_t n, double against, double* d) noexcept {
+  double q[kGroup], p[kGroup];
+  RPSD_INDEPENDENT
+  for (size_t k = 0; k < n; ++k) {
+    const double z2 = z[k] * z[k];
+    q[k] = 0.5 - 0.5 * exponential(z2 * -0.5).value() * (against * z2 - 1);
   }
-  return d;
+  RPSD_INDEPENDENT
+  for (size_t k = 0; k < n; ++k) {
+    q[k] = q[k] > 1e-300 ? q[k] : 1e-300;
+    p[k] = held(2 * q[k], 1);
+  }
+  RPSD_INDEPENDENT
+  for (size_t k = 0; k < n; ++k) {
+    // Exponent and fraction of p, read as a fixed-point number, are its logarithm to base 2 within 0.05.
+    const uint64_t fixed = (to_bits(p[k]) >> 32) | 0x4330000000000000;
+    p[k] = (from_bits(fixed) - 4503599627370496.0) / 1048576 - 1022.95;
+  }
+  RPSD_INDEPENDENT
+  for (size_t k = 0; k < n; ++k)
+    d[k] = held(0.9 * sqrt(1.3862943611198906 * -held(p[k], 0)) + 2 / (z[k] + 2), z[k]);
+  for (int step = 0; step < 5; ++step) {
+    RPSD_INDEPENDENT
+    for (size_t k = 0; k < n; ++k) {
+      const double m = z[k] - d[k], r = mills_ratio(m);
+      const double slope = 1 - m * r, sum = mills_ratio(d[k]) + r + z[k] * slope;
+      const double ratio = 0.3989422804014327 * exponential(d[k] * d[k] * -0.5).value() * sum / q[k];
+      const double next = d[k] + 2 * (ratio - 1) / (ratio + 1) * sum / (z[k] * z[k] * slope);
+      d[k] = held(next > 0 ? next : 0, z[k]);
+    }
+  }
 }
 
 // Its expansion in 1/z where the noise is out of the question.
@@ -154,19 +203,21 @@ inline double far_shrinkage(double z) noexcept {
 // The posterior median: 0 up to the threshold, which belongs to the weight.
 template <class T>
 void posterior_median(const T* x, size_t n, double sigma, double weight, double threshold, T* out) noexcept {
-  constexpr size_t kGroup = 64;
   const double inverse_sigma = 1 / sigma, against = (1 - weight) / weight;
-  double z[kGroup];
+  double z[kGroup] = {}, d[kGroup];
   size_t place[kGroup];
-  const auto settle = [&](size_t count) {
-    RPSD_INDEPENDENT
-    for (size_t k = 0; k < count; ++k) {
-      // The equation loses its digits as z goes to 0: a line from the threshold to kLeast there.
-      const double at = z[k] > kLeast ? z[k] : kLeast;
-      const double near = z[k] > kLeast ? 1 : (z[k] - threshold) / (kLeast - threshold);
-      z[k] = sigma * near * (at - median_shrinkage(at, against));
+  const auto settle = [&](size_t members) {
+    // The equation loses its digits as z goes to 0: a line from the threshold to kLeast there.
+    double near[kGroup];
+    for (size_t k = 0; k < members; ++k) {
+      near[k] = z[k] > kLeast ? sigma : sigma * ((z[k] - threshold) / (kLeast - threshold));
+      z[k] = z[k] > kLeast ? z[k] : kLeast;
     }
-    for (size_t k = 0; k < count; ++k) out[place[k]] = static_cast<T>(out[place[k]] < T(0) ? -z[k] : z[k]);
+    median_shrinkages(z, members, against, d);
+    for (size_t k = 0; k < members; ++k) {
+      const double shrunk = near[k] * (z[k] - d[k]);
+      out[place[k]] = static_cast<T>(out[place[k]] < T(0) ? -shrunk : shrunk);
+    }
   };
   size_t count = 0;
   for (size_t i = 0; i < n; ++i) {
