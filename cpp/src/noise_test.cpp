@@ -184,9 +184,10 @@ void test_noise(const PriceSeries* series, const PriceModel* models, std::size_t
   }
   if (!profiles.empty()) {
     const auto best = maximise(profiles);
+    const std::vector<double> no_noise(best.size(), kNone);
     std::vector<double> most(best.size()), none(best.size());
     evaluate(profiles, best, most.data());
-    evaluate(profiles, std::vector<double>(best.size(), kNone), none.data());
+    evaluate(profiles, no_noise, none.data());
     for (std::size_t i = 0; i < best.size(); ++i) {
       NoiseTest& test = tests[profiled[i]];
       const double ratio = std::exp(best[i]);

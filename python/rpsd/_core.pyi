@@ -129,10 +129,10 @@ class Denoiser:
         transform: str,  # dwt, modwt (boundary symmetric or periodic)
         boundary: str,
         level: int,  # -1: auto
-        threshold_mode: str,  # bayes, universal, none
-        threshold_rule: str,  # soft, hard, garrote, firm
+        threshold_mode: str,  # a word of the option but auto
+        threshold_rule: str,  # a word of the option but auto
         threshold_scale: float,
-        noise: str,  # mad, level, given; price with auto and kalman
+        noise: str,  # mad, level, local, given, price
         noise_sd: float,  # used where noise is "given"
         fir_taps: _F64,  # empty: no FIR
         min_gain_db: float,
