@@ -83,7 +83,7 @@ inline double held(double v, double most) noexcept { return v < most ? v : most;
 
 // Values worked on at a time. Limits are kept in a loop of their own: GCC makes a branch of what follows a limit in
 // the same loop, and leaves that loop scalar.
-constexpr size_t kGroup = 64;
+constexpr size_t kMedianGroup = 64;
 
 // y[k] = min(|x[k]| / sigma, kCertain)^2 / 2, above 0.
 template <class T>
@@ -98,9 +98,9 @@ inline void half_squares(const T* x, size_t n, double inverse_sigma, double* y) 
 // (marginal density of z where m is not 0) / phi(z) - 1 = (e^(z^2/2) - 1) / z^2 - 1.
 template <class T>
 void cauchy_odds(const T* x, size_t n, double inverse_sigma, double* odds) noexcept {
-  double y[kGroup];
-  for (size_t i = 0; i < n; i += kGroup) {
-    const size_t members = n - i < kGroup ? n - i : kGroup;
+  double y[kMedianGroup];
+  for (size_t i = 0; i < n; i += kMedianGroup) {
+    const size_t members = n - i < kMedianGroup ? n - i : kMedianGroup;
     half_squares(x + i, members, inverse_sigma, y);
     RPSD_INDEPENDENT
     for (size_t k = 0; k < members; ++k) odds[i + k] = exponential(y[k]).less_one() / (2 * y[k]) - 1;
@@ -137,9 +137,9 @@ inline void weight_score(const double* odds, size_t n, double weight, double* su
 template <class T>
 void posterior_mean(const T* x, size_t n, double sigma, double weight, T* out) noexcept {
   const double inverse_sigma = 1 / sigma, against = (1 - weight) / weight;
-  double y[kGroup], growth[kGroup];
-  for (size_t i = 0; i < n; i += kGroup) {
-    const size_t members = n - i < kGroup ? n - i : kGroup;
+  double y[kMedianGroup], growth[kMedianGroup];
+  for (size_t i = 0; i < n; i += kMedianGroup) {
+    const size_t members = n - i < kMedianGroup ? n - i : kMedianGroup;
     half_squares(x + i, members, inverse_sigma, y);
     RPSD_INDEPENDENT
     for (size_t k = 0; k < members; ++k) growth[k] = exponential(y[k]).less_one();
@@ -162,7 +162,7 @@ constexpr double kLeast = 0.004, kFar = 30;
 
 // All z of a group take a step together, each by itself.
 inline void median_shrinkages(const double* z, size_t n, double against, double* d) noexcept {
-  double q[kGroup], p[kGroup];
+  double q[kMedianGroup], p[kMedianGroup];
   RPSD_INDEPENDENT
   for (size_t k = 0; k < n; ++k) {
     const double z2 = z[k] * z[k];
@@ -204,11 +204,11 @@ inline double far_shrinkage(double z) noexcept {
 template <class T>
 void posterior_median(const T* x, size_t n, double sigma, double weight, double threshold, T* out) noexcept {
   const double inverse_sigma = 1 / sigma, against = (1 - weight) / weight;
-  double z[kGroup] = {}, d[kGroup];
-  size_t place[kGroup];
+  double z[kMedianGroup] = {}, d[kMedianGroup];
+  size_t place[kMedianGroup];
   const auto settle = [&](size_t members) {
     // The equation loses its digits as z goes to 0: a line from the threshold to kLeast there.
-    double near[kGroup];
+    double near[kMedianGroup];
     for (size_t k = 0; k < members; ++k) {
       near[k] = z[k] > kLeast ? sigma : sigma * ((z[k] - threshold) / (kLeast - threshold));
       z[k] = z[k] > kLeast ? z[k] : kLeast;
@@ -230,7 +230,7 @@ void posterior_median(const T* x, size_t n, double sigma, double weight, double 
     } else if (size > threshold) {
       z[count] = size;
       place[count] = i;
-      if (++count == kGroup) {
+      if (++count == kMedianGroup) {
         settle(count);
         count = 0;
       }

@@ -11,6 +11,7 @@ of wavelet thresholds", 33(4), 2005; integrals over the prior are done by quadra
 """
 
 import functools
+import itertools
 import math
 
 import numpy as np
@@ -40,7 +41,7 @@ def soft_risk(t, mean):
     """E (soft(Z + mean, t) - mean)^2 by quadrature."""
     error = lambda x: (np.sign(x) * max(abs(x) - t, 0) - mean) ** 2 * normal.pdf(x - mean)  # noqa: E731
     parts = sorted({-t, t, mean, mean - 9, mean + 9})
-    return sum(integrate.quad(error, a, b, epsabs=1e-14)[0] for a, b in zip(parts, parts[1:], strict=False))
+    return sum(integrate.quad(error, a, b, epsabs=1e-14)[0] for a, b in itertools.pairwise(parts))
 
 
 def minimax(n):
@@ -91,13 +92,13 @@ def prior(m):
     return (1 - abs(m) * normal.sf(abs(m)) / normal.pdf(m)) / math.sqrt(2 * math.pi) if abs(m) < 30 else 0.0
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def integral(z, low, power=0):
     """Integral of u^power phi(z - u) prior(u) over u >= low."""
     parts = sorted({low, max(low, 0.0), max(low, z - 4), max(low, z), max(low, z + 4), max(low, z + 10)})
     value = lambda u: u**power * normal.pdf(z - u) * prior(u)  # noqa: E731
     return sum(
-        integrate.quad(value, a, b, epsabs=1e-15, epsrel=1e-13)[0] for a, b in zip(parts, parts[1:], strict=False)
+        integrate.quad(value, a, b, epsabs=1e-15, epsrel=1e-13)[0] for a, b in itertools.pairwise(parts)
     )
 
 
