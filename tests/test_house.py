@@ -22,7 +22,7 @@ LAYERS = [
     {"_prices", "_schema"},
     {"_options", "_test_signals"},
     {"_config_file"},
-    {"_config", "_mirror"},
+    {"_breaks", "_config", "_mirror"},
     {"_result", "_whiteness"},
     {"_wavelet"},
     {"_denoiser", "_modwt"},

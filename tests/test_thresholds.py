@@ -73,7 +73,8 @@ def by_hand(x, transform, mode, rule, noise=0.1, scale=1.0, wavelet="db4", level
 @pytest.mark.parametrize("mode", MODES)
 def test_every_mode_is_its_twin(mode, transform):
     rules = ("soft", "hard", "scad") if mode not in (*BLOCKS, "wiener") else ("soft",)
-    for n, scale in ((90, 1.0), (701, 0.6)):
+    # Not 1: the threshold of fdr is one of the coefficients, and hard would hang on its last bit.
+    for n, scale in ((90, 0.97), (701, 0.6)):
         x = bumpy(n)
         for rule in rules:
             options = {"threshold_mode": mode, "threshold_rule": rule, "threshold_scale": scale}

@@ -44,7 +44,7 @@ WaveletContest::Risk WaveletContest::estimate(const Modwt<double>& transform, co
   const std::size_t period = 2 * n, rows = static_cast<std::size_t>(level) + 1;
   const auto& kernel = active_table<double>();
   double* const shrunk = scratch.shrunk.get(rows * period);
-  double* const moved = scratch.moved.get(2 * period);
+  double* const moved = scratch.moved.get(period);
   std::copy(coefficients, coefficients + period, shrunk);  // the smooth stays as it is
   double scale = 1, freedom = static_cast<double>(n) * std::ldexp(1.0, -level);
   for (int j = 1; j <= level; ++j) {
@@ -55,13 +55,16 @@ WaveletContest::Risk WaveletContest::estimate(const Modwt<double>& transform, co
     const std::size_t at = (rows - static_cast<std::size_t>(j)) * period;
     const double* const d = coefficients + at;
     const double weight = fit_ebayes(d, period, sigma, scratch.odds).weight;
-    const double step = 1e-4 * sigma;
-    for (std::size_t t = 0; t < period; ++t) moved[t] = d[t] + step;
     kernel.posterior_mean(d, period, sigma, weight, shrunk + at);
-    kernel.posterior_mean(moved, period, sigma, weight, moved + period);
+    // Wide differences: the curve is smooth on this scale, and rounding must not move what is decided by it.
+    const double step = 0.1 * sigma;
     double rise = 0;
-    for (std::size_t t = 0; t < period; ++t) rise += moved[period + t] - shrunk[at + t];
-    freedom += rise / step / 2 * scale * scale;  // the series and its mirror count as one
+    for (const double side : {step, -step}) {
+      for (std::size_t t = 0; t < period; ++t) moved[t] = d[t] + side;
+      kernel.posterior_mean(moved, period, sigma, weight, moved);
+      for (std::size_t t = 0; t < period; ++t) rise += side > 0 ? moved[t] : -moved[t];
+    }
+    freedom += rise / (2 * step) / 2 * scale * scale;  // the series and its mirror count as one
   }
   double* const both = scratch.doubled.get(period);
   transform.inverse(shrunk, period, level, both, scratch.transform);
