@@ -169,5 +169,6 @@ def test_core_names_the_transforms():
         _core.Denoiser(
             method="wavelet", bank=pywt.Wavelet("haar").filter_bank, transform="swt", boundary="periodic",
             level=1, threshold_mode="bayes", threshold_rule="soft", threshold_scale=1.0, noise="mad",
-            noise_sd=0.0, min_gain_db=0.0, fir_taps=np.empty(0), space="price", missing="raise", outliers="none",
+            noise_sd=0.0, min_gain_db=0.0, fir_taps=np.empty(0), space="price", missing="raise",
+            outliers="none",
         )  # fmt: skip
