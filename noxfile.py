@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The developer's verbs: nox -s tests | lint | cpp | bench."""
+"""The developer's verbs: nox -s tests | lint | cpp | bench | quality."""
 
 import nox
 
@@ -37,3 +37,10 @@ def bench(session: nox.Session) -> None:
     """Measure beside PyWavelets, SciPy and scikit-image, and write bench/RESULTS.md."""
     session.install(".[bench]")
     session.run("python", "bench/run.py", *session.posargs)
+
+
+@nox.session
+def quality(session: nox.Session) -> None:
+    """Measure the gain on simulated prices beside the peers, and write bench/quality/RESULTS.md."""
+    session.install(".[bench]")
+    session.run("python", "bench/quality/run.py", *session.posargs)

@@ -12,6 +12,8 @@ from collections import defaultdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from machine import commit, processor
+
 import rpsd
 
 HERE = Path(__file__).parent
@@ -75,26 +77,6 @@ def measure_ipp() -> list[dict]:
         }
         for row in itertools.chain(*rows)
     ]
-
-
-def processor() -> str:
-    """Name the processor, where the system tells."""
-    info = Path("/proc/cpuinfo")
-    names = [line.split(":", 1)[1].strip() for line in info.read_text().splitlines() if "model name" in line]
-    return f"{names[0]} x {len(names)}" if names else platform.processor()
-
-
-def commit() -> str:
-    """Name the commit measured, and say so if the tree differs from it."""
-    git = ["git", "-C", str(HERE)]
-    head = subprocess.run([*git, "rev-parse", "--short", "HEAD"], check=True, capture_output=True, text=True)
-    changes = subprocess.run(
-        [*git, "status", "--porcelain", "--untracked-files=no"], check=True, capture_output=True, text=True
-    )
-    changed = [
-        line for line in changes.stdout.splitlines() if not line.endswith(("bench/RESULTS.md", "README.md"))
-    ]
-    return head.stdout.strip() + (" with uncommitted changes" if changed else "")
 
 
 def table(records: list[dict]) -> list[str]:

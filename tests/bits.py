@@ -22,7 +22,7 @@ MODES = (
 )  # fmt: skip
 LENGTHS = (2, 3, 7, 16, 101, 1000, 4097)
 CHAINS = {
-    "bayes soft": {},
+    "bayes soft": {"method": "wavelet"},
     "universal hard level": {"threshold_mode": "universal", "threshold_rule": "hard", "noise": "level"},
     "bayes garrote": {"threshold_rule": "garrote", "wavelet": "sym8", "boundary": "periodization"},
     "modwt": {"transform": "modwt", "threshold_rule": "hard", "noise": 0.05, "wavelet": "sym4"},
@@ -34,6 +34,9 @@ UNPORTABLE_CHAINS = {
     "fir": {"use_fir_filter": True},
     "fir only": {"method": "fir", "fir_taps": 30},
 }
+# Methods that fit a price model, by exp and log.
+FITTED = {"auto": {}, "kalman": {"method": "kalman"}}
+FITTED_LENGTHS = (33, 101, 1000)
 
 
 def noise(n, seed):
@@ -49,6 +52,12 @@ def prices(series, n, dtype):
     """Random walks about 100, exact sums of multiples of 2^-10 that float32 holds too."""
     steps = np.round(noise(series * n, 1).reshape(series, n) * 2**7) / 2**10
     return (100 + np.cumsum(steps, axis=1)).astype(dtype)
+
+
+def noisy_prices(series, n, dtype):
+    """Prices that bounce, so that there is noise to find: steps of 0.07 and noise of 0.14."""
+    bounce = np.round(noise(series * n, 6).reshape(series, n) * 2**8) / 2**10
+    return (prices(series, n, np.float64) + bounce).astype(dtype)
 
 
 def digest(*arrays):
@@ -105,6 +114,13 @@ def all_digests(dtype, threads=1):
     found = portable_digests(dtype, threads)
     for name, options in UNPORTABLE_CHAINS.items():
         found[f"denoise {name}"] = chain_digest(options, dtype, threads)
+    for name, options in FITTED.items():
+        outputs = []
+        for n in FITTED_LENGTHS:
+            x = noisy_prices(9, n, dtype)
+            x[noise(9 * n, 3).reshape(9, n) > 0.9] = np.nan
+            outputs.append(rpsd.denoise(x, threads=threads, **options))
+        found[f"denoise {name}"] = digest(*outputs)
     for n in (25, *LENGTHS, 10_007):
         x = prices(5, n, np.float64)
         y = (x + noise(5 * n, 4).reshape(5, n) / 4).astype(dtype)

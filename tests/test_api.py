@@ -122,10 +122,10 @@ def test_missing_samples_stay_missing_and_are_interpolated_within():
     x[[0, 1, 100, 101, 102, N - 1]] = np.nan
     known = ~np.isnan(x)
     filled = np.interp(np.arange(N), np.flatnonzero(known), x[known])
-    y = rpsd.denoise(x)
+    y = rpsd.denoise(x, method="wavelet")
     np.testing.assert_array_equal(np.isnan(y), np.isnan(x))
-    np.testing.assert_allclose(y[known], rpsd.denoise(filled)[known], rtol=0, atol=1e-10)
-    result = rpsd.Denoiser().run(x)
+    np.testing.assert_allclose(y[known], rpsd.denoise(filled, method="wavelet")[known], rtol=0, atol=1e-10)
+    result = rpsd.Denoiser(method="wavelet").run(x)
     assert (result.missing, result.action) == (6, "denoised")
 
 
@@ -137,14 +137,18 @@ def test_all_missing_constant_and_short_series_come_back():
 
 
 @pytest.mark.parametrize("scale", [1e-300, 1e-160, 1e160, 1e300])
-def test_prices_in_extreme_units(scale):
+@pytest.mark.parametrize("method", ["auto", "kalman", "wavelet"])
+def test_prices_in_extreme_units(scale, method):
     x = prices()
-    np.testing.assert_allclose(rpsd.denoise(x * scale) / scale, rpsd.denoise(x), rtol=1e-9)
+    expected = rpsd.denoise(x, method=method)
+    np.testing.assert_allclose(rpsd.denoise(x * scale, method=method) / scale, expected, rtol=1e-9)
 
 
-def test_log_space_is_the_chain_on_logarithms():
+@pytest.mark.parametrize("method", ["auto", "kalman", "wavelet"])
+def test_log_space_is_the_method_on_logarithms(method):
     x = np.abs(prices()) + 1
-    np.testing.assert_allclose(rpsd.denoise(x, space="log"), np.exp(rpsd.denoise(np.log(x))), rtol=1e-12)
+    expected = np.exp(rpsd.denoise(np.log(x), method=method))
+    np.testing.assert_allclose(rpsd.denoise(x, method=method, space="log"), expected, rtol=1e-12)
 
 
 # Options that act ----------------------------------------------------------------------------------
@@ -169,6 +173,8 @@ BASE = {"method": "wavelet", "wavelet": "db4", "level": 4, "threshold_mode": "ba
         {"space": "log"},
         {"use_fir_filter": True},
         {"method": "fir"},
+        {"method": "kalman"},
+        {"method": "auto"},
     ],
     ids=str,
 )

@@ -53,7 +53,7 @@ def test_version_and_help_by_the_real_command():
         (["denoise", "x.csv", "--fir-cutoff", "1"], "command line --fir-cutoff: fir_cutoff must be"),
         (["denoise", "x.csv", "--threads", "some"], 'command line --threads: threads must be an integer'),
         (["denoise", "x.csv", "--config", "no.yaml"], "the configuration file no.yaml does not exist"),
-        (["denoise", "x.csv", "--method", "kalman"], "method"),
+        (["denoise", "x.csv", "--lookahead", "3"], "lookahead"),
         (["config", "validate", "no.yaml"], "the configuration file no.yaml does not exist"),
         (["evaluate", "-", "-"], "only one of ORIGINAL and DENOISED can be standard input"),
     ],
@@ -172,18 +172,18 @@ def test_config_validate_without_a_file_checks_all_that_is_in_effect(monkeypatch
 
 
 def test_values_not_yet_available_are_valid_and_told_with_their_place(tmp_path, monkeypatch, capsys):
-    (tmp_path / "c.yaml").write_text("denoiser:\n  method: kalman\nguardrails:\n  policy: relax\n")
+    (tmp_path / "c.yaml").write_text("denoiser:\n  lookahead: 3\nguardrails:\n  policy: relax\n")
     assert main(["config", "validate", "c.yaml"]) == 0
     out, err = capsys.readouterr()
     assert out == "c.yaml: valid\n"
     first, second = err.splitlines()
-    assert first.startswith('rpsd: note: c.yaml:2: method="kalman" is not available in rpsd')
+    assert first.startswith("rpsd: note: c.yaml:2: lookahead=3 is not available in rpsd")
     assert second.startswith('rpsd: note: c.yaml:4: policy="relax" is not available in rpsd')
     monkeypatch.setenv("RPSD_CONFIG", "c.yaml")
     assert main(["doctor"]) == 0
-    assert 'warn  configuration   c.yaml:2: method="kalman"' in capsys.readouterr().out
+    assert "warn  configuration   c.yaml:2: lookahead=3" in capsys.readouterr().out
     assert main(["denoise", "x.csv"]) == 2
-    assert capsys.readouterr().err.startswith('rpsd: error: c.yaml:2: method="kalman" is not')
+    assert capsys.readouterr().err.startswith("rpsd: error: c.yaml:2: lookahead=3 is not")
 
 
 @pytest.mark.parametrize(("policy", "code", "sign"), [("raise", 3, "error"), ("warn", 0, "warning")])
@@ -271,16 +271,23 @@ def test_demo_by_the_real_command(tmp_path):
     assert max(map(len, done.stdout.splitlines()[:-1])) <= 80
     assert (tmp_path / "new" / "place" / "demo.png").read_bytes().startswith(b"\x89PNG")
     assert done.stdout.splitlines()[-1] == f"picture: {tmp_path / 'new' / 'place' / 'demo.png'}"
-    rows = [line.split() for line in done.stdout.splitlines() if re.match(r"\s*[0-9.]+ +[+-]", line)]
-    assert [row[0] for row in rows] == ["3", "1", "0.3"]
-    for nsr, gain, limit, *rest in rows:
+    rows = [line.split() for line in done.stdout.splitlines() if re.match(r"\s*[0-9.]+ +[a-z]", line)]
+    assert [row[0] for row in rows] == ["3", "1", "0.3", "0.1"]
+    assert [row[1] for row in rows] == ["denoised"] * 3 + ["passthrough"]
+    for nsr, _, gain, predicted, limit, textbook, score in rows:
         assert float(limit) == pytest.approx(5 * math.log10(1 + 4 * float(nsr) ** 2), abs=0.005)
-        assert float(gain) < float(limit)
-        assert [float(cell.rstrip("x")) > 0 for cell in rest] == [True] * 4
+        assert float(gain) == pytest.approx(float(limit), abs=0.25)
+        assert float(predicted) == pytest.approx(float(limit), abs=0.4)
+        assert float(textbook) < float(gain)
+        assert 90 < float(score) <= 100
     # The textbook chain, measured (bench/quality): about +6.9 dB at 3 and a loss at 0.3, which is said.
-    assert float(rows[0][1]) == pytest.approx(6.9, abs=0.4)
-    assert float(rows[2][1]) < -2
-    assert "makes prices WORSE" in " ".join(done.stdout.split())
+    assert float(rows[0][5]) == pytest.approx(6.9, abs=0.4)
+    assert float(rows[2][5]) < -2
+    assert "makes prices WORSE that have little of it" in " ".join(done.stdout.split())
+    speeds = re.findall(
+        r"^ (the default|method=\"wavelet\") +([\d.]+) +[\d.]+x (?:fast|slow)er", done.stdout, re.M
+    )
+    assert [name for name, _ in speeds] == ["the default", 'method="wavelet"']
 
 
 def test_demo_says_where_it_cannot_write(tmp_path, capsys):

@@ -138,11 +138,3 @@ def test_an_output_must_be_named_as_a_file(tmp_path, capsys):
     assert main(["denoise", "in.csv", "-o", ""]) == 2
     assert "-o must name a file" in capsys.readouterr().err
     assert not (tmp_path / "x").exists()
-
-
-def test_the_textbook_noise_estimate_is_told_and_a_given_noise_is_not(tmp_path, capsys):
-    (tmp_path / "in.csv").write_text("price\n" + "".join(f"{i % 7}\n" for i in range(99)))
-    assert main(["denoise", "in.csv"]) == 0
-    assert "rpsd: note: textbook noise estimate; below" in capsys.readouterr().err
-    assert main(["denoise", "in.csv", "--noise", "0.1"]) == 0
-    assert "textbook" not in capsys.readouterr().err

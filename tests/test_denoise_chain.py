@@ -81,9 +81,9 @@ def test_the_seeds_chain(n, fir):
     assert worst_error(actual, twin) <= F64
 
 
-def test_the_defaults_are_the_seeds_chain():
+def test_the_wavelet_methods_defaults_are_the_seeds_chain():
     x = prices(1000)
-    assert worst_error(rpsd.denoise(x), composed(x)) <= F64
+    assert worst_error(rpsd.denoise(x, method="wavelet"), composed(x)) <= F64
 
 
 OPTIONS = list(product(["bayes", "universal"], RULES, ["mad", "level", 0.07], [0.0, 0.5, 1.0, 3.0]))
@@ -209,7 +209,7 @@ def test_what_a_run_reports():
     assert result.missing.tolist() == [0, 4, 0]
     assert result.level.tolist() == [4, 4, 4]
     assert result.lookahead is None
-    np.testing.assert_array_equal(result.values, rpsd.denoise(x))
+    np.testing.assert_array_equal(result.values, rpsd.denoise(x, method="wavelet"))
 
 
 @pytest.mark.parametrize("scale", [1e-150, 1e-30, 1e30, 1e150])

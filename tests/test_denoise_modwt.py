@@ -136,7 +136,7 @@ def test_same_bits_for_any_threads_batch_and_place(boundary, dtype):
             assert bits.digest(denoiser.denoise(x[0], threads=threads)) == bits.digest(one)
             assert bits.digest(denoiser.denoise(x, threads=threads)[0]) == bits.digest(one)
         core_input = x[:1].copy()
-        denoiser._core.run(core_input, core_input, threads=2)
+        denoiser._core.run(core_input, core_input, starts=[], threads=2)
         assert bits.digest(core_input[0]) == bits.digest(one)
 
 
@@ -167,7 +167,8 @@ def test_core_names_the_transforms():
     assert options.transform == "dwt"
     with pytest.raises(ValueError, match="transform must be one of dwt, modwt"):
         _core.Denoiser(
-            bank=pywt.Wavelet("haar").filter_bank, transform="swt", boundary="periodic", level=1,
-            threshold_mode="bayes", threshold_rule="soft", threshold_scale=1.0, noise="mad", noise_sd=0.0,
-            fir_taps=np.empty(0), space="price", missing="raise",
+            method="wavelet", bank=pywt.Wavelet("haar").filter_bank, transform="swt", boundary="periodic",
+            level=1, threshold_mode="bayes", threshold_rule="soft", threshold_scale=1.0, noise="mad",
+            noise_sd=0.0, min_gain_db=0.0, fir_taps=np.empty(0), space="price", missing="raise",
+            outliers="none",
         )  # fmt: skip

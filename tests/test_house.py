@@ -19,10 +19,10 @@ ROOT = Path(__file__).parent.parent
 # What each module of the package may import from the package, lowest first (docs/architecture.md).
 LAYERS = [
     {"_core", "_errors"},
-    {"_schema"},
-    {"_options"},
+    {"_prices", "_schema"},
+    {"_options", "_test_signals"},
     {"_config_file"},
-    {"_config", "_mirror"},
+    {"_breaks", "_config", "_mirror"},
     {"_result", "_whiteness"},
     {"_wavelet"},
     {"_denoiser", "_modwt"},

@@ -12,6 +12,7 @@ from rpsd._options import (
     make_guardrails,
     make_options,
     require_available,
+    require_fitting,
     resolve,
 )
 from rpsd._schema import fields
@@ -51,7 +52,10 @@ CONTRACT = {
             "none",
         ],
     ),
-    "threshold_rule": ("soft", ["hard", "garrote", "firm", "scad", "posterior_median", "posterior_mean"]),
+    "threshold_rule": (
+        "auto",
+        ["soft", "hard", "garrote", "firm", "scad", "posterior_median", "posterior_mean"],
+    ),
     "threshold_scale": (1.0, []),
     "noise": ("auto", ["price", "mad", "level", "local"]),
     "use_fir_filter": (False, []),
@@ -134,13 +138,63 @@ def test_options_are_immutable_and_hashable():
     assert hash(options) == hash(make_options(breaks=[True, False], fir_window=("general_cosine", (1, 2))))
 
 
-def test_auto_stands_for_the_chain_of_this_release():
+def test_auto_stands_for_the_price_model():
     settled = resolve(make_options())
+    assert (settled.method, settled.noise, settled.min_gain_db) == ("auto", "price", 0.1)
+    assert resolve(settled) == settled
+    assert resolve(make_options(min_gain_db=0)).min_gain_db == 0
+    plain = resolve(make_options(method="kalman"))
+    assert (plain.method, plain.noise, plain.min_gain_db) == ("kalman", "price", 0.0)
+
+
+@pytest.mark.parametrize("given", [{"method": "wavelet"}, {"level": "auto", "wavelet": "db4"}])
+def test_auto_of_the_wavelet_method_is_the_textbook_chain(given):
+    settled = resolve(make_options(**given))
     assert (settled.method, settled.wavelet, settled.level) == ("wavelet", "db4", "auto")
     assert (settled.transform, settled.threshold_mode, settled.noise) == ("dwt", "bayes", "mad")
     assert settled.min_gain_db == 0.0
     assert not settled.use_fir_filter
     assert resolve(settled) == settled
+
+
+@pytest.mark.parametrize("noise", ["mad", "level", 0.5])
+def test_a_noise_that_is_not_the_price_models_asks_for_wavelets(noise):
+    options = make_options(noise=noise)
+    assert options.method == "auto"
+    settled = resolve(options)
+    assert (settled.method, settled.noise, settled.min_gain_db) == ("wavelet", noise, 0.0)
+    assert resolve(make_options(noise="price")).method == "auto"
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"method": "kalman", "noise": 0.5}, 'noise=0.5 with method="kalman" is not available'),
+        ({"method": "kalman", "noise": "mad"}, 'noise="mad" with method="kalman" is not available'),
+        ({"level": 2, "min_gain_db": 0.1}, 'min_gain_db=0.1 with method="wavelet" is not available'),
+        ({"noise": 0.5, "min_gain_db": 1}, 'min_gain_db=1.0 with method="wavelet" is not available'),
+    ],
+    ids=str,
+)
+def test_what_a_method_cannot_heed_yet_is_refused(given, message):
+    with pytest.raises(ConfigError, match=message):
+        require_fitting(resolve(make_options(**given)))
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {},
+        {"method": "kalman", "min_gain_db": 2},
+        {"noise": "price"},
+        {"noise": 2},
+        {"level": 2},
+        {"method": "fir"},
+    ],
+    ids=str,
+)
+def test_what_a_method_heeds_is_not_refused(given):
+    require_fitting(resolve(make_options(**given)))
 
 
 def test_resolve_changes_nothing_that_is_chosen():
@@ -158,27 +212,25 @@ def test_method_fir_is_the_filter_alone():
     assert settled.fir_taps == 31
 
 
-# The first stage's list, by hand: what can be run.
+# By hand: what can be run.
 AVAILABLE = {
-    "method": ["auto", "wavelet", "fir"],
+    "method": ["auto", "wavelet", "fir", "kalman"],
     "transform": ["auto", "dwt", "modwt"],
     "boundary": ["symmetric", *CONTRACT["boundary"][1]],
-    "threshold_mode": ["auto", "bayes", "universal", "none"],
-    "threshold_rule": ["soft", "hard", "garrote", "firm"],
-    "noise": ["auto", "mad", "level", 0.5],
-    "min_gain_db": ["auto", 0.0],
+    "threshold_mode": ["auto", *CONTRACT["threshold_mode"][1]],
+    "threshold_rule": ["auto", *CONTRACT["threshold_rule"][1]],
+    "noise": ["auto", "price", "mad", "level", "local", 0.5],
+    "min_gain_db": ["auto", 0.0, 0.1],
     "lookahead": [None],
     "missing": ["interpolate", "raise"],
-    "outliers": ["none"],
-    "breaks": [None],
+    "outliers": ["none", "spike"],
+    "breaks": [None, "auto", (True, False)],
     "space": ["price", "log"],
 }
 LATER = [
     *[(n, w) for n, w in WORDS if n in AVAILABLE and w not in AVAILABLE[n]],
     ("lookahead", 0),
     ("lookahead", 7),
-    ("breaks", [True, False]),
-    ("min_gain_db", 0.1),
 ]
 
 
@@ -202,11 +254,8 @@ def test_what_is_not_built_yet_says_so(name, value):
 
 def test_the_message_of_an_unavailable_value_is_this_one():
     with pytest.raises(ConfigError) as caught:
-        require_available(make_options(threshold_mode="sure"))
-    assert str(caught.value) == (
-        f'threshold_mode="sure" is not available in rpsd {__version__}; '
-        "available: auto, bayes, universal, none"
-    )
+        require_available(make_options(lookahead=0))
+    assert str(caught.value) == f"lookahead=0 is not available in rpsd {__version__}; available: None"
 
 
 @pytest.mark.parametrize("policy", ["report", "warn", "raise"])

@@ -85,14 +85,15 @@ OTHER_FORMS = {
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("form", OTHER_FORMS)
 @pytest.mark.parametrize("n", [0, 1, 2, 64, 1001])
-def test_a_plain_series_has_the_bits_of_every_other_form(form, n, dtype):
+@pytest.mark.parametrize("method", ["auto", "kalman", "wavelet"])
+def test_a_plain_series_has_the_bits_of_every_other_form(method, form, n, dtype):
     if form == "list" and dtype == np.float32:
         dtype = np.float64  # numbers of Python are double
     x = prices(n).astype(dtype)
     x[5:7] = np.nan
     given = x.copy()
-    plain = rpsd.denoise(x)
-    other = rpsd.denoise(OTHER_FORMS[form](x), axis=0 if form == "column" else -1)
+    plain = rpsd.denoise(x, method=method)
+    other = rpsd.denoise(OTHER_FORMS[form](x), axis=0 if form == "column" else -1, method=method)
     assert np.asarray(other).reshape(-1).tobytes() == plain.tobytes()
     assert (type(plain), plain.dtype, plain.shape) == (np.ndarray, x.dtype, x.shape)
     assert plain.base is None
@@ -100,13 +101,14 @@ def test_a_plain_series_has_the_bits_of_every_other_form(form, n, dtype):
     np.testing.assert_array_equal(x, given)
 
 
-def test_only_plain_series_take_the_short_way():
+@pytest.mark.parametrize("method", ["auto", "wavelet"])
+def test_only_plain_series_take_the_short_way(method):
     x = prices()
-    core = rpsd.Denoiser()._core
+    core = rpsd.Denoiser(method=method)._core
     for dtype in (np.float64, np.float32):
         y = core.denoise_series(x.astype(dtype), 64, -1, 1)
         assert y.dtype == dtype
-        assert y.tobytes() == rpsd.denoise(x.astype(dtype)[np.newaxis]).tobytes()
+        assert y.tobytes() == rpsd.denoise(x.astype(dtype)[np.newaxis], method=method).tobytes()
     forms = {name: make for name, make in OTHER_FORMS.items() if name != "read only"}
     for name, make in forms.items():
         assert core.denoise_series(make(x), 0, -1, 1) is None, name
@@ -204,7 +206,7 @@ def test_what_is_equal_but_of_another_type_is_validated():
         ({"wavlet": "db4"}, "unknown option"),
         ({"level": -1}, "level must be"),
         ({"noise": float("nan")}, "noise must be"),
-        ({"method": "kalman"}, "not available"),
+        ({"lookahead": 0}, "not available"),
         ({"rmse_threshold": 0.1}, "is a guardrail"),
         ({"wavelet": ["db4"]}, "wavelet must be"),
         ({"level": np.arange(3)}, "level must be"),
@@ -234,11 +236,11 @@ def test_what_can_change_is_validated_at_each_call(tmp_path):
         np.testing.assert_array_equal(rpsd.denoise(x, wavelet=wavelet), expected)
 
     rails = {"policy": "report", "rmse_threshold": 0}
-    rpsd.denoise(x, guardrails=rails)
+    rpsd.denoise(x, method="wavelet", guardrails=rails)
     rails["policy"] = "raise"
     for _ in range(2):
         with pytest.raises(rpsd.GuardrailError):
-            rpsd.denoise(x, guardrails=rails)
+            rpsd.denoise(x, method="wavelet", guardrails=rails)
 
 
 def test_threads_that_share_the_kept_validations():

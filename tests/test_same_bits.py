@@ -98,6 +98,9 @@ FUNCTIONS = {
     "log": lambda x: rpsd.denoise(x, space="log", wavelet="haar"),
     "score": lambda x: np.asarray(rpsd.evaluate(x, np.round(x * 8) / 8).score),
     "power": lambda x: np.asarray(rpsd.evaluate(x, np.round(x * 8) / 8).power),
+    "auto": rpsd.denoise,
+    "kalman": lambda x: rpsd.denoise(x, method="kalman"),
+    "predicted gain": lambda x: np.asarray(rpsd.estimate_noise(x).predicted_gain_db),
 }
 
 
@@ -106,9 +109,24 @@ def function(request):
     return FUNCTIONS[request.param]
 
 
+@pytest.fixture
+def make(function):
+    """Return what makes the data: with noise in it for what looks for noise."""
+    fitted = (FUNCTIONS[name] for name in ("auto", "kalman", "predicted gain"))
+    return bits.noisy_prices if function in fitted else bits.prices
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_batch_or_one_by_one(function, dtype):
-    x = bits.prices(13, 333, dtype)
+def test_there_is_noise_to_find(dtype):
+    """Else the tests of the fitted methods would compare untouched series."""
+    for n in (200, 333, *bits.FITTED_LENGTHS[1:]):
+        result = rpsd.Denoiser().run(bits.noisy_prices(9, n, dtype))
+        assert np.count_nonzero(result.action == "denoised") >= 5
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_batch_or_one_by_one(function, make, dtype):
+    x = make(13, 333, dtype)
     whole = bits.digest(function(x))
     assert whole == bits.digest(np.stack([function(row) for row in x]))
     assert whole == bits.digest(np.concatenate([function(x[:5]), function(x[5:])]))
@@ -117,8 +135,8 @@ def test_batch_or_one_by_one(function, dtype):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_any_layout_in_memory(function, dtype):
-    wide = bits.prices(14, 1000, dtype)
+def test_any_layout_in_memory(function, make, dtype):
+    wide = make(14, 1000, dtype)
     unaligned = np.zeros(wide.nbytes + 1, np.uint8)[1:].view(dtype).reshape(wide.shape)
     unaligned[...] = wide
     views = {
@@ -133,34 +151,36 @@ def test_any_layout_in_memory(function, dtype):
         assert bits.digest(function(view)) == bits.digest(function(view.copy(order="C"))), name
 
 
-def test_other_byte_order(function):
-    x = bits.prices(3, 200, np.float64)
+def test_other_byte_order(function, make):
+    x = make(3, 200, np.float64)
     assert bits.digest(function(x.astype(">f8"))) == bits.digest(function(x))
 
 
 @pytest.mark.parametrize("offset", range(1, 9))
 def test_any_address(offset):
     """A vector load at the head of a series may begin anywhere."""
-    x = bits.prices(1, 600, np.float64)[0]
+    x = bits.noisy_prices(1, 600, np.float64)[0]
     moved = np.empty(700)[offset : offset + 600]
     moved[:] = x
     for function in FUNCTIONS.values():
         assert bits.digest(function(moved)) == bits.digest(function(x))
 
 
-def test_where_the_result_goes():
-    x = bits.prices(5, 400, np.float64)
-    expected = rpsd.denoise(x, use_fir_filter=True)
+@pytest.mark.parametrize("options", [{}, {"method": "kalman"}, {"use_fir_filter": True}], ids=str)
+def test_where_the_result_goes(options):
+    x = bits.noisy_prices(5, 400, np.float64)
+    expected = rpsd.denoise(x, **options)
     out = np.full_like(x, np.nan)
-    rpsd.denoise(x, use_fir_filter=True, out=out)
+    rpsd.denoise(x, **options, out=out)
     assert bits.digest(out) == bits.digest(expected)
-    rpsd.denoise(x, use_fir_filter=True, out=x, threads=2)
+    rpsd.denoise(x, **options, out=x, threads=2)
     assert bits.digest(x) == bits.digest(expected)
 
 
-def test_many_callers_at_once():
-    denoiser = rpsd.Denoiser(use_fir_filter=True)
-    inputs = [bits.prices(1 + i % 4, 300 + 7 * i, DTYPES[i % 2]) for i in range(40)]
+@pytest.mark.parametrize("options", [{}, {"use_fir_filter": True}], ids=str)
+def test_many_callers_at_once(options):
+    denoiser = rpsd.Denoiser(**options)
+    inputs = [bits.noisy_prices(1 + i % 4, 300 + 7 * i, DTYPES[i % 2]) for i in range(40)]
     expected = [bits.digest(denoiser.denoise(x), *rpsd.wavedec(x, "db4", level=2)) for x in inputs]
 
     def call(i):
@@ -172,7 +192,7 @@ def test_many_callers_at_once():
 
 
 def one_digest(threads):
-    return bits.digest(rpsd.denoise(bits.prices(16, 500, np.float64), threads=threads))
+    return bits.digest(rpsd.denoise(bits.noisy_prices(16, 500, np.float64), threads=threads))
 
 
 # Python 3.12 warns of any fork beside other threads, the case under test.

@@ -8,6 +8,9 @@ import pytest
 
 import rpsd
 
+PRICES = ["a", "b", "c", "d", "e", "e_t3", "e_out", "e_both", "f", "g"]
+SIGNALS = ["blocks", "bumps", "heavisine", "doppler"]
+
 
 @pytest.mark.parametrize("seed", [0, 7], ids=lambda seed: f"seed{seed}")
 @pytest.mark.parametrize(("nsr", "step_sd"), [(1.0, 1.0), (3.0, 0.02), (0.1, 5.0)])
@@ -62,37 +65,53 @@ def test_test_signals_are_those_of_donoho_and_johnstone(curve, snr):
     assert (s.noisy - s.truth).std() == pytest.approx(1.0, abs=0.1)
 
 
-@pytest.mark.parametrize("kind", ["a", "blocks", "bumps", "heavisine", "doppler"])
+@pytest.mark.parametrize("kind", PRICES + SIGNALS)
 def test_seed_decides_everything(kind):
     first, again, other = (rpsd.simulate(kind, 50, seed=seed) for seed in (5, 5, 6))
-    np.testing.assert_array_equal(first.noisy, again.noisy)
+    for name in ("noisy", "truth", "step_sd", "jumps", "bad_ticks", "breaks"):
+        np.testing.assert_array_equal(getattr(first, name), getattr(again, name))
     assert not np.array_equal(first.noisy, other.noisy)
     assert (first.kind, first.seed) == (kind, 5)
 
 
-@pytest.mark.parametrize("kind", ["a", "blocks", "doppler"])
-@pytest.mark.parametrize("n", [0, 1, 2, np.int64(3)])
+@pytest.mark.parametrize("kind", PRICES + SIGNALS)
+@pytest.mark.parametrize("n", [0, 1, 2, np.int64(3), 17, 391])
 def test_any_length(kind, n):
     s = rpsd.simulate(kind, n)
-    assert s.noisy.shape == s.truth.shape == (int(n),)
-    assert np.isfinite(s.noisy).all()
+    for values in (s.noisy, s.truth, s.step_sd, s.bad_ticks, s.breaks):
+        assert values.shape == (int(n),)
+    assert np.isfinite(s.truth).all()
+    assert kind == "f" or np.isfinite(s.noisy).all()
+    assert np.all((s.jumps > 0) & (s.jumps < n))
 
 
 @pytest.mark.parametrize(
     ("arguments", "parameters", "message"),
     [
-        (("garch", 10), {}, "kind must be one of a, blocks, bumps, heavisine, doppler, got 'garch'"),
+        (("garch", 10), {}, "kind must be one of a, b, c, d, e, .* heavisine, doppler, got 'garch'"),
         ((["a"], 10), {}, r"kind must be one of .* got \['a'\]"),
         (("a", -1), {}, "n must be an integer >= 0, got -1"),
         (("a", 1.5), {}, "n must be an integer >= 0, got 1.5"),
         (("a", 1, -2), {}, "seed must be an integer >= 0, got -2"),
-        (("a", 1), {"snr": 3}, "kind 'a' has the parameters nsr, step_sd; got 'snr'"),
+        (("a", 1), {"snr": 3}, "kind 'a' has the parameters nsr, step_sd, .* missing; got 'snr'"),
+        (("d", 1), {"jumps": 3}, "kind 'd' has the parameters nsr, step_sd, tick, start; got 'jumps'"),
         (("blocks", 1), {"nsr": 3}, "kind 'blocks' has the parameters snr; got 'nsr'"),
         (("a", 1), {"nsr": -1.0}, "nsr must be a finite number >= 0, got -1.0"),
         (("a", 1), {"nsr": math.nan}, "nsr must be a finite number >= 0, got nan"),
         (("a", 1), {"nsr": math.inf}, "nsr must be a finite number >= 0, got inf"),
         (("a", 1), {"nsr": "3"}, "nsr must be a finite number >= 0, got '3'"),
         (("a", 1), {"nsr": True}, "nsr must be a finite number >= 0, got True"),
+        (("a", 1), {"steps": "cauchy"}, "steps must be one of normal, t, got 'cauchy'"),
+        (("a", 1), {"noise": 3.0}, "noise must be one of normal, t, got 3.0"),
+        (("a", 1), {"volatility": "t"}, "volatility must be one of constant, garch, got 't'"),
+        (("c", 1), {"jumps": 1.5}, "jumps must be an integer >= 0, got 1.5"),
+        (("g", 1), {"session": -390}, "session must be an integer >= 0, got -390"),
+        (("g", 1), {"session": 0}, "session must be > 0 where gap_sd is, got 0"),
+        (("a", 1), {"steps": "t", "df": 2.0}, "df must be > 2 for a finite variance, got 2.0"),
+        (("e", 1), {"noise_df": 1}, "noise_df must be > 2 for a finite variance, got 1"),
+        (("b", 1), {"alpha": 0.1}, r"alpha \+ beta must be < 1, got 0.1 \+ 0.93"),
+        (("f", 1), {"missing": 5.0}, "missing is a share and must be <= 1, got 5.0"),
+        (("a", 1), {"bad_ticks": 2}, "bad_ticks is a share and must be <= 1, got 2"),
     ],
 )
 def test_bad_arguments_are_named(arguments, parameters, message):

@@ -15,6 +15,7 @@
 #include "rpsd/denoise.hpp"
 #include "rpsd/fir.hpp"
 #include "rpsd/quality.hpp"
+#include "rpsd/state_space.hpp"
 #include "rpsd/wavelet.hpp"
 
 // What callgrind is told to count; out of line, so that the name stays.
@@ -109,6 +110,33 @@ void median_of_ties(std::size_t, std::size_t n) {
   if (median <= 0) std::abort();
 }
 
+// Local level problems of which every sixteenth sample is missing.
+struct LevelProblems {
+  std::vector<double> y, seen, q, r;
+  std::vector<rpsd::LocalLevel> problems;
+
+  LevelProblems(std::size_t rows, std::size_t n) : y(prices<double>(rows * n, 6)), seen(rows * n, 1), q(rows * n, 1), r(rows * n, 0.5) {
+    for (std::size_t t = 15; t < seen.size(); t += 16) seen[t] = 0;
+    for (std::size_t i = 0; i < rows * n; i += n) problems.push_back({&y[i], &seen[i], &q[i], &r[i], n});
+  }
+};
+
+void smooth(std::size_t rows, std::size_t n) {
+  const LevelProblems level(rows, n);
+  std::vector<double> mean(rows * n), variance(rows * n), step_square(rows * n), log_likelihoods(rows);
+  std::vector<rpsd::Smoothed> out;
+  for (std::size_t i = 0; i < rows * n; i += n) out.push_back({&mean[i], &variance[i], &step_square[i]});
+  run_twice([&] { rpsd::smooth(level.problems.data(), out.data(), rows, log_likelihoods.data()); });
+}
+
+void fit_local_level(std::size_t rows, std::size_t n) {
+  const LevelProblems level(rows, n);
+  std::vector<rpsd::LevelData> data;
+  for (const auto& p : level.problems) data.push_back({p.y, p.seen, nullptr, nullptr, n});
+  std::vector<rpsd::LevelFit> fits(rows);
+  run_twice([&] { rpsd::fit_local_level(data.data(), fits.data(), rows); });
+}
+
 struct Task {
   std::size_t rows, samples;
   void (*run)(std::size_t rows, std::size_t samples);
@@ -126,6 +154,10 @@ const std::map<std::string, Task>& tasks() {
       {"fir zero-phase, 101 taps, 10,000", {1, 10'000, fir<rpsd::FirMode::zero_phase>}},
       {"median, half zeros, 100,000", {1, 100'000, median_of_ties}},
       {"metrics, 10,000", {1, 10'000, metrics}},
+      {"smooth, 2,048", {1, 2'048, smooth}},
+      {"smooth, 8 x 2,048", {8, 2'048, smooth}},
+      {"fit local level, 2,048", {1, 2'048, fit_local_level}},
+      {"fit local level, 8 x 2,048", {8, 2'048, fit_local_level}},
   };
   return all;
 }

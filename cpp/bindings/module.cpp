@@ -10,7 +10,9 @@
 
 namespace rpsd::python {
 
+void define_lattice(py::module_& m);
 void define_modwt(py::module_& m);
+void define_state_space(py::module_& m);
 void define_wavelet(py::module_& m);
 
 namespace {
@@ -80,28 +82,36 @@ struct Chain {
 };
 
 template <class T>
-py::tuple run(const Denoiser<T>& denoiser, const Array<T>& x, Array<T>& out, int threads) {
+py::tuple run(const Denoiser<T>& denoiser, const Array<T>& x, Array<T>& out, const std::vector<std::size_t>& starts,
+              int threads) {
   require_threads(threads);
   require_same_shape(x, out, "out");
   const auto in = borrow<T>(x, "x");
   const auto to = borrow_writable<T>(out, "out");
+  for (std::size_t i = 0; i < starts.size(); ++i)
+    if (starts[i] <= (i == 0 ? 0 : starts[i - 1]) || starts[i] >= in.length)
+      throw std::invalid_argument("starts must ascend within the series, got " + std::to_string(starts[i]));
   std::vector<SeriesReport> reports(in.rows);
   {
     py::gil_scoped_release release;
-    denoiser(in, to, reports.data(), threads);
+    denoiser(in, to, reports.data(), threads, starts);
   }
   const auto n = static_cast<py::ssize_t>(in.rows);
-  Array<double> noise_sd(n);
-  Array<std::int64_t> level(n), missing(n);
-  Array<bool> changed(n);
+  Array<double> noise_sd(n), step_sd(n), gain_db(n), causal_gain_db(n), gain_probability(n);
+  Array<std::int64_t> level(n), missing(n), action(n);
   for (py::ssize_t i = 0; i < n; ++i) {
     const auto& r = reports[static_cast<std::size_t>(i)];
     noise_sd.mutable_at(i) = r.noise_sd;
     level.mutable_at(i) = r.level;
     missing.mutable_at(i) = static_cast<std::int64_t>(r.missing);
-    changed.mutable_at(i) = r.changed;
+    action.mutable_at(i) = static_cast<std::int64_t>(r.changed && r.price.action != PriceAction::cleaned ? PriceAction::denoised
+                                                        : r.price.action);
+    step_sd.mutable_at(i) = r.price.step_sd;
+    gain_db.mutable_at(i) = r.price.gain_db;
+    causal_gain_db.mutable_at(i) = r.price.causal_gain_db;
+    gain_probability.mutable_at(i) = r.price.gain_probability;
   }
-  return py::make_tuple(noise_sd, level, missing, changed);
+  return py::make_tuple(noise_sd, level, missing, action, step_sd, gain_db, causal_gain_db, gain_probability);
 }
 
 bool is_int_within(py::handle value, long least, long most) {
@@ -161,8 +171,10 @@ void define_for(py::module_& m, py::class_<Chain>& chain, Denoiser<T> Chain::*de
   m.def("fir_filter", &fir_filter<T>, "x"_a.noconvert(), "out"_a.noconvert(), py::kw_only(), "taps"_a, "mode"_a, threads);
   chain.def(
       "run",
-      [denoiser](const Chain& self, const Array<T>& x, Array<T>& out, int n) { return run(self.*denoiser, x, out, n); },
-      "x"_a.noconvert(), "out"_a.noconvert(), py::kw_only(), threads);
+      [denoiser](const Chain& self, const Array<T>& x, Array<T>& out, const std::vector<std::size_t>& starts, int n) {
+        return run(self.*denoiser, x, out, starts, n);
+      },
+      "x"_a.noconvert(), "out"_a.noconvert(), py::kw_only(), "starts"_a, threads);
 }
 
 }  // namespace
@@ -174,12 +186,14 @@ void define_module(py::module_& m) {
   m.def("metrics", &metrics, "x"_a.noconvert(), "y"_a.noconvert(), py::kw_only(), "threads"_a);
   m.def("autocorrelation", &autocorrelation, "x"_a.noconvert(), py::kw_only(), "lags"_a, "threads"_a);
   auto chain = py::class_<Chain>(m, "Denoiser", py::is_final());
-  chain.def(py::init([](const Bank& bank, const std::string& transform, const std::string& boundary, int level,
+  chain.def(py::init([](const std::string& method, const Bank& bank, const std::string& transform, const std::string& boundary, int level,
                         const std::string& threshold_mode,
                         const std::string& threshold_rule, double threshold_scale, const std::string& noise,
-                        double noise_sd, const std::vector<double>& fir_taps, const std::string& space,
-                        const std::string& missing) {
+                        double noise_sd, const std::vector<double>& fir_taps, double min_gain_db,
+                        const std::string& space, const std::string& missing, const std::string& outliers) {
               Options options;
+              options.method = parse_method(method);
+              options.min_gain_db = min_gain_db;
               options.bank = filter_bank(bank);
               options.transform = parse_transform(transform);
               options.boundary = parse_boundary(boundary);
@@ -192,13 +206,17 @@ void define_module(py::module_& m) {
               options.fir_taps = fir_taps;
               options.space = parse_space(space);
               options.missing = parse_missing(missing);
+              options.outliers = parse_outliers(outliers);
               return Chain(options);
             }),
-            py::kw_only(), "bank"_a, "transform"_a, "boundary"_a, "level"_a, "threshold_mode"_a, "threshold_rule"_a,
-            "threshold_scale"_a, "noise"_a, "noise_sd"_a, "fir_taps"_a, "space"_a, "missing"_a);
+            py::kw_only(), "method"_a, "bank"_a, "transform"_a, "boundary"_a, "level"_a, "threshold_mode"_a, "threshold_rule"_a,
+            "threshold_scale"_a, "noise"_a, "noise_sd"_a, "fir_taps"_a, "min_gain_db"_a,
+            "space"_a, "missing"_a, "outliers"_a);
   chain.def("denoise_series", &denoise_series, "x"_a, "least"_a, "axis"_a, "threads"_a, py::pos_only());
   define_wavelet(m);
   define_modwt(m);
+  define_lattice(m);
+  define_state_space(m);
   define_for<double>(m, chain, &Chain::f64);
   define_for<float>(m, chain, &Chain::f32);
 }

@@ -32,7 +32,12 @@ struct UintOf<float> {
 #include "reduce.inl"
 #include "select.inl"
 #include "threshold.inl"
+#include "ebayes.inl"
 #include "quality.inl"
+#include "elementary.inl"
+#include "bundle.inl"
+#include "state_space.inl"
+#include "scale_mixture.inl"
 
 #if defined(RPSD_ISA_V4)
 #define RPSD_ISA_NAME "v4"
@@ -49,7 +54,8 @@ struct UintOf<float> {
   {                                                                                                            \
     split<T>, analysis<T>, analysis_split<T>, synthesis<T>, fir<T>, fir_symmetric<T>, fft_forward<T>,           \
         fft_inverse<T>, multiply_complex<T>, modwt_analysis<T>, modwt_synthesis<T>, sum<T>, sum_squares<T>,     \
-        all_finite<T>, median_abs<T>, soft<T>, hard<T>, garrote<T>, firm<T>                                    \
+        all_finite<T>, median_abs<T>, soft<T>, hard<T>, garrote<T>, firm<T>, scad<T>, cauchy_odds<T>,          \
+        posterior_mean<T>, posterior_median<T>                                                                  \
   }
 
 extern "C" const rpsd::kernels::Kernels* RPSD_ISA_ENTRY() noexcept {
@@ -57,7 +63,10 @@ extern "C" const rpsd::kernels::Kernels* RPSD_ISA_ENTRY() noexcept {
       RPSD_ISA_NAME,
       RPSD_TABLE(double),
       RPSD_TABLE(float),
-      {level_sums, centre, decimate, agreeing_slopes, lagged_products}};
+      {level_sums, centre, decimate, agreeing_slopes, lagged_products},
+      {weight_score},
+      {level_filter, level_smooth, level_likelihood, level_profile, level_mixture, noise_sites, step_sites,
+       exponentials, logarithms}};
   return &kernels;
 }
 

@@ -74,6 +74,19 @@ struct Table {
   void (*hard)(const T* x, size_t n, T threshold, T* out) noexcept;
   void (*garrote)(const T* x, size_t n, T threshold, T* out) noexcept;
   void (*firm)(const T* x, size_t n, T low, T high, T* out) noexcept;
+  void (*scad)(const T* x, size_t n, T threshold, T* out) noexcept;
+
+  // Empirical Bayes shrinkage with the quasi-Cauchy prior (ebayes.inl). 0 < weight <= 1, sigma > 0; out may be x.
+  // odds[i]: by how much likelier x[i] / sigma is where there is signal than where there is none, less one.
+  void (*cauchy_odds)(const T* x, size_t n, double inverse_sigma, double* odds) noexcept;
+  void (*posterior_mean)(const T* x, size_t n, double sigma, double weight, T* out) noexcept;
+  // threshold: in units of sigma, up to where the median is 0 at this weight.
+  void (*posterior_median)(const T* x, size_t n, double sigma, double weight, double threshold, T* out) noexcept;
+};
+
+struct EbayesTable {
+  // sums = {sum of q, sum of q^2}, q = odds[i] / (1 + weight odds[i]), in sixteen lanes.
+  void (*weight_score)(const double* odds, size_t n, double weight, double* sums) noexcept;
 };
 
 // The guardrails' passes. Lanes are eight sums, carried from chunk to chunk; all chunks but the last are multiples of
@@ -97,11 +110,87 @@ struct QualityTable {
   void (*lagged_products)(const double* u, size_t n, size_t lag, size_t lags, double* lanes) noexcept;
 };
 
+// Problems that the state-space recursions run side by side, one in each lane of a bundle.
+constexpr size_t kBundle = 8;
+
+// Local level problems (state_space.hpp) of one length; the pointers of lanes from count on are those of lane 0.
+struct LevelLanes {
+  const double *y[kBundle], *seen[kBundle], *q[kBundle], *r[kBundle];
+  size_t count;
+};
+
+// Where the filter stands. The sums are over the samples seen after the first: of e^2 / F, and of log F as
+// log(mantissa) + exponent ln 2.
+struct LevelState {
+  double mean[kBundle], variance[kBundle], squares[kBundle], mantissa[kBundle], exponent[kBundle];
+};
+
+// Where the smoother stands: the sample after the next, and the variance of the step to it.
+struct SmootherState {
+  double mean[kBundle], variance[kBundle], step[kBundle];
+};
+
+struct SmoothedLanes {
+  double *mean[kBundle], *variance[kBundle], *step_square[kBundle];
+};
+
+// What one sweep of the filter tells of the likelihood at noise variances ratio r, and of its derivative by log(ratio):
+// sums of e^2 / F and of log F as above, and the derivatives of both.
+struct LevelProfile {
+  double ratio[kBundle];
+  double squares[kBundle], squares_slope[kBundle], mantissa[kBundle], exponent[kBundle], logs_slope[kBundle];
+};
+
+// Problems with scale mixtures: `steps` and `noises` scales that have a weight in any lane, and each lane's own largest.
+struct MixtureLanes {
+  LevelLanes level;
+  size_t steps, noises;
+  double step_scale[kBundle], noise_scale[kBundle];
+  double step_weight[kBundle][kBundle], noise_weight[kBundle][kBundle];  // [scale][lane]
+  double largest_step[kBundle], largest_noise[kBundle], mean_step[kBundle];
+};
+
+struct MixtureState {
+  double mean[kBundle], variance[kBundle], squares[kBundle], mantissa[kBundle], exponent[kBundle];
+};
+
+// The local level recursions, eight problems at a time; what a lane gives does not depend on the others.
+struct StateSpaceTable {
+  // The filter over begin <= t < end, from the first sample where begin = 0; `kept` takes for each t the means and the
+  // variances given the samples so far and the step variances, 24 values at most.
+  void (*filter)(const LevelLanes& lanes, size_t begin, size_t end, LevelState& state, double* kept) noexcept;
+
+  // Back from t = end - 1 to begin over what the filter kept; n samples in all.
+  void (*smooth)(const SmoothedLanes& out, size_t count, size_t begin, size_t end, size_t n, SmootherState& state,
+                 const double* kept) noexcept;
+
+  // The filter's sums alone, over all of n >= 1 samples.
+  void (*likelihood)(const LevelLanes& lanes, size_t n, LevelState& state) noexcept;
+  void (*profile)(const LevelLanes& lanes, size_t n, LevelProfile& profile) noexcept;
+  void (*mixture)(const MixtureLanes& lanes, size_t n, MixtureState& state) noexcept;
+
+  // The sites of scale_mixture.hpp. sums = {samples seen, E[e^2] in its scale's units, eight responsibilities}.
+  void (*noise_sites)(const double* y, const double* seen, const double* mean, const double* variance, size_t n,
+                      double least_variance, double noise_variance, const double* weights, double* r,
+                      double* sums) noexcept;
+
+  // For 1 <= t < n. sums = {scaled_square / shape, six responsibilities}.
+  void (*step_sites)(const double* mean, const double* step_square, const double* shape, const double* q, size_t n,
+                     double least_variance, double step_variance, const double* weights, double* scaled_square,
+                     double* ratio, double* sums) noexcept;
+
+  // Element-wise within 1.1 ulp; out may be x. e^x for x <= 709, zero from -708 down; log x for normal x > 0.
+  void (*exponentials)(const double* x, size_t n, double* out) noexcept;
+  void (*logarithms)(const double* x, size_t n, double* out) noexcept;
+};
+
 struct Kernels {
   const char* isa;
   Table<double> f64;
   Table<float> f32;
   QualityTable quality;
+  EbayesTable ebayes;
+  StateSpaceTable state_space;
 };
 
 }  // namespace rpsd::kernels

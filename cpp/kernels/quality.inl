@@ -9,12 +9,6 @@ constexpr size_t kEightLanes = 8;
 constexpr size_t kQualityLanes = kLanes<double>;
 constexpr size_t kParts = kEightLanes / kQualityLanes;  // vectors that hold the eight lanes
 
-inline QualityVec splat(double value) noexcept {
-  double lanes[kQualityLanes];
-  for (size_t k = 0; k < kQualityLanes; ++k) lanes[k] = value;
-  return load(lanes);
-}
-
 struct Eight {
   QualityVec part[kParts];
 };

@@ -52,4 +52,20 @@ void firm(const T* x, size_t n, T low, T high, T* out) noexcept {
   }
 }
 
+// Antoniadis & Fan (2001), with their a = 3.7: soft up to 2 t, x from a t on, a line between.
+template <class T>
+void scad(const T* x, size_t n, T t, T* out) noexcept {
+  constexpr T a = static_cast<T>(3.7);
+  RPSD_INDEPENDENT
+  for (size_t i = 0; i < n; ++i) {
+    const T v = x[i], m = magnitude(v);
+    const T near = m > t ? m - t : T(0);
+    // m - (the part of t that is left of it), for a threshold near the largest number.
+    const T far = m - (a * t - m) / (a - 2);
+    const T line = m <= 2 * t ? near : far;
+    const T kept = v < T(0) ? -line : line;
+    out[i] = m > a * t ? v : kept;
+  }
+}
+
 }  // namespace

@@ -26,6 +26,14 @@
 #else
 #define RPSD_INDEPENDENT
 #endif
+// For functions that are long for a compiler's taste, but lose more to a call, which spills every vector.
+#if defined(__GNUC__)
+#define RPSD_ALWAYS_INLINE inline __attribute__((always_inline))
+#elif defined(_MSC_VER)
+#define RPSD_ALWAYS_INLINE __forceinline
+#else
+#define RPSD_ALWAYS_INLINE inline
+#endif
 
 namespace {
 
@@ -61,6 +69,11 @@ struct ArrayVec {
     for (size_t k = 0; k < RPSD_VEC_BYTES / sizeof(T); ++k) w.lane[k] = u.lane[k] * v.lane[k];
     return w;
   }
+  friend ArrayVec operator/(const ArrayVec& u, const ArrayVec& v) noexcept {
+    ArrayVec w;
+    for (size_t k = 0; k < RPSD_VEC_BYTES / sizeof(T); ++k) w.lane[k] = u.lane[k] / v.lane[k];
+    return w;
+  }
   friend ArrayVec operator*(const ArrayVec& u, T s) noexcept {
     ArrayVec w;
     for (size_t k = 0; k < RPSD_VEC_BYTES / sizeof(T); ++k) w.lane[k] = u.lane[k] * s;
@@ -94,6 +107,12 @@ inline Vec<T> load(const T* p) noexcept {
 template <class T>
 inline void store(T* p, Vec<T> v) noexcept {
   memcpy(p, &v, sizeof v);
+}
+
+inline Vec<double> splat(double value) noexcept {
+  double lanes[kLanes<double>];
+  for (size_t k = 0; k < kLanes<double>; ++k) lanes[k] = value;
+  return load(lanes);
 }
 
 #if defined(__has_builtin)

@@ -48,6 +48,39 @@ void interpolate_missing(T* x, std::size_t n) noexcept {
   }
 }
 
+void mark_spikes(const double* y, std::size_t n, double* spike, double* scratch, Buffer<double>& selection) {
+  constexpr double kAway = 6, kMove = 4.8, kAlike = 0.5;
+  constexpr double kQuartile = 1.4826;  // of a normal distribution, inverted
+  const auto median_abs = [&](const double* values, std::size_t m) {
+    return active_table<double>().median_abs(values, m, selection.get(m));
+  };
+  for (std::size_t t = 0; t + 1 < n; ++t) scratch[t] = y[t + 1] - y[t];
+  const double move = kMove * kQuartile * median_abs(scratch, n - 1);
+  // Reflection at the ends, the end itself not repeated.
+  const auto at = [&](std::ptrdiff_t i) {
+    const auto last = static_cast<std::ptrdiff_t>(n) - 1;
+    if (i < 0) i = -i;
+    if (i > last) i = 2 * last - i;
+    return y[std::clamp<std::ptrdiff_t>(i, 0, last)];
+  };
+  for (std::size_t t = 0; t < n; ++t) {
+    const auto i = static_cast<std::ptrdiff_t>(t);
+    double a = at(i - 2), b = at(i - 1), c = at(i + 1), d = at(i + 2);
+    if (a > b) std::swap(a, b);
+    if (c > d) std::swap(c, d);
+    // The two in the middle are the larger of the smaller ones and the smaller of the larger ones.
+    scratch[t] = y[t] - (std::max(a, c) + std::min(b, d)) / 2;
+  }
+  const double away = kAway * kQuartile * median_abs(scratch, n);
+  spike[0] = spike[n - 1] = 0;
+  for (std::size_t t = 1; t + 1 < n; ++t) {
+    const double there = y[t] - y[t - 1], back = y[t] - y[t + 1];
+    const double smaller = std::min(std::abs(there), std::abs(back));
+    const bool reverts = there * back > 0 && smaller > move && std::abs(there - back) < kAlike * smaller;
+    spike[t] = reverts && std::abs(scratch[t]) > away ? 1 : 0;
+  }
+}
+
 template <class T>
 int unit_exponent(const T* x, std::size_t n, double energy) noexcept {
   // Squares are taken in double, but single precision must also hold the sums of a filter.

@@ -2,24 +2,28 @@
 #include "rpsd/denoise.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 #include <stdexcept>
 #include <string>
 #include <utility>
 
-#include "rpsd/cleaning.hpp"
+#include "denoise_parts.hpp"
+#include "rpsd/block_threshold.hpp"
 #include "rpsd/cpu.hpp"
+#include "rpsd/local_noise.hpp"
 #include "rpsd/noise_model.hpp"
 #include "rpsd/parallel.hpp"
-#include "rpsd/threshold.hpp"
+#include "rpsd/threshold_selection.hpp"
 #include "thread_memory.hpp"
 
 namespace rpsd {
 namespace {
 
-// The seed's depth where the series is long enough for it.
-constexpr int kDefaultLevel = 4;
+// Where the series is long enough for them: the seed's depth, and one at which little noise is left in the smooth;
+// empirical Bayes weights find out by themselves what is signal there.
+constexpr int kDefaultLevel = 4, kEbayesLevel = 8;
 
 [[noreturn]] void reject(const char* what, std::size_t row, std::size_t rows, std::size_t position,
                          const std::string& allowed) {
@@ -46,14 +50,6 @@ double energy_of(const T* x, std::size_t n, int threads) {
   return energy;
 }
 
-// A result beyond the largest number stays at it, as finite prices must not become infinite ones.
-template <class T>
-void rescale(T* x, std::size_t n, int exponent) noexcept {
-  constexpr T most = std::numeric_limits<T>::max();
-  if (exponent == 0) return;
-  for (std::size_t i = 0; i < n; ++i) x[i] = std::clamp(std::ldexp(x[i], exponent), -most, most);
-}
-
 template <class T>
 bool is_constant(const T* x, std::size_t n) noexcept {
   return std::all_of(x, x + n, [x](T v) { return v == x[0]; });
@@ -66,13 +62,23 @@ struct Denoiser<T>::Scratch {
   FirScratch<T> fir;
   ModwtShrinkageScratch<T> modwt;
   Buffer<T> series, coefficients, selection;
+  Buffer<double> prices, smoothed, spikes;
   std::vector<T*> details;
-  std::vector<double> energies, thresholds;
+  std::vector<double> energies;
+  std::vector<LevelDetails<T>> levels;
+  std::vector<LevelShrinkage> shrinkages;
+  LocalNoise local;
+  Buffer<double> blocks;
 };
 
 template <class T>
 Denoiser<T>::Denoiser(const Options& options) : options_(options), transform_(options.bank, options.boundary) {
-  if (options.transform == TransformKind::modwt) modwt_.emplace(options);
+  if (options.noise == Noise::price) {
+    price_noise_ = true;  // found in each series, and given from then on
+    options_.noise = Noise::given;
+  }
+  if (options.method == Method::automatic) contest_.emplace(options.bank);
+  if (options_.transform == TransformKind::modwt) modwt_.emplace(options_);
   if (!options.fir_taps.empty()) fir_.emplace(options.fir_taps, FirMode::zero_phase);
 }
 
@@ -115,27 +121,69 @@ bool Denoiser<T>::shrink_wavelet(const T* x, double energy, T* y, SeriesReport& 
   });
 
   if (options_.noise != Noise::given) report.noise_sd = mad_noise(details[0], pyramid.length(1), scratch.selection);
-  if (options_.noise == Noise::mad && is_rounding(report.noise_sd, x, n, energy)) return false;
-  scratch.thresholds.resize(levels);
-  for (std::size_t k = 0; k < levels; ++k) {
-    const std::size_t m = pyramid.length(k + 1);
-    double level_energy = 0;
-    for (std::size_t t = 0; t < tiles; ++t) level_energy += energies[t * levels + k];
-    const double sigma =
-        options_.noise == Noise::level && k > 0 ? mad_noise(details[k], m, scratch.selection) : report.noise_sd;
-    const double threshold = options_.threshold_mode == ThresholdMode::bayes
-                                 ? bayes_threshold(sigma, level_energy / static_cast<double>(m))
-                                 : universal_threshold(sigma, n);
-    // A scale of 0 means no shrinkage, also of a level that is all noise.
-    scratch.thresholds[k] = options_.threshold_scale > 0 ? threshold * options_.threshold_scale : 0.0;
+  const bool finest = options_.noise == Noise::mad || options_.noise == Noise::local;
+  if (finest && is_rounding(report.noise_sd, x, n, energy)) return false;
+  scratch.shrinkages.resize(levels);
+  LevelShrinkage* shrinkages = scratch.shrinkages.data();
+  if (options_.noise == Noise::local || is_block_mode(options_.threshold_mode)) {
+    shrink_in_place(pyramid, report.noise_sd, scratch, threads);
+    shrinkages = nullptr;
+  } else {
+    scratch.levels.clear();
+    for (std::size_t k = 0; k < levels; ++k) {
+      const std::size_t m = pyramid.length(k + 1);
+      double level_energy = 0;
+      for (std::size_t t = 0; t < tiles; ++t) level_energy += energies[t * levels + k];
+      const double sigma =
+          options_.noise == Noise::level && k > 0 ? mad_noise(details[k], m, scratch.selection) : report.noise_sd;
+      scratch.levels.push_back({details[k], m, level_energy / static_cast<double>(m), sigma});
+    }
+    select_shrinkages(options_, scratch.levels.data(), levels, n, threads, shrinkages);
   }
 
-  const Shrinkage shrinkage{options_.threshold_rule, scratch.thresholds.data()};
   parallel_for(tiles, threads, [&](std::size_t begin, std::size_t end) {
     auto& memory = of_this_thread<PyramidScratch<T>>();
-    for (std::size_t t = begin; t < end; ++t) pyramid.inverse(t, approximation, details, &shrinkage, y, memory);
+    for (std::size_t t = begin; t < end; ++t) pyramid.inverse(t, approximation, details, shrinkages, y, memory);
   });
   return true;
+}
+
+// Blocks of neighbours, and details in units of a noise level that varies: all of a level is worked on at once.
+template <class T>
+void Denoiser<T>::shrink_in_place(const Pyramid<T>& pyramid, double noise_sd, Scratch& scratch, int threads) const {
+  const std::size_t levels = pyramid.levels();
+  const bool local = options_.noise == Noise::local;
+  if (local) scratch.local.fit(scratch.details[0], pyramid.length(1), noise_sd, scratch.selection);
+  // Coefficient i of the next level lies in the middle of what it reads of this one, at 2 i + 1 - (taps - 1) / 2.
+  const double lag = (3.0 - static_cast<double>(transform_.taps())) / 2;
+  const auto noise_at = [&](std::size_t level, std::size_t i) {
+    double place = static_cast<double>(i);
+    for (std::size_t k = 0; k < level; ++k) place = 2 * place + lag;
+    return scratch.local.at(place);
+  };
+  scratch.levels.clear();
+  for (std::size_t k = 0; k < levels; ++k) {
+    T* const d = scratch.details[k];
+    const std::size_t m = pyramid.length(k + 1);
+    if (local)
+      for (std::size_t i = 0; i < m; ++i) d[i] = static_cast<T>(static_cast<double>(d[i]) / noise_at(k, i));
+    double sigma = local ? 1 : noise_sd;
+    if (options_.noise == Noise::level) sigma = mad_noise(d, m, scratch.selection);
+    scratch.levels.push_back({d, m, active_table<T>().sum_squares(d, m) / static_cast<double>(m), sigma});
+  }
+  const std::size_t n = pyramid.length(0);
+  select_shrinkages(options_, scratch.levels.data(), levels, n, threads, scratch.shrinkages.data());
+  for (std::size_t k = 0; k < levels; ++k) {
+    T* const d = scratch.details[k];
+    const std::size_t m = pyramid.length(k + 1);
+    const LevelShrinkage& how = scratch.shrinkages[k];
+    if (is_block_mode(options_.threshold_mode))
+      shrink_blocks(blocks_of(options_.threshold_mode, n), d, m, how.sigma, scratch.blocks);
+    else
+      shrink(how, d, m, d);
+    if (local)
+      for (std::size_t i = 0; i < m; ++i) d[i] = static_cast<T>(static_cast<double>(d[i]) * noise_at(k, i));
+  }
 }
 
 template <class T>
@@ -155,10 +203,13 @@ void Denoiser<T>::run(const T* x, std::size_t n, double energy, T* y, SeriesRepo
   const T* from = x;
   T* to = y;
   int exponent = 0;
-  if (report.missing > 0 || options_.space == Space::log || unit_exponent(x, n, energy) != 0) {
+  std::size_t spikes = 0;
+  if (report.missing > 0 || options_.space == Space::log || options_.outliers == Outliers::spike ||
+      unit_exponent(x, n, energy) != 0) {
     T* const series = scratch.series.get(n);
     std::copy(x, x + n, series);
     if (report.missing > 0) interpolate_missing(series, n);
+    if (options_.outliers == Outliers::spike) spikes = remove_spikes(series, n, scratch.prices, scratch.spikes);
     if (is_constant(series, n)) return leave();
     if (options_.space == Space::log)
       for (std::size_t i = 0; i < n; ++i) series[i] = std::log(series[i]);
@@ -170,13 +221,23 @@ void Denoiser<T>::run(const T* x, std::size_t n, double energy, T* y, SeriesRepo
     return leave();
   }
   report.noise_sd = std::ldexp(report.noise_sd, -exponent);
-  if (report.level > 0)
+  if (price_noise_) {
+    double* const prices = scratch.prices.get(2 * n);
+    std::copy(from, from + n, prices);
+    const double relative = static_cast<double>(std::numeric_limits<T>::epsilon());
+    report.noise_sd = price_noise_sd(prices, n, relative, prices + n);
+  }
+  if (report.level > 0 && !(price_noise_ && report.noise_sd == 0))
     report.changed = modwt_ ? (*modwt_)(from, n, report.level, energy, to, report.noise_sd, threads, scratch.modwt)
                             : shrink_wavelet(from, energy, to, report, pyramid, scratch, threads);
   report.noise_sd = std::ldexp(report.noise_sd, exponent);
   if (fir_) {
     (*fir_)(report.changed ? to : from, n, to, scratch.fir);
     report.changed = true;
+  }
+  if (!report.changed && spikes > 0) {
+    report.changed = true;
+    report.price.action = PriceAction::cleaned;
   }
   if (!report.changed) return leave();
   if (to == y) return;
@@ -188,16 +249,59 @@ void Denoiser<T>::run(const T* x, std::size_t n, double energy, T* y, SeriesRepo
   std::copy(to, to + n, y);
 }
 
+// Rows [begin, end), at most kPriceBundle of them: in double, and in ordinary units, as fitted models square what they see.
 template <class T>
-void Denoiser<T>::operator()(Batch<const T> x, Batch<T> y, SeriesReport* reports, int threads) const {
-  active_kernels();
-  int level = 0;
-  if (options_.threshold_mode != ThresholdMode::none && x.length > 0)
-    level = options_.level == kAutoLevel ? std::min(kDefaultLevel, transform_.max_level(x.length)) : options_.level;
-  auto lengths = level_lengths(transform_, x.length, level);
-  lengths.insert(lengths.begin(), x.length);
-  const Pyramid<T> pyramid(transform_, std::move(lengths));
+void Denoiser<T>::run_prices(Batch<const T> x, Batch<T> y, SeriesReport* reports, std::size_t begin, std::size_t end,
+                             Scratch& scratch) const {
+  const std::size_t n = x.length, count = end - begin;
+  std::array<double*, kPriceBundle> to{};
+  std::array<int, kPriceBundle> exponents{};
+  std::array<PriceReport, kPriceBundle> found;
+  double* const prices = scratch.prices.get(count * n);
+  for (std::size_t k = 0; k < count; ++k) {
+    const T* const from = x.row(begin + k);
+    to[k] = prices + k * n;
+    for (std::size_t i = 0; i < n; ++i) {
+      const auto v = static_cast<double>(from[i]);
+      to[k][i] = options_.space == Space::log ? std::log(v) : v;
+    }
+    exponents[k] = price_exponent(to[k], n);
+    rescale(to[k], n, -exponents[k]);
+    reports[begin + k] = SeriesReport{};
+    reports[begin + k].missing = find_gaps(from, n).missing;
+  }
+  const PriceOptions options{options_.method == Method::automatic ? PriceMethod::automatic : PriceMethod::kalman,
+                             options_.min_gain_db, static_cast<double>(std::numeric_limits<T>::epsilon()),
+                             options_.outliers == Outliers::spike, contest_ ? &*contest_ : nullptr};
+  double* const values = scratch.smoothed.get(count * n);
+  std::array<double*, kPriceBundle> out{};
+  for (std::size_t k = 0; k < count; ++k) out[k] = values + k * n;
+  denoise_prices(to.data(), n, count, out.data(), options, found.data());
+  for (std::size_t k = 0; k < count; ++k) {
+    SeriesReport& report = reports[begin + k];
+    report.price = found[k];
+    report.price.noise_sd = report.noise_sd = std::ldexp(found[k].noise_sd, exponents[k]);
+    report.price.step_sd = std::ldexp(found[k].step_sd, exponents[k]);
+    report.changed = found[k].action != PriceAction::passthrough;
+    const T* const from = x.row(begin + k);
+    T* const into = y.row(begin + k);
+    for (std::size_t i = 0; i < n; ++i) {
+      // A sample that was not touched stays as it is, whatever its units and logarithm would round.
+      if (!report.changed || std::isnan(from[i]) || out[k][i] == to[k][i]) {
+        into[i] = from[i];
+        continue;
+      }
+      rescale(&out[k][i], 1, exponents[k]);
+      const double v = options_.space == Space::log ? std::exp(out[k][i]) : out[k][i];
+      into[i] = static_cast<T>(std::clamp<double>(v, -std::numeric_limits<T>::max(), std::numeric_limits<T>::max()));
+    }
+  }
+}
 
+template <class T>
+void Denoiser<T>::operator()(Batch<const T> x, Batch<T> y, SeriesReport* reports, int threads,
+                             const std::vector<std::size_t>& starts) const {
+  active_kernels();
   // Series are shared out among the threads; a single one lends them its tiles.
   const int within = x.rows == 1 ? threads : 1;
   // Everything is checked before anything is written.
@@ -205,6 +309,44 @@ void Denoiser<T>::operator()(Batch<const T> x, Batch<T> y, SeriesReport* reports
   parallel_for(x.rows, threads, [&](std::size_t begin, std::size_t end) {
     for (std::size_t r = begin; r < end; ++r) energies[r] = checked_energy(x.row(r), x.length, r, x.rows, within);
   });
+  if (starts.empty()) return run_all(x, y, energies, reports, threads);
+
+  std::vector<SeriesReport> parts(x.rows);
+  for (std::size_t s = 0; s <= starts.size(); ++s) {
+    const std::size_t begin = s == 0 ? 0 : starts[s - 1], end = s == starts.size() ? x.length : starts[s];
+    const Batch<const T> from{x.data + begin, x.rows, end - begin, x.stride};
+    for (std::size_t r = 0; r < x.rows; ++r) energies[r] = energy_of(from.row(r), from.length, within);
+    run_all(from, {y.data + begin, y.rows, end - begin, y.stride}, energies, parts.data(), threads);
+    for (std::size_t r = 0; r < x.rows; ++r) {
+      if (s == 0)
+        reports[r] = parts[r];
+      else
+        merge(reports[r], parts[r], static_cast<double>(begin), static_cast<double>(end - begin));
+    }
+  }
+}
+
+template <class T>
+void Denoiser<T>::run_all(Batch<const T> x, Batch<T> y, const std::vector<double>& energies, SeriesReport* reports,
+                          int threads) const {
+  if (options_.method != Method::wavelet) {
+    const std::size_t bundles = (x.rows + kPriceBundle - 1) / kPriceBundle;
+    return parallel_for(bundles, threads, [&](std::size_t begin, std::size_t end) {
+      auto& scratch = of_this_thread<Scratch>();
+      for (std::size_t b = begin; b < end; ++b)
+        run_prices(x, y, reports, b * kPriceBundle, std::min((b + 1) * kPriceBundle, x.rows), scratch);
+    });
+  }
+  int level = 0;
+  if (options_.threshold_mode != ThresholdMode::none && x.length > 0)
+    level = options_.level == kAutoLevel
+                ? std::min(options_.threshold_mode == ThresholdMode::ebayes ? kEbayesLevel : kDefaultLevel,
+                           transform_.max_level(x.length))
+                : options_.level;
+  auto lengths = level_lengths(transform_, x.length, level);
+  lengths.insert(lengths.begin(), x.length);
+  const Pyramid<T> pyramid(transform_, std::move(lengths));
+  const int within = x.rows == 1 ? threads : 1;
   parallel_for(x.rows, threads, [&](std::size_t begin, std::size_t end) {
     auto& scratch = of_this_thread<Scratch>();
     for (std::size_t r = begin; r < end; ++r)

@@ -8,10 +8,10 @@
 #include <stdexcept>
 
 #include "modwt_blocks.hpp"
+#include "rpsd/block_threshold.hpp"
 #include "rpsd/cpu.hpp"
 #include "rpsd/noise_model.hpp"
 #include "rpsd/parallel.hpp"
-#include "rpsd/threshold.hpp"
 #include "thread_memory.hpp"
 
 namespace rpsd {
@@ -25,12 +25,26 @@ ModwtBoundary checked_boundary(Boundary boundary) {
 
 // Levels whose details the thresholds depend on.
 int statistics_depth(const Options& options, int level) {
-  if (options.threshold_mode == ThresholdMode::bayes || options.noise == Noise::level) return level;
+  const ThresholdMode mode = options.threshold_mode;
+  if (needs_mean_squares(mode) || needs_details(mode) || options.noise == Noise::level) return level;
   return options.noise == Noise::given ? 0 : 1;
 }
 
 bool details_are_kept(const Options& options, int j) {
-  return options.noise == Noise::level || (options.noise == Noise::mad && j == 1);
+  return options.noise == Noise::level || needs_details(options.threshold_mode) ||
+         (options.noise == Noise::mad && j == 1);
+}
+
+// Blocks of neighbours and a noise level that varies need all coefficients at once.
+bool needs_whole(const Options& options) {
+  return options.noise == Noise::local || is_block_mode(options.threshold_mode);
+}
+
+// Noise of standard deviation s has details of standard deviation s / 2^(j/2).
+double level_scale(int j) {
+  double scale = 1;
+  for (int k = 0; k < j; ++k) scale /= std::sqrt(2.0);
+  return scale;
 }
 
 }  // namespace
@@ -49,29 +63,44 @@ ModwtShrinkage<T>::ModwtShrinkage(const Options& options)
     : options_(options), boundary_(checked_boundary(options.boundary)), transform_(options.bank) {}
 
 template <class T>
-bool ModwtShrinkage<T>::thresholds(const Series& series, const T* const* details, const PerLevel& mean_squares,
-                                   double& noise_sd, ModwtShrinkageScratch<T>& scratch, PerLevel& found) const {
-  const std::size_t n = series.n;
-  // White noise of standard deviation s has details of standard deviation s / 2^(j/2).
-  double scale = 1;
+bool ModwtShrinkage<T>::estimate(const Series& series, const T* finest, double& noise_sd,
+                                 ModwtShrinkageScratch<T>& scratch) const {
+  if (options_.noise != Noise::given) noise_sd = mad_noise(finest, series.n, scratch.selection) / level_scale(1);
+  const bool known = options_.noise == Noise::given || options_.noise == Noise::level;
+  return known || !is_rounding(noise_sd, series.x, series.n, series.energy);
+}
+
+template <class T>
+void ModwtShrinkage<T>::select(const Series& series, const T* const* details, const PerLevel& mean_squares,
+                               double noise_sd, int threads, ModwtShrinkageScratch<T>& scratch) const {
+  scratch.levels.clear();
   for (int j = 1; j <= series.level; ++j) {
-    scale /= std::sqrt(2.0);
     const auto k = static_cast<std::size_t>(j);
-    if (j == 1 && options_.noise != Noise::given) noise_sd = mad_noise(details[1], n, scratch.selection) / scale;
-    if (j == 1 && options_.noise == Noise::mad && is_rounding(noise_sd, series.x, n, series.energy)) return false;
-    const double sigma =
-        options_.noise == Noise::level ? mad_noise(details[j], n, scratch.selection) : noise_sd * scale;
-    const double threshold = options_.threshold_mode == ThresholdMode::bayes ? bayes_threshold(sigma, mean_squares[k])
-                                                                            : universal_threshold(sigma, n);
-    // A scale of 0 means no shrinkage, also of a level that is all noise.
-    found[k] = options_.threshold_scale > 0 ? threshold * options_.threshold_scale : 0.0;
+    const double sigma = options_.noise == Noise::level ? mad_noise(details[k], series.n, scratch.selection)
+                                                        : noise_sd * level_scale(j);
+    scratch.levels.push_back({details[k], series.n, mean_squares[k], sigma});
   }
-  return true;
+  scratch.shrinkages.resize(scratch.levels.size());
+  select_shrinkages(options_, scratch.levels.data(), scratch.levels.size(), series.n, threads,
+                    scratch.shrinkages.data());
+}
+
+// Divides the details of one level of a whole period by the noise level over the series, or multiplies them with it.
+template <class T>
+void ModwtShrinkage<T>::weigh(const Series& series, std::size_t period, int j, bool divide, T* row,
+                              const LocalNoise& local) const {
+  const std::size_t lag = transform_.detail_lag(j, period);
+  for (std::size_t t = 0; t < period; ++t) {
+    const std::size_t at = (t + period - lag) % period, mirrored = at < series.n ? at : period - 1 - at;
+    const double level = local.at(static_cast<double>(mirrored));
+    row[t] = static_cast<T>(divide ? static_cast<double>(row[t]) / level : static_cast<double>(row[t]) * level);
+  }
 }
 
 // Where the filters reach round the series: the coefficients of one period, all at once.
 template <class T>
-bool ModwtShrinkage<T>::whole(const Series& series, T* y, double& noise_sd, ModwtShrinkageScratch<T>& scratch) const {
+bool ModwtShrinkage<T>::whole(const Series& series, T* y, double& noise_sd, int threads,
+                              ModwtShrinkageScratch<T>& scratch) const {
   const auto [x, n, level, energy] = series;
   const std::size_t period = boundary_ == ModwtBoundary::periodic ? n : 2 * n;
   const auto rows = static_cast<std::size_t>(level) + 1;
@@ -82,18 +111,33 @@ bool ModwtShrinkage<T>::whole(const Series& series, T* y, double& noise_sd, Modw
   transform_.forward(both, period, level, coeffs, scratch.transform);
   T* kept = scratch.kept.get(rows * n);
   std::array<const T*, kMaxModwtLevel + 1> details;
-  PerLevel mean_squares, limits;
-  for (int j = 1; j <= level; ++j) {
-    const auto k = static_cast<std::size_t>(j);
-    const T* row = coeffs + (rows - k) * period;
-    const std::size_t lag = period > n ? transform_.detail_lag(j, period) : 0;
-    for (std::size_t t = 0; t < n; ++t) kept[k * n + t] = row[(t + lag) % period];
+  PerLevel mean_squares{};
+  const auto keep = [&](std::size_t k) {
+    const std::size_t lag = period > n ? transform_.detail_lag(static_cast<int>(k), period) : 0;
+    for (std::size_t t = 0; t < n; ++t) kept[k * n + t] = coeffs[(rows - k) * period + (t + lag) % period];
     details[k] = kept + k * n;
+  };
+  keep(1);
+  if (!estimate(series, details[1], noise_sd, scratch)) return false;
+  const bool local = options_.noise == Noise::local;
+  if (local) scratch.local.fit(details[1], n, noise_sd * level_scale(1), scratch.selection);
+  for (std::size_t k = 1; k < rows; ++k) {
+    if (local) weigh(series, period, static_cast<int>(k), true, coeffs + (rows - k) * period, scratch.local);
+    keep(k);
     mean_squares[k] = active_table<T>().sum_squares(details[k], n) / static_cast<double>(n);
   }
-  if (!thresholds(series, details.data(), mean_squares, noise_sd, scratch, limits)) return false;
-  for (std::size_t k = 1; k < rows; ++k)
-    shrink(options_.threshold_rule, coeffs + (rows - k) * period, period, limits[k], coeffs + (rows - k) * period);
+  // Of weighed details those of the finest level have noise of standard deviation 1.
+  select(series, details.data(), mean_squares, local ? 1 / level_scale(1) : noise_sd, threads, scratch);
+  for (std::size_t k = 1; k < rows; ++k) {
+    T* const row = coeffs + (rows - k) * period;
+    const LevelShrinkage& how = scratch.shrinkages[k - 1];
+    if (is_block_mode(options_.threshold_mode))
+      shrink_blocks_all_shifts(blocks_of(options_.threshold_mode, n), row, period,
+                               (k < 64 ? std::size_t{1} << k : 0) % period, how.sigma, scratch.blocks);
+    else
+      shrink(how, row, period, row);
+    if (local) weigh(series, period, static_cast<int>(k), false, row, scratch.local);
+  }
   transform_.inverse(coeffs, period, level, both, scratch.transform);
   std::copy(both, both + n, y);
   return true;
@@ -108,7 +152,7 @@ bool ModwtShrinkage<T>::blocked(const Series& series, T* y, double& noise_sd, in
   const std::size_t count = blocks.count(), halo = blocks.halo();
   std::array<T*, kMaxModwtLevel + 1> details{};
   std::array<std::size_t, kMaxModwtLevel + 1> lags{};
-  T* kept = scratch.kept.get(n * static_cast<std::size_t>(options_.noise == Noise::level ? depth : 1));
+  T* kept = scratch.kept.get(n * static_cast<std::size_t>(details_are_kept(options_, depth) ? depth : 1));
   for (int j = 1; j <= depth; ++j) {
     const auto k = static_cast<std::size_t>(j);
     if (details_are_kept(options_, j)) details[k] = kept + (k - 1) * n;
@@ -134,13 +178,14 @@ bool ModwtShrinkage<T>::blocked(const Series& series, T* y, double& noise_sd, in
       }
     });
   }
-  PerLevel mean_squares{}, limits;
+  PerLevel mean_squares{};
   for (int j = 1; j <= depth; ++j) {
     const auto k = static_cast<std::size_t>(j);
     for (std::size_t b = 0; b < count; ++b) mean_squares[k] += energies[b + k * count];
     mean_squares[k] /= static_cast<double>(n);
   }
-  if (!thresholds(series, details.data(), mean_squares, noise_sd, scratch, limits)) return false;
+  if (!estimate(series, details[1], noise_sd, scratch)) return false;
+  select(series, details.data(), mean_squares, noise_sd, threads, scratch);
 
   // Blocks read beyond their ends what another block has written where y is x.
   T* const out = x == y && count > 1 ? scratch.output.get(n) : y;
@@ -148,7 +193,7 @@ bool ModwtShrinkage<T>::blocked(const Series& series, T* y, double& noise_sd, in
     auto& work = of_this_thread<ModwtBlockScratch<T>>();
     for (std::size_t b = begin; b < end; ++b) {
       if (depth == 0 || count > 1) blocks.analyse(b, level, true, halo, work);
-      blocks.shrink_and_invert(b, options_.threshold_rule, limits, out, work);
+      blocks.shrink_and_invert(b, scratch.shrinkages.data(), out, work);
     }
   });
   if (out != y) std::copy(out, out + n, y);
@@ -159,7 +204,7 @@ template <class T>
 bool ModwtShrinkage<T>::operator()(const T* x, std::size_t n, int level, double energy, T* y, double& noise_sd,
                                    int threads, ModwtShrinkageScratch<T>& scratch) const {
   const Series series{x, n, level, energy};
-  if (transform_.reach(level, n + 1) > n) return whole(series, y, noise_sd, scratch);
+  if (needs_whole(options_) || transform_.reach(level, n + 1) > n) return whole(series, y, noise_sd, threads, scratch);
   return blocked(series, y, noise_sd, threads, scratch);
 }
 

@@ -74,13 +74,12 @@ class ModwtBlocks {
   }
 
   // Shrinks what `analyse` gave for all levels, to the halo's width past the block, and writes the block to y.
-  template <class Thresholds>
-  void shrink_and_invert(std::size_t b, ThresholdRule rule, const Thresholds& thresholds, T* y,
-                         ModwtBlockScratch<T>& scratch) const {
+  // Level j by shrinkages[j - 1].
+  void shrink_and_invert(std::size_t b, const LevelShrinkage* shrinkages, T* y, ModwtBlockScratch<T>& scratch) const {
     const std::size_t m = length(b);
     for (int j = level_; j >= 1; --j) {
       T* d = scratch.detail(j) + halo_;
-      shrink(rule, d, m + transform_.reach(j, n_), thresholds[static_cast<std::size_t>(j)], d);
+      shrink(shrinkages[j - 1], d, m + transform_.reach(j, n_), d);
       T* out = j == 1 ? y + b * size_ : scratch.smooth[(j - 1) % 2] + halo_;
       kernel_.modwt_synthesis(scratch.smooth[j % 2] + halo_, d, m + transform_.reach(j - 1, n_),
                               transform_.synthesis_taps(), offsets(j), transform_.taps(), out);

@@ -20,6 +20,11 @@ E parse(const char* argument, const std::string& word, std::initializer_list<std
 
 }  // namespace
 
+Method parse_method(const std::string& word) {
+  return parse<Method>("method", word,
+                       {{"auto", Method::automatic}, {"wavelet", Method::wavelet}, {"kalman", Method::kalman}});
+}
+
 Boundary parse_boundary(const std::string& word) {
   return parse<Boundary>("boundary", word,
                          {{"symmetric", Boundary::symmetric},
@@ -45,7 +50,17 @@ TransformKind parse_transform(const std::string& word) {
 ThresholdMode parse_threshold_mode(const std::string& word) {
   return parse<ThresholdMode>(
       "threshold_mode", word,
-      {{"bayes", ThresholdMode::bayes}, {"universal", ThresholdMode::universal}, {"none", ThresholdMode::none}});
+      {{"bayes", ThresholdMode::bayes},
+       {"universal", ThresholdMode::universal},
+       {"sure", ThresholdMode::sure},
+       {"hybrid", ThresholdMode::hybrid},
+       {"minimax", ThresholdMode::minimax},
+       {"fdr", ThresholdMode::fdr},
+       {"blockjs", ThresholdMode::blockjs},
+       {"neighblock", ThresholdMode::neighblock},
+       {"ebayes", ThresholdMode::ebayes},
+       {"wiener", ThresholdMode::wiener},
+       {"none", ThresholdMode::none}});
 }
 
 ThresholdRule parse_threshold_rule(const std::string& word) {
@@ -53,15 +68,27 @@ ThresholdRule parse_threshold_rule(const std::string& word) {
                               {{"soft", ThresholdRule::soft},
                                {"hard", ThresholdRule::hard},
                                {"garrote", ThresholdRule::garrote},
-                               {"firm", ThresholdRule::firm}});
+                               {"firm", ThresholdRule::firm},
+                               {"scad", ThresholdRule::scad},
+                               {"posterior_median", ThresholdRule::posterior_median},
+                               {"posterior_mean", ThresholdRule::posterior_mean}});
 }
 
 Noise parse_noise(const std::string& word) {
-  return parse<Noise>("noise", word, {{"mad", Noise::mad}, {"level", Noise::level}, {"given", Noise::given}});
+  return parse<Noise>("noise", word,
+                      {{"mad", Noise::mad},
+                       {"level", Noise::level},
+                       {"local", Noise::local},
+                       {"given", Noise::given},
+                       {"price", Noise::price}});
 }
 
 Missing parse_missing(const std::string& word) {
   return parse<Missing>("missing", word, {{"interpolate", Missing::interpolate}, {"raise", Missing::raise}});
+}
+
+Outliers parse_outliers(const std::string& word) {
+  return parse<Outliers>("outliers", word, {{"none", Outliers::none}, {"spike", Outliers::spike}});
 }
 
 Space parse_space(const std::string& word) {

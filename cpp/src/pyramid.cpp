@@ -121,14 +121,14 @@ void Pyramid<T>::forward(std::size_t tile, const T* x, T* const* details, T* app
 }
 
 template <class T>
-void Pyramid<T>::inverse(std::size_t tile, const T* approximation, const T* const* details, const Shrinkage* shrinkage,
+void Pyramid<T>::inverse(std::size_t tile, const T* approximation, const T* const* details, const LevelShrinkage* shrinkages,
                          T* x, PyramidScratch<T>& scratch) const {
   if (levels() == 0) {
     std::copy(approximation, approximation + lengths_[0], x);
     return;
   }
   if (transform_.boundary() == Boundary::periodization)
-    return inverse_periodized(approximation, details, shrinkage, x, scratch);
+    return inverse_periodized(approximation, details, shrinkages, x, scratch);
   const auto& kernel = active_table<T>();
   const std::size_t half = transform_.taps() / 2, last = levels();
   const T* taps = transform_.synthesis_taps();
@@ -142,9 +142,9 @@ void Pyramid<T>::inverse(std::size_t tile, const T* approximation, const T* cons
   const T* a = approximation + range[last].begin;
   for (std::size_t k = last; k > 0; --k) {
     const T* d = details[k - 1] + range[k].begin;
-    if (shrinkage != nullptr) {
+    if (shrinkages != nullptr) {
       T* const shrunk = scratch.detail.get(range[k].size());
-      shrink(shrinkage->rule, d, range[k].size(), shrinkage->thresholds[k - 1], shrunk);
+      shrink(shrinkages[k - 1], d, range[k].size(), shrunk);
       d = shrunk;
     }
     const std::size_t pairs = range[k].size() - (half - 1);
@@ -168,7 +168,7 @@ void Pyramid<T>::inverse(std::size_t tile, const T* approximation, const T* cons
 // Coefficients wrap round; output n reads coefficients from (n - half + 1) / 2 on, rounded down, so that for an even
 // half the first output computed lies before the signal.
 template <class T>
-void Pyramid<T>::inverse_periodized(const T* approximation, const T* const* details, const Shrinkage* shrinkage, T* x,
+void Pyramid<T>::inverse_periodized(const T* approximation, const T* const* details, const LevelShrinkage* shrinkages, T* x,
                                     PyramidScratch<T>& scratch) const {
   const auto& kernel = active_table<T>();
   const std::size_t half = transform_.taps() / 2, lead = half / 2, skip = half % 2 == 0 ? 1 : 0;
@@ -182,8 +182,8 @@ void Pyramid<T>::inverse_periodized(const T* approximation, const T* const* deta
     T* const wrapped_a = scratch.even[0].get(total);
     T* const wrapped_d = scratch.odd[0].get(total);
     std::copy(a, a + m, wrapped_a + lead);
-    if (shrinkage != nullptr)
-      shrink(shrinkage->rule, details[k - 1], m, shrinkage->thresholds[k - 1], wrapped_d + lead);
+    if (shrinkages != nullptr)
+      shrink(shrinkages[k - 1], details[k - 1], m, wrapped_d + lead);
     else
       std::copy(details[k - 1], details[k - 1] + m, wrapped_d + lead);
     wrap(wrapped_a, m, total);

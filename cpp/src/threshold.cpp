@@ -35,23 +35,39 @@ double bayes_threshold(double sigma, double mean_square) noexcept {
 
 double universal_threshold(double sigma, std::size_t n) noexcept { return sigma * std::sqrt(2 * portable_log(n)); }
 
+double linear_factor(double sigma, double mean_square) noexcept {
+  const double variance = sigma * sigma;
+  return mean_square > variance ? 1 - variance / mean_square : 0.0;
+}
+
 template <class T>
-void shrink(ThresholdRule rule, const T* x, std::size_t n, double threshold, T* out) noexcept {
+void shrink(const LevelShrinkage& how, const T* x, std::size_t n, T* out) noexcept {
   const auto& kernel = active_table<T>();
-  const T t = static_cast<T>(threshold);
+  const T t = static_cast<T>(how.threshold);
   if (!(t <= std::numeric_limits<T>::max())) {
     std::fill(out, out + n, T(0));
     return;
   }
-  switch (rule) {
+  const bool noisy = how.sigma > 0;  // without noise the posterior is the coefficient itself
+  switch (how.rule) {
     case ThresholdRule::soft: kernel.soft(x, n, t, out); break;
     case ThresholdRule::hard: kernel.hard(x, n, t, out); break;
     case ThresholdRule::garrote: kernel.garrote(x, n, t, out); break;
     case ThresholdRule::firm: kernel.firm(x, n, t, 2 * t, out); break;
+    case ThresholdRule::scad: kernel.scad(x, n, t, out); break;
+    case ThresholdRule::linear: std::transform(x, x + n, out, [t](T v) { return v * t; }); break;
+    case ThresholdRule::posterior_median:
+      if (noisy) kernel.posterior_median(x, n, how.sigma, how.weight, how.threshold / how.sigma, out);
+      else kernel.soft(x, n, T(0), out);
+      break;
+    case ThresholdRule::posterior_mean:
+      if (noisy) kernel.posterior_mean(x, n, how.sigma, how.weight, out);
+      else kernel.soft(x, n, T(0), out);
+      break;
   }
 }
 
-template void shrink<double>(ThresholdRule, const double*, std::size_t, double, double*) noexcept;
-template void shrink<float>(ThresholdRule, const float*, std::size_t, double, float*) noexcept;
+template void shrink<double>(const LevelShrinkage&, const double*, std::size_t, double*) noexcept;
+template void shrink<float>(const LevelShrinkage&, const float*, std::size_t, float*) noexcept;
 
 }  // namespace rpsd

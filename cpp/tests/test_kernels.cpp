@@ -3,12 +3,11 @@
 #include <cstdint>
 #include <cstring>
 #include <random>
-#include <string>
 #include <vector>
 
 #include "../kernels/kernels.hpp"
 #include "check.hpp"
-#include "rpsd/cpu.hpp"
+#include "tables_here.hpp"
 
 namespace {
 
@@ -16,20 +15,6 @@ constexpr unsigned kSeed = 20261123;
 
 using rpsd::kernels::Kernels;
 using rpsd::kernels::Table;
-
-std::vector<const Kernels*> tables_here() {
-  std::vector<const Kernels*> tables;
-  for (const auto& name : rpsd::supported_isas()) {
-    if (name == "baseline") tables.push_back(rpsd_kernels_baseline());
-#if defined(RPSD_HAVE_V3)
-    if (name == "v3") tables.push_back(rpsd_kernels_v3());
-#endif
-#if defined(RPSD_HAVE_V4)
-    if (name == "v4") tables.push_back(rpsd_kernels_v4());
-#endif
-  }
-  return tables;
-}
 
 template <class T>
 std::vector<T> random_values(std::size_t n, std::mt19937_64& generator) {

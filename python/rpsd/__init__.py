@@ -3,7 +3,7 @@
 
 import typing as _typing
 
-from rpsd._api import denoise, evaluate, fir_filter
+from rpsd._api import denoise, estimate_noise, evaluate, fir_filter
 from rpsd._core import __version__
 from rpsd._errors import (
     CausalityError,
@@ -74,6 +74,7 @@ __all__ = [
     "__version__",
     "build_info",
     "denoise",
+    "estimate_noise",
     "evaluate",
     "fir_filter",
     "imodwt",

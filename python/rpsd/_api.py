@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rpsd._config import Config
     from rpsd._denoiser import Denoiser
     from rpsd._options import Guardrails
-    from rpsd._result import Report
+    from rpsd._result import NoiseModel, Report
 
 _PLAIN_TYPES = frozenset({str, int, float, bool, NoneType})
 
@@ -26,6 +26,8 @@ def denoise(
     x: Any, *, axis: int = -1, out: npt.NDArray[Any] | None = None, threads: int = 1, **options: Any
 ) -> Any:
     """Return the denoised input, offline: each value is computed from the whole series.
+
+    By default a price model is fitted, and a series in which no noise is found is returned as it is.
 
     Parameters
     ----------
@@ -70,15 +72,18 @@ def denoise(
 
     Notes
     -----
-    In this release ``method="auto"`` stands for ``method="wavelet"``, and ``noise="auto"`` for
-    ``"mad"``; see `rpsd.Denoiser`, which also saves the validation when there are many calls.
+    `rpsd.Denoiser` says what the methods do; it also reports what was found, and saves the validation
+    when there are many calls.
 
     Examples
     --------
     >>> import numpy as np, rpsd
-    >>> prices = np.array([100.0, 101.0, np.nan, 100.5, 100.25, 101.5, 101.25, 100.75])
-    >>> rpsd.denoise(prices, method="fir", fir_taps=5, fir_cutoff=0.3).round(2)[:4]
-    array([100.  , 100.56,    nan, 100.58])
+    >>> walk = np.cumsum(np.random.default_rng(0).normal(size=1000))
+    >>> bool((rpsd.denoise(walk) == walk).all())  # no noise, nothing to remove
+    True
+    >>> noisy = walk + 2 * np.random.default_rng(1).normal(size=1000)
+    >>> [round(float(np.std(y - walk)), 1) for y in (noisy, rpsd.denoise(noisy))]
+    [2.0, 1.0]
     """
     plain = "config" not in options and _PLAIN_TYPES.issuperset(map(type, options.values()))
     denoiser = _validated(**options) if plain else _validated.__wrapped__(**options)
@@ -92,6 +97,58 @@ def _validated(**options: Any) -> "Denoiser":
     from rpsd._denoiser import Denoiser
 
     return Denoiser(**options)
+
+
+def estimate_noise(x: Any, axis: int = -1, *, threads: int = 1) -> "NoiseModel":
+    """Estimate how much noise prices have, and what denoising them can gain.
+
+    Parameters
+    ----------
+    x : array_like, pandas.Series or pandas.DataFrame
+        As for `rpsd.denoise`: any length, NaN is a missing sample.
+    axis : int, optional
+        The time axis of an ndarray.
+    threads : int, optional
+        Threads to share the series out to; 0: one for each processor.
+
+    Returns
+    -------
+    NoiseModel
+        What the default of `rpsd.denoise` finds. For one series its fields are floats, for several
+        arrays with one value per series. NaN, and predicted gains of 0, where there is too little to
+        fit a model to: under 32 samples, or hardly a move.
+
+    Raises
+    ------
+    InputError
+        As `rpsd.denoise`.
+
+    Notes
+    -----
+    The model is a random walk (the efficient price) seen through independent noise [1]_, fitted by
+    maximum likelihood in the time domain; Whittle's likelihood [2]_ is its approximation in the
+    frequency domain. Volatility that moves, jumps, and noise with heavy tails are fitted too where the
+    data ask for them, so that they are taken neither for noise nor for steps of the usual size.
+
+    References
+    ----------
+    .. [1] A. C. Harvey, "Forecasting, Structural Time Series Models and the Kalman Filter",
+       Cambridge University Press, 1989.
+    .. [2] P. Whittle, "Estimation and information in stationary time series", Arkiv foer Matematik
+       2(5), 1953.
+
+    Examples
+    --------
+    >>> import numpy as np, rpsd
+    >>> walk = 100 + np.cumsum(0.02 * np.random.default_rng(1).normal(size=2000))
+    >>> prices = walk + 0.05 * np.random.default_rng(2).normal(size=2000)
+    >>> noise = rpsd.estimate_noise(prices)
+    >>> round(noise.noise_sd, 2), round(noise.step_sd, 2), round(noise.predicted_gain_db)
+    (0.05, 0.02, 7)
+    >>> rpsd.estimate_noise(walk).predicted_gain_db
+    0.0
+    """
+    return _validated().estimate_noise(x, axis=axis, threads=threads)
 
 
 def evaluate(x: Any, y: Any, guardrails: "Guardrails | Mapping[str, Any] | Config | None" = None) -> "Report":

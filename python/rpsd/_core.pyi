@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 _T = TypeVar("_T", np.float32, np.float64)
 _F64 = npt.NDArray[np.float64]
+_I64 = npt.NDArray[np.int64]
 #: dec_lo, dec_hi, rec_lo, rec_hi, of one length
 _Bank = tuple[Sequence[float], Sequence[float], Sequence[float], Sequence[float]]
 
@@ -36,8 +37,65 @@ def median_abs(x: npt.NDArray[_T]) -> _F64:
 def metrics(x: _F64, y: _F64, *, threads: int) -> _F64:
     """(series, 5): correlation, rmse, trend, power, score; NaN where undefined."""
 
+def tick_size(y: _F64, seen: _F64, *, precision: float) -> float:
+    """Return the tick of prices y (time,), 0 where there is none; seen: 0 where missing."""
+
+def smooth_lattice(
+    y: _F64,
+    seen: _F64,
+    *,
+    tick: float,
+    noise_variance: float,
+    step_variance: float,
+    step_scale: _F64,  # factors of the step's variance, or empty for all 1
+) -> tuple[_F64, _F64, dict[str, float]]:
+    """Return mean and variance of the efficient price behind prices on ticks, and the fit."""
+
 def autocorrelation(x: _F64, *, lags: int, threads: int) -> _F64:
     """(series, lags): of each series about its mean, at 1 to lags; NaN where not finite or constant."""
+
+def local_level_smooth(y: _F64, seen: _F64, q: _F64, r: _F64) -> tuple[_F64, _F64, _F64, _F64]:
+    """Mean, variance and E[step^2] given all samples, and the log likelihood given the first.
+
+    seen: 1 where there is a sample, 0 where none (y finite there too); q, r: variances of the steps and
+    of the noise.
+    """
+
+def local_level_mixture(
+    y: _F64, seen: _F64, q: _F64, r: _F64, step_weights: _F64, noise_weights: _F64
+) -> _F64:
+    """(series,): predictive log likelihood; weights of 6 step and 8 noise scales, variances times 4^k."""
+
+def local_level_fit(y: _F64, seen: _F64, step_shape: _F64, noise_shape: _F64) -> _F64:
+    """(series, 4): noise and step variance, the log likelihoods there and without noise."""
+
+def noise_sites(
+    y: _F64,
+    seen: _F64,
+    mean: _F64,
+    variance: _F64,
+    r: _F64,
+    *,
+    least_variance: float,
+    noise_variance: float,
+    weights: _F64,
+) -> tuple[_F64, float, _F64]:
+    """Of one smoothed series (1, time): r matched, the new noise variance, 8 sums of responsibilities."""
+
+def step_sites(
+    mean: _F64,
+    step_square: _F64,
+    shape: _F64,
+    q: _F64,
+    *,
+    least_variance: float,
+    step_variance: float,
+    weights: _F64,
+) -> tuple[_F64, _F64, float, _F64]:
+    """E[step^2 / scale], matched variances over base ones, new variance, 6 sums of responsibilities."""
+
+def step_volatility(u: _F64, *, step_variance: float) -> _F64:
+    """(1, time): the shape of the steps' variance from E[step^2] in its scale's units."""
 
 @final
 class Transform:
@@ -66,18 +124,21 @@ class Denoiser:
     def __init__(
         self,
         *,
+        method: str,  # auto, wavelet, kalman
         bank: _Bank,
         transform: str,  # dwt, modwt (boundary symmetric or periodic)
         boundary: str,
         level: int,  # -1: auto
-        threshold_mode: str,  # bayes, universal, none
-        threshold_rule: str,  # soft, hard, garrote, firm
+        threshold_mode: str,  # a word of the option but auto
+        threshold_rule: str,  # a word of the option but auto
         threshold_scale: float,
-        noise: str,  # mad, level, given
+        noise: str,  # mad, level, local, given, price
         noise_sd: float,  # used where noise is "given"
         fir_taps: _F64,  # empty: no FIR
+        min_gain_db: float,
         space: str,  # price, log
         missing: str,  # interpolate, raise
+        outliers: str,  # none, spike
     ) -> None: ...
     def denoise_series(
         self, x: object, least: int, axis: object, threads: object, /
@@ -90,6 +151,10 @@ class Denoiser:
         """
 
     def run(
-        self, x: npt.NDArray[_T], out: npt.NDArray[_T], *, threads: int
-    ) -> tuple[_F64, npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
-        """Write out (may be x); return noise_sd, level, missing count and "was changed" of each series."""
+        self, x: npt.NDArray[_T], out: npt.NDArray[_T], *, starts: Sequence[int], threads: int
+    ) -> tuple[_F64, _I64, _I64, _I64, _F64, _F64, _F64, _F64]:
+        """Write out (may be x) and return what was found in each series.
+
+        noise_sd, level, missing count, action (0 passthrough, 1 cleaned, 2 denoised), step_sd, predicted
+        gain in dB, the causal one, and P(gain > 0); NaN where unknown.
+        """

@@ -10,9 +10,18 @@ import numpy as np
 import numpy.typing as npt
 
 from rpsd import _core
+from rpsd._breaks import price_starts, session_starts
 from rpsd._errors import ConfigError, GuardrailError, InputError, warn
 from rpsd._mirror import Batch, Mirror, checked_threads, mirror, raise_from_core
-from rpsd._options import Guardrails, Options, make_guardrails, make_options, require_available, resolve
+from rpsd._options import (
+    Guardrails,
+    Options,
+    make_guardrails,
+    make_options,
+    require_available,
+    require_fitting,
+    resolve,
+)
 from rpsd._result import NoiseModel, Report, Result, make_report
 from rpsd._schema import fields
 from rpsd._wavelet import filter_bank, warn_of_level
@@ -21,6 +30,7 @@ if TYPE_CHECKING:
     from rpsd._config import Config
 
 _METRICS = ("correlation", "rmse", "trend", "power", "score")
+_ACTIONS = ("passthrough", "cleaned", "denoised")
 _AUTO_LEVEL = -1
 
 
@@ -54,16 +64,29 @@ class Denoiser:
 
     Notes
     -----
-    In this release ``method="auto"`` stands for ``method="wavelet"`` with db4, 4 levels (fewer for
-    a short series), BayesShrink [1]_ soft thresholds and the median absolute deviation of the
-    finest details as the noise [2]_. That textbook chain takes price steps for noise: it makes
-    series worse whose noise is small beside their steps (see docs/method.md).
+    ``method="auto"`` takes a series for a random walk seen through noise [1]_, lets the volatility of
+    the walk move and steps and noise have heavy tails where the data ask for it, and asks whether
+    there is noise at all. Where it is not significant, or the predicted gain is below min_gain_db
+    (0.1), the series is returned as it is, but for single bad ticks: the action is ``passthrough`` or
+    ``cleaned``. Else it is smoothed [2]_: ``denoised``.
+
+    ``method="kalman"`` is the same model with Gaussian noise and steps of one size, by exact maximum
+    likelihood, and always smooths: the plain baseline.
+
+    ``method="wavelet"`` is the textbook chain: db4, 4 levels (fewer for a short series), BayesShrink
+    [3]_ soft thresholds and the median absolute deviation of the finest details as the noise [4]_. It
+    takes price steps for noise, and makes series worse whose noise is small beside their steps. See
+    docs/method.md for all of them.
 
     References
     ----------
-    .. [1] S. G. Chang, B. Yu, M. Vetterli, "Adaptive wavelet thresholding for image denoising and
+    .. [1] A. C. Harvey, "Forecasting, Structural Time Series Models and the Kalman Filter",
+       Cambridge University Press, 1989.
+    .. [2] H. E. Rauch, F. Tung, C. T. Striebel, "Maximum likelihood estimates of linear dynamic
+       systems", AIAA Journal 3(8), 1965.
+    .. [3] S. G. Chang, B. Yu, M. Vetterli, "Adaptive wavelet thresholding for image denoising and
        compression", IEEE Trans. Image Processing 9(9), 2000.
-    .. [2] D. L. Donoho, I. M. Johnstone, "Ideal spatial adaptation by wavelet shrinkage",
+    .. [4] D. L. Donoho, I. M. Johnstone, "Ideal spatial adaptation by wavelet shrinkage",
        Biometrika 81(3), 1994.
 
     Examples
@@ -92,6 +115,7 @@ class Denoiser:
         require_available(base)
         require_available(self._guardrails)
         self._options = resolve(base)
+        require_fitting(self._options)
         self._taps = len(filter_bank(self._options.wavelet)[0])
         self._core = _build(self._options)
         self._least = self._least_plain_length()
@@ -133,7 +157,7 @@ class Denoiser:
         if self.guardrails.policy != "report":
             return self.run(x, axis=axis, threads=threads).values
         source = mirror(x, axis)
-        return source.rebuild([self._run_batch(batch, threads)[0] for batch in source.batches])
+        return source.rebuild([self._run_batch(batch, source.times, threads)[0] for batch in source.batches])
 
     def run(self, x: Any, *, axis: int = -1, threads: int = 1) -> Result:
         """Denoise and report.
@@ -153,49 +177,86 @@ class Denoiser:
         Examples
         --------
         >>> import numpy as np, rpsd
-        >>> x = 100 + np.cumsum(np.random.default_rng(0).normal(size=500))
-        >>> result = rpsd.Denoiser().run(x)
-        >>> result.action, result.level, result.lookahead is None
-        ('denoised', 4, True)
+        >>> walk = 100 + np.cumsum(np.random.default_rng(0).normal(size=500))
+        >>> noisy = walk + 2 * np.random.default_rng(1).normal(size=500)
+        >>> rpsd.Denoiser().run(walk).action, rpsd.Denoiser().run(noisy).action
+        ('passthrough', 'denoised')
         """
         source = mirror(x, axis)
-        runs = [self._run_batch(batch, threads) for batch in source.batches]
+        runs = [self._run_batch(batch, source.times, threads) for batch in source.batches]
         outputs = [run[0] for run in runs]
-        noise_sd, level, missing, changed = (source.per_series([run[1][k] for run in runs]) for k in range(4))
+        noise, level, missing, action = self._found(source, [run[1] for run in runs])
         report = measured_report(source, source.stacked(), source.stacked(outputs), self.guardrails, threads)
         self._apply_policy(report)
-        unknown = noise_sd * np.nan
-        estimated = self.options.threshold_mode != "none"
-        kind = self.options.noise if isinstance(self.options.noise, str) else "given"
-        action = np.where(changed, "denoised", "passthrough")
+        actions = np.array(_ACTIONS)[action]
         return Result(
             values=source.rebuild(outputs),
             report=report,
-            noise=NoiseModel(noise_sd, unknown, unknown, unknown, unknown, kind if estimated else "none"),
+            noise=noise,
             lookahead=self.options.lookahead,
             warmup=0,
-            action=action.item() if source.shape == () else action,
+            action=actions.item() if source.shape == () else actions,
             level=level,
             missing=missing,
             options=self.options,
         )
 
+    def estimate_noise(self, x: Any, *, axis: int = -1, threads: int = 1) -> NoiseModel:
+        """Return what `run` reports as noise, without its guardrails; see `rpsd.estimate_noise`."""
+        source = mirror(x, axis)
+        return self._found(
+            source, [self._run_batch(batch, source.times, threads)[1] for batch in source.batches]
+        )[0]
+
+    def _found(
+        self, source: Mirror, found: list[tuple[npt.NDArray[Any], ...]]
+    ) -> tuple[NoiseModel, Any, Any, Any]:
+        """Return the noise model, level, missing count and action of each series."""
+        noise_sd, level, missing, action, step_sd, gain, causal_gain, probability = (
+            source.per_series([part[k] for part in found]) for k in range(8)
+        )
+        with np.errstate(divide="ignore", invalid="ignore"):  # steps may be too small for a number
+            ratio = np.divide(noise_sd, step_sd)
+            # The past alone never tells more than past and future, and nothing where no noise is believed.
+            causal = np.minimum(causal_gain, gain)
+        if source.shape == ():
+            ratio, causal = ratio.item(), causal.item()
+        noise = NoiseModel(noise_sd, step_sd, ratio, gain, causal, probability, self._noise_kind())
+        return noise, level, missing, action
+
+    def _noise_kind(self) -> str:
+        if not isinstance(self.options.noise, str):
+            return "given"
+        return self.options.noise if self.options.threshold_mode != "none" else "none"
+
     def _least_plain_length(self) -> int:
         """Return from how many samples on a series needs no warning of its level and no report."""
-        if self.guardrails.policy != "report":
+        if self.guardrails.policy != "report" or self.options.breaks is not None:
             return sys.maxsize
         if self.options.level == "auto" or self.options.threshold_mode == "none":
             return 0
         return min((self._taps - 1) << self.options.level, sys.maxsize)
 
-    def _run_batch(self, batch: Batch, threads: int) -> tuple[Batch, tuple[npt.NDArray[Any], ...]]:
+    def _run_batch(
+        self, batch: Batch, times: npt.NDArray[np.int64] | None, threads: int
+    ) -> tuple[Batch, tuple[npt.NDArray[Any], ...]]:
         out = np.empty_like(batch)
         if self.options.level != "auto" and self.options.threshold_mode != "none" and batch.size:
             warn_of_level(self.options.level, batch.shape[1], self._taps)
+        count = checked_threads(threads)
         try:
-            return out, self._core.run(batch, out, threads=checked_threads(threads))
+            if self.options.breaks != "auto" or times is not None:
+                starts = session_starts(self.options.breaks, batch.shape[1], times)
+                return out, self._core.run(batch, out, starts=starts, threads=count)
+            # Without times each series tells its own sessions.
+            found = [
+                self._core.run(batch[k : k + 1], out[k : k + 1], starts=price_starts(row), threads=count)
+                for k, row in enumerate(batch)
+            ]
         except ValueError as error:
             raise_from_core(error)
+        parts = zip(*found, strict=True) if found else ([np.empty(0)] for _ in range(8))
+        return out, tuple(np.concatenate(part) for part in parts)
 
     def _apply_policy(self, report: Report) -> None:
         if self.guardrails.policy == "report" or np.all(report.passed):
@@ -250,6 +311,7 @@ def _build(options: Options) -> _core.Denoiser:
             )
     try:
         return _core.Denoiser(
+            method="wavelet" if options.method == "fir" else options.method,
             bank=filter_bank(options.wavelet),
             transform=options.transform,
             boundary=options.boundary,
@@ -260,8 +322,10 @@ def _build(options: Options) -> _core.Denoiser:
             noise="given" if given else str(options.noise),
             noise_sd=float(options.noise) if given else 0.0,
             fir_taps=taps,
+            min_gain_db=float(options.min_gain_db),
             space=options.space,
             missing=options.missing,
+            outliers=options.outliers,
         )
     except ValueError as error:
         raise ConfigError(str(error)) from None

@@ -15,6 +15,7 @@ Batch = npt.NDArray[Any]
 
 _FIRST = np.zeros(1, dtype=np.intp)
 _MOST_THREADS = 1024
+_TIMED = ("DatetimeIndex", "PeriodIndex", "TimedeltaIndex")
 
 
 class Mirror:
@@ -32,9 +33,11 @@ class Mirror:
         Shape of one value per series: ``()`` for a single series.
     order : ndarray of int
         Where series j of the input stands among the rows of all batches.
+    times : ndarray of int64 or None
+        The times of the samples, ascending, where the input has an index of times.
     """
 
-    __slots__ = ("batches", "order", "rebuild", "shape")
+    __slots__ = ("batches", "order", "rebuild", "shape", "times")
 
     def __init__(
         self,
@@ -42,11 +45,13 @@ class Mirror:
         rebuild: Callable[[list[Batch]], Any],
         shape: tuple[int, ...],
         order: npt.NDArray[np.intp],
+        times: npt.NDArray[np.int64] | None = None,
     ) -> None:
         self.batches = batches
         self.rebuild = rebuild
         self.shape = shape
         self.order = order
+        self.times = times
 
     def stacked(self, outputs: list[Batch] | None = None) -> npt.NDArray[np.float64]:
         """Return all series (or outputs of the same layout) as one float64 batch in the input's order."""
@@ -130,7 +135,7 @@ def _mirror_series(x: Any, axis: int, name: str) -> Mirror:
     def rebuild(outputs: list[Batch]) -> Any:
         return type(x)(restore(outputs[0][0]), index=x.index, name=x.name)
 
-    return Mirror([values.reshape(1, -1)], rebuild, (), _FIRST)
+    return Mirror([values.reshape(1, -1)], rebuild, (), _FIRST, _times(x.index))
 
 
 def _mirror_frame(x: Any, axis: int, name: str) -> Mirror:
@@ -149,7 +154,7 @@ def _mirror_frame(x: Any, axis: int, name: str) -> Mirror:
         frame.columns = x.columns
         return frame
 
-    return Mirror(batches, rebuild, (len(columns),), order)
+    return Mirror(batches, rebuild, (len(columns),), order, _times(x.index))
 
 
 def _column(x: Any, name: str) -> tuple[npt.NDArray[Any], Callable[[npt.NDArray[Any]], Any]]:
@@ -171,13 +176,18 @@ def _column(x: Any, name: str) -> tuple[npt.NDArray[Any], Callable[[npt.NDArray[
     return values, lambda output: series(output).astype(target).array
 
 
+def _times(index: Any) -> npt.NDArray[np.int64] | None:
+    timed = type(index).__name__ in _TIMED
+    return np.asarray(index.asi8, dtype=np.int64) if timed else None
+
+
 def _check_index(index: Any, name: str) -> None:
     if index.nlevels > 1 and any(len(index.unique(k)) > 1 for k in range(index.nlevels - 1)):
         raise InputError(
             f"{name}.index must be of one series, got {index.nlevels} levels with several values before the "
             f"last; denoise each by itself: {name}.groupby(level=0).transform(rpsd.denoise)"
         )
-    if type(index).__name__ not in ("DatetimeIndex", "PeriodIndex", "TimedeltaIndex"):
+    if type(index).__name__ not in _TIMED:
         return
     if index.hasnans:
         row = int(index.isna().argmax())

@@ -25,16 +25,16 @@ _ThresholdMode = Literal[
     "fdr", "blockjs", "neighblock", "ebayes", "wiener", "none",
 ]  # fmt: skip
 _ThresholdRule = Literal[
-    "soft", "hard", "garrote", "firm", "scad", "posterior_median", "posterior_mean"
+    "auto", "soft", "hard", "garrote", "firm", "scad", "posterior_median", "posterior_mean"
 ]  # fmt: skip
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Every option of a denoiser, immutable; build one with `make_options`, which validates.
 
-    Methods ``auto`` and noise ``auto`` stand for ``wavelet`` and ``mad`` in this release; the fitted
-    noise model that chooses among all methods arrives in a later one. The table of all options,
-    with allowed values and meaning, is docs/config.md.
+    Method ``auto`` fits a price model to each series and smooths it, or leaves it alone where there
+    is no noise to remove. The table of all options, with allowed values and meaning, is
+    docs/config.md.
 
     Examples
     --------
@@ -46,7 +46,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     method: Annotated[
         Literal["auto", "wavelet", "fir", "kalman"],
-        Meta(description="Denoising method; auto chooses by the noise model (in this release: wavelet)."),
+        Meta(description="Denoising method; auto fits a price model and leaves clean prices alone."),
     ] = "auto"
     wavelet: Annotated[
         WaveletValue, Meta(description="Discrete wavelet, by its PyWavelets name; auto is db4.")
@@ -65,13 +65,16 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         Meta(description="How thresholds are found; auto is bayes, none keeps all coefficients."),
     ] = "auto"
     threshold_rule: Annotated[
-        _ThresholdRule, Meta(description="How coefficients shrink at their threshold.")
-    ] = "soft"
+        _ThresholdRule,
+        Meta(
+            description="How coefficients shrink at their threshold; auto: soft, posterior_median of ebayes."
+        ),
+    ] = "auto"
     threshold_scale: Annotated[_NonNegativeFloat, Meta(description="Factor on every threshold.")] = 1.0
     noise: Annotated[
         Literal["auto", "price", "mad", "level", "local"] | _PositiveFloat,
         Meta(
-            description="How the noise is estimated, or its standard deviation; auto is mad in this release."
+            description="Estimator of the noise, or its standard deviation; auto is price, mad for wavelets."
         ),
     ] = "auto"
     use_fir_filter: Annotated[bool, Meta(description="Low-pass FIR filter after the wavelet step.")] = False
@@ -141,18 +144,12 @@ class Guardrails(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 # Valid values whose part is not built yet: delete an entry when its part lands. A type stands for
 # every value of it, a Meta for every number in its range.
 _NOT_YET: Mapping[str, tuple[str | type | Meta, ...]] = {
-    "method": ("kalman",),
-    "threshold_mode": (
-        "sure", "hybrid", "minimax", "fdr", "blockjs", "neighblock", "ebayes", "wiener",
-    ),
-    "threshold_rule": ("scad", "posterior_median", "posterior_mean"),
-    "noise": ("price", "local"),
-    "min_gain_db": (Meta(gt=0),),
     "lookahead": (Meta(ge=0),),
-    "outliers": ("spike",),
-    "breaks": ("auto", tuple),
     "policy": ("relax", "passthrough"),
 }  # fmt: skip
+
+# Rules that are read off the posterior distribution, which only one mode has.
+_OF_EBAYES = ("posterior_median", "posterior_mean")
 
 # An explicit one of these asks for the wavelet method, unless a method is given beside it.
 _SELECTS_WAVELET = (
@@ -246,6 +243,11 @@ def check_together(options: Options) -> Options:
             f'min_periods must be "window" or an integer from 1 to window ({options.window}), '
             f"got {options.min_periods}"
         )
+    if options.threshold_rule in _OF_EBAYES and options.threshold_mode not in ("auto", "ebayes"):
+        raise ConfigError(
+            f'threshold_rule="{options.threshold_rule}" needs threshold_mode="ebayes", '
+            f'got threshold_mode="{options.threshold_mode}"'
+        )
     return options
 
 
@@ -270,6 +272,22 @@ def require_available(settings: Options | Guardrails) -> None:
             )
 
 
+def require_fitting(options: Options) -> None:
+    """Raise ConfigError where a value of resolved options is one that their method cannot heed yet.
+
+    Raises
+    ------
+    ConfigError
+        Naming the value, the method, the release, and what is available.
+    """
+    fitted, noise = options.method in {"auto", "kalman"}, options.noise
+    refused = f"with method={shown(options.method)} is not available in rpsd {__version__}; available: "
+    if fitted and noise != "price":
+        raise ConfigError(f"noise={shown(noise)} {refused}auto, price")
+    if not fitted and options.min_gain_db != 0:
+        raise ConfigError(f"min_gain_db={shown(options.min_gain_db)} {refused}auto, 0")
+
+
 def _covers(entry: str | type | Meta, value: object) -> bool:
     if isinstance(entry, Meta):
         return isinstance(value, int | float) and within(value, entry)
@@ -286,26 +304,34 @@ def _available(
 
 
 def resolve(options: Options) -> Options:
-    """Return the options with every ``auto`` but the level's replaced by what it stands for.
+    """Return the options with every ``auto`` replaced by what it stands for.
 
-    In this release method ``auto`` stands for ``wavelet`` and noise ``auto`` for ``mad``: the fitted
-    noise model that chooses between methods, and the gain that it predicts, come in a later one.
-    Level ``auto`` stays, as it depends on the length of the series: min(4, largest useful level).
+    Method ``auto`` stays, as it chooses for each series, unless a noise is given that is not the price
+    model's: that asks for ``wavelet``. With ``auto`` and ``kalman`` noise is ``price``, with ``wavelet``
+    ``mad``. Level ``auto`` stays, as it depends on the length of the series: min(4, largest useful
+    level), and min(8, the same) with ``threshold_mode="ebayes"``, which goes with wavelet sym8 and the
+    posterior median where none is given.
     Method ``fir`` is the FIR filter alone: no decomposition (level 0), no threshold, filter on,
     whatever those options say.
 
     Examples
     --------
-    >>> resolve(make_options()).wavelet
-    'db4'
+    >>> resolve(make_options()).min_gain_db, resolve(make_options(noise=0.5)).method
+    (0.1, 'wavelet')
     """
+    method = options.method
+    if method == "auto" and options.noise not in {"auto", "price"}:
+        method = "wavelet"
+    mode = _first(options.threshold_mode, "ebayes" if options.threshold_rule in _OF_EBAYES else "bayes")
+    ebayes = mode == "ebayes"
     settled: dict[str, Any] = {
-        "method": _first(options.method, "wavelet"),
-        "wavelet": _first(options.wavelet, "db4"),
+        "method": method,
+        "wavelet": _first(options.wavelet, "sym8" if ebayes or method == "auto" else "db4"),
         "transform": _first(options.transform, "dwt"),
-        "threshold_mode": _first(options.threshold_mode, "bayes"),
-        "noise": _first(options.noise, "mad"),
-        "min_gain_db": _first(options.min_gain_db, 0.0),
+        "threshold_mode": mode,
+        "threshold_rule": _first(options.threshold_rule, "posterior_median" if ebayes else "soft"),
+        "noise": _first(options.noise, "price" if method in {"auto", "kalman"} else "mad"),
+        "min_gain_db": _first(options.min_gain_db, 0.1 if method == "auto" else 0.0),
     }
     if options.method == "fir":
         settled |= {"level": 0, "threshold_mode": "none", "use_fir_filter": True}

@@ -106,22 +106,26 @@ def make_report(metrics: dict[str, Any], lost: Any, guardrails: Guardrails) -> R
 
 @dataclass(frozen=True, slots=True)
 class NoiseModel:
-    """How much noise a series has.
+    """How much noise a series has; see `rpsd.estimate_noise`.
 
     Attributes
     ----------
     noise_sd : float or ndarray
         Standard deviation of the noise, in the units of the prices (of their logarithms with
-        ``space="log"``); NaN where no noise was estimated.
+        ``space="log"``); bad ticks that were set aside do not count. NaN where none was estimated.
     step_sd : float or ndarray
-        Standard deviation of one step of the efficient price; NaN where the estimator cannot tell
-        (median absolute deviation, the only one of this release, cannot).
+        Standard deviation of one step of the efficient price; a jump counts as a step of at most four
+        times the usual. NaN where the estimator cannot tell (``mad`` and ``level`` cannot).
     nsr : float or ndarray
         noise_sd / step_sd.
     predicted_gain_db, predicted_causal_gain_db : float or ndarray
-        What the best estimate can gain, offline and causally, in dB; NaN where unknown.
+        10 log10 of the mean squared error of the series as it is over that of the best estimate, from
+        the whole series and from the past alone; NaN where unknown. Both are 0 where the noise is not
+        significant: the default then leaves the series as it is.
+    gain_probability : float or ndarray
+        P(gain > 0): how sure it is that smoothing helps; NaN where unknown.
     kind : str
-        The estimator: ``mad``, ``level``, ``given`` or ``none``.
+        The estimator: ``price``, ``mad``, ``level``, ``given`` or ``none``.
     """
 
     noise_sd: Any
@@ -129,6 +133,7 @@ class NoiseModel:
     nsr: Any
     predicted_gain_db: Any
     predicted_causal_gain_db: Any
+    gain_probability: Any
     kind: str
 
 
@@ -148,9 +153,10 @@ class Result:
     warmup : int
         Leading samples without a value; 0 offline.
     action : str or ndarray of str
-        ``denoised``, or ``passthrough`` where the input was returned untouched.
+        ``denoised``; ``cleaned`` where only bad ticks were replaced; ``passthrough`` where the input
+        was returned untouched.
     level : int or ndarray of int
-        Wavelet levels used.
+        Wavelet levels used; 0 where none were.
     missing : int or ndarray of int
         NaN samples of the input; they are NaN in the output.
     options : Options

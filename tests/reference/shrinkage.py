@@ -5,7 +5,8 @@ mad, universal: D. L. Donoho, I. M. Johnstone, "Ideal spatial adaptation by wave
 81(3), 1994. bayes: S. G. Chang, B. Yu, M. Vetterli, "Adaptive wavelet thresholding for image denoising and
 compression", IEEE Trans. Image Processing 9(9), 2000. garrote: H.-Y. Gao, "Wavelet shrinkage denoising
 using the non-negative garrote", J. Comput. Graph. Stat. 7(4), 1998. firm: H.-Y. Gao, A. G. Bruce,
-"WaveShrink with firm shrinkage", Statistica Sinica 7(4), 1997.
+"WaveShrink with firm shrinkage", Statistica Sinica 7(4), 1997. scad: A. Antoniadis, J. Fan,
+"Regularization of wavelet approximations", JASA 96(455), 2001. The other selectors are in selection.py.
 """
 
 import math
@@ -53,10 +54,17 @@ def firm(d, low, high):
     return np.where(size <= low, 0, np.where(size <= high, between, d))
 
 
+def scad(d, t, a=3.7):
+    """Soft up to 2t, everything above a t, a straight line between."""
+    size = np.abs(d)
+    line = np.sign(d) * ((a - 1) * size - a * t) / (a - 2)
+    return np.where(size <= 2 * t, soft(d, t), np.where(size <= a * t, line, d))
+
+
 def shrink(d, t, rule):
     """Apply a rule by its name; an infinite threshold leaves nothing, and firm's upper one is 2t."""
     if math.isinf(t):
         return np.zeros_like(d)
     if rule == "firm":
         return firm(d, t, 2 * t)
-    return {"soft": soft, "hard": hard, "garrote": garrote}[rule](d, t)
+    return {"soft": soft, "hard": hard, "garrote": garrote, "scad": scad}[rule](d, t)

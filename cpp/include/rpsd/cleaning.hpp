@@ -4,6 +4,8 @@
 
 #include <cstddef>
 
+#include "rpsd/view.hpp"
+
 namespace rpsd {
 
 // Where the first infinite sample is, and how many are NaN.
@@ -19,6 +21,11 @@ Gaps find_gaps(const T* x, std::size_t n) noexcept;
 // Replaces NaN by the line between its neighbours, at the ends by the nearest sample. Needs one sample that is not NaN.
 template <class T>
 void interpolate_missing(T* x, std::size_t n) noexcept;
+
+// spike[t] = 1 where y[t] leaves its neighbours and comes back, else 0; never at an end. A sample is one where it is
+// more than six robust standard deviations away from the median of its four neighbours, and both moves, there and
+// back, are large and alike. n >= 3, y finite; scratch holds n.
+void mark_spikes(const double* y, std::size_t n, double* spike, double* scratch, Buffer<double>& selection);
 
 // Squares of very large or very small numbers leave the range of double; such a series is worked on in other units.
 // The exponent of the power of two to divide x by: 0 for any ordinary series. energy is its sum of squares. No NaN.

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "rpsd/denoise_modwt.hpp"
+#include "rpsd/denoise_price.hpp"
 #include "rpsd/fir.hpp"
 #include "rpsd/options.hpp"
 #include "rpsd/pyramid.hpp"
@@ -20,6 +21,7 @@ struct SeriesReport {
   int level = 0;             // wavelet levels used
   std::size_t missing = 0;   // NaN samples
   bool changed = false;      // false: the output is the input, untouched
+  PriceReport price;         // of the methods that fit a price model
 };
 
 // A chain that has been validated once. Immutable; runs from any number of threads at once.
@@ -30,10 +32,16 @@ class Denoiser {
 
   // x -> y, one report a series; y may be x. Throws std::invalid_argument for an infinite sample, for NaN where
   // missing is raise, and for a price that has no logarithm; y has then not been written.
-  void operator()(Batch<const T> x, Batch<T> y, SeriesReport* reports, int threads) const;
+  // starts: where sessions begin, ascending, within (0, length): each is a series of its own.
+  void operator()(Batch<const T> x, Batch<T> y, SeriesReport* reports, int threads,
+                  const std::vector<std::size_t>& starts = {}) const;
 
  private:
   struct Scratch;
+  void run_all(Batch<const T> x, Batch<T> y, const std::vector<double>& energies, SeriesReport* reports,
+               int threads) const;
+  void run_prices(Batch<const T> x, Batch<T> y, SeriesReport* reports, std::size_t begin, std::size_t end,
+                  Scratch& scratch) const;
   // The sum of squares of the series, not finite where it holds NaN or an infinity. Throws as operator() does.
   double checked_energy(const T* x, std::size_t n, std::size_t row, std::size_t rows, int threads) const;
   void run(const T* x, std::size_t n, double energy, T* y, SeriesReport& report, const Pyramid<T>& pyramid,
@@ -41,10 +49,13 @@ class Denoiser {
   // x -> y; false where the noise found is no more than rounding, and y has then not been written.
   bool shrink_wavelet(const T* x, double energy, T* y, SeriesReport& report, const Pyramid<T>& pyramid,
                       Scratch& scratch, int threads) const;
+  void shrink_in_place(const Pyramid<T>& pyramid, double noise_sd, Scratch& scratch, int threads) const;
 
   Options options_;
+  bool price_noise_ = false;
   Transform<T> transform_;
   std::optional<ModwtShrinkage<T>> modwt_;
+  std::optional<WaveletContest> contest_;
   std::optional<Fir<T>> fir_;
 };
 

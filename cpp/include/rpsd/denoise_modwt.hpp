@@ -4,9 +4,12 @@
 
 #include <array>
 #include <cstddef>
+#include <vector>
 
+#include "rpsd/local_noise.hpp"
 #include "rpsd/modwt.hpp"
 #include "rpsd/options.hpp"
+#include "rpsd/threshold_selection.hpp"
 
 namespace rpsd {
 
@@ -14,7 +17,10 @@ template <class T>
 struct ModwtShrinkageScratch {
   ModwtScratch<T> transform;
   Buffer<T> coefficients, doubled, kept, selection, output;
-  Buffer<double> energies;
+  Buffer<double> energies, blocks;
+  std::vector<LevelDetails<T>> levels;
+  std::vector<LevelShrinkage> shrinkages;
+  LocalNoise local;
 };
 
 // Transform, thresholds for each level, shrink, inverse. Immutable; may be shared by threads that bring their own scratch.
@@ -34,11 +40,14 @@ class ModwtShrinkage {
 
   struct Series;
 
-  // From the n kept details of each level, which may be null where the options do not need them, and the mean of
-  // their squares. False where the noise is rounding.
-  bool thresholds(const Series& series, const T* const* details, const PerLevel& mean_squares, double& noise_sd,
-                  ModwtShrinkageScratch<T>& scratch, PerLevel& found) const;
-  bool whole(const Series& series, T* y, double& noise_sd, ModwtShrinkageScratch<T>& scratch) const;
+  // The noise level of the series from its finest details, where it is not given; false where it is rounding.
+  bool estimate(const Series& series, const T* finest, double& noise_sd, ModwtShrinkageScratch<T>& scratch) const;
+  // scratch.shrinkages, from the n kept details of each level, which may be null where the options do not need them,
+  // and the mean of their squares.
+  void select(const Series& series, const T* const* details, const PerLevel& mean_squares, double noise_sd, int threads,
+              ModwtShrinkageScratch<T>& scratch) const;
+  void weigh(const Series& series, std::size_t period, int j, bool divide, T* row, const LocalNoise& local) const;
+  bool whole(const Series& series, T* y, double& noise_sd, int threads, ModwtShrinkageScratch<T>& scratch) const;
   bool blocked(const Series& series, T* y, double& noise_sd, int threads, ModwtShrinkageScratch<T>& scratch) const;
 
   Options options_;

@@ -11,16 +11,20 @@
 
 namespace rpsd {
 
+enum class Method { automatic, wavelet, kalman };
 enum class TransformKind { dwt, modwt };
-enum class ThresholdMode { none, bayes, universal };
-enum class ThresholdRule { soft, hard, garrote, firm };
-enum class Noise { mad, level, given };
+enum class ThresholdMode { none, bayes, universal, sure, hybrid, minimax, fdr, blockjs, neighblock, ebayes, wiener };
+// linear is the rule of wiener, and no word of the option.
+enum class ThresholdRule { soft, hard, garrote, firm, scad, posterior_median, posterior_mean, linear };
+enum class Noise { mad, level, local, given, price };
 enum class Missing { interpolate, raise };
+enum class Outliers { none, spike };
 enum class Space { price, log };
 
 constexpr int kAutoLevel = -1;
 
 struct Options {
+  Method method = Method::wavelet;
   FilterBank bank;
   TransformKind transform = TransformKind::dwt;
   Boundary boundary = Boundary::symmetric;
@@ -31,11 +35,14 @@ struct Options {
   Noise noise = Noise::mad;
   double noise_sd = 0.0;          // where noise is given
   std::vector<double> fir_taps;   // empty: no FIR
+  double min_gain_db = 0.0;
   Missing missing = Missing::interpolate;
+  Outliers outliers = Outliers::none;
   Space space = Space::price;
 };
 
 // The word for each value, as users write it; std::invalid_argument names the argument and what is allowed.
+Method parse_method(const std::string& word);
 Boundary parse_boundary(const std::string& word);
 FirMode parse_fir_mode(const std::string& word);
 TransformKind parse_transform(const std::string& word);
@@ -43,6 +50,7 @@ ThresholdMode parse_threshold_mode(const std::string& word);
 ThresholdRule parse_threshold_rule(const std::string& word);
 Noise parse_noise(const std::string& word);
 Missing parse_missing(const std::string& word);
+Outliers parse_outliers(const std::string& word);
 Space parse_space(const std::string& word);
 
 }  // namespace rpsd

@@ -27,12 +27,6 @@ struct PyramidScratch {
   std::vector<Range> ranges;
 };
 
-// How the inverse shrinks details on its way: details k by thresholds[k - 1].
-struct Shrinkage {
-  ThresholdRule rule;
-  const double* thresholds;
-};
-
 template <class T>
 class Pyramid {
  public:
@@ -49,13 +43,14 @@ class Pyramid {
   void forward(std::size_t tile, const T* x, T* const* details, T* approximation, double* energies,
                PyramidScratch<T>& scratch) const;
 
-  // All coefficients -> the share of x[length(0)]; x may overlap none of them. shrinkage may be null.
-  void inverse(std::size_t tile, const T* approximation, const T* const* details, const Shrinkage* shrinkage, T* x,
+  // All coefficients -> the share of x[length(0)]; x may overlap none of them. Details k shrink on the way by
+  // shrinkages[k - 1]; not at all where that is null.
+  void inverse(std::size_t tile, const T* approximation, const T* const* details, const LevelShrinkage* shrinkages, T* x,
                PyramidScratch<T>& scratch) const;
 
  private:
   Range share(std::size_t tile, std::size_t level) const noexcept;
-  void inverse_periodized(const T* approximation, const T* const* details, const Shrinkage* shrinkage, T* x,
+  void inverse_periodized(const T* approximation, const T* const* details, const LevelShrinkage* shrinkages, T* x,
                           PyramidScratch<T>& scratch) const;
 
   const Transform<T>& transform_;

@@ -15,8 +15,18 @@ double bayes_threshold(double sigma, double mean_square) noexcept;
 // VisuShrink (Donoho & Johnstone 1994): sigma sqrt(2 ln n) for a series of n samples.
 double universal_threshold(double sigma, std::size_t n) noexcept;
 
+// The best linear estimate of a signal in noise: 1 - sigma^2 / mean square, no less than 0 (Wiener 1949).
+double linear_factor(double sigma, double mean_square) noexcept;
+
+// How the details of one level shrink. threshold: of the linear rule its factor; of the posterior rules, which read
+// sigma and weight too, up to where the median is 0.
+struct LevelShrinkage {
+  ThresholdRule rule;
+  double threshold, sigma, weight;
+};
+
 // Shrinks x[0..n) to out, which may be x. An infinite threshold zeroes it. Firm shrinks between threshold and twice that.
 template <class T>
-void shrink(ThresholdRule rule, const T* x, std::size_t n, double threshold, T* out) noexcept;
+void shrink(const LevelShrinkage& how, const T* x, std::size_t n, T* out) noexcept;
 
 }  // namespace rpsd

@@ -17,8 +17,9 @@ import numpy.typing as npt
 
 from rpsd import Config, ConfigError, Denoiser, GuardrailError, InputError, Result
 from rpsd.cli._log import logger
+from rpsd.cli._noise import action_rows, noise_json, noise_rows
 from rpsd.cli._options import configuration, denoiser_options, not_yet_available
-from rpsd.cli._show import console, guardrail_table, print_json, report_json, small_number, table
+from rpsd.cli._show import console, guardrail_table, print_json, report_json, table
 from rpsd.cli._text import shown
 from rpsd.cli.files import (
     Outputs,
@@ -34,9 +35,6 @@ from rpsd.cli.files import (
 
 _F64 = npt.NDArray[np.float64]
 _STDOUT: Final = (None, "-")
-_TEXTBOOK_NOTE: Final = (
-    "textbook noise estimate; below a noise/step ratio of about 0.7 it makes prices worse (docs/method.md)"
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,8 +147,6 @@ def _denoise(
             raise
         except InputError as error:
             raise _placed(error, file, name) from None
-    if _takes_steps_for_noise(denoiser):
-        notes.append(_TEXTBOOK_NOTE)
     return _Job(file, time_column, times, notes, inputs, results)
 
 
@@ -163,22 +159,18 @@ def _placed(error: InputError, file: Table, name: str) -> InputError:
     return InputError(f"{file.name}: {file.place(int(position.group(1)))}, {name}: {text}")
 
 
-def _takes_steps_for_noise(denoiser: Denoiser) -> bool:
-    options = denoiser.options
-    return options.method == "wavelet" and options.noise == "mad" and options.threshold_mode != "none"
-
-
 def _picture(job: _Job) -> bytes:
     from rpsd.report import plot_denoised, to_png
 
     ((column, series),) = job.inputs.items()
-    name = job.table.columns[column]
+    name, result = job.table.columns[column], job.results[column]
+    told = "returned as it is by" if result.action == "passthrough" else "before and after"
     figure = plot_denoised(
         None if job.times is None else job.times.values,
         series,
-        job.results[column].values,
+        result.values,
         name=name,
-        title=f"{Path(job.table.name).name}: {name} before and after rpsd denoise",
+        title=f"{Path(job.table.name).name}: {name} {told} rpsd denoise",
         zone="" if job.times is None else job.times.zone or "",
     )
     return to_png(figure)
@@ -196,15 +188,13 @@ def _tell(job: _Job) -> None:
         for key, value in (
             ("rows", str(job.table.rows)),
             ("missing", str(result.missing)),
-            ("noise sd", small_number(result.noise.noise_sd)),
-            ("action", str(result.action)),
+            *noise_rows(result.noise),
+            *action_rows(result, job.inputs[column]),
             ("lookahead", offline if result.lookahead is None else str(result.lookahead)),
         ):
             facts.add_row(key, value)
         where.print(facts)
         where.print(guardrail_table(result.report))
-    if _TEXTBOOK_NOTE in job.notes:
-        logger.info("note: %s", _TEXTBOOK_NOTE)
 
 
 def _summary(job: _Job, in_path: str, output: str | None, plot: str | None) -> dict[str, Any]:
@@ -220,6 +210,7 @@ def _summary(job: _Job, in_path: str, output: str | None, plot: str | None) -> d
                 "column": job.table.columns[column],
                 "missing": int(result.missing),
                 "noise_sd": float(result.noise.noise_sd),
+                "noise": noise_json(result.noise),
                 "level": int(result.level),
                 "action": str(result.action),
                 "lookahead": result.lookahead,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The default chain as users of PyWavelets write it: what `demo` and `doctor` compare with."""
+"""The textbook chain as users of PyWavelets write it: what `demo` and `doctor` compare with."""
 
 from __future__ import annotations
 

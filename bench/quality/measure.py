@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: MIT
+"""Run the methods on one simulated series and compare their outputs with the truth."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from cells import Cell
+from methods import METHODS, filled
+
+
+@dataclass(frozen=True)
+class Record:
+    """One method on one series.
+
+    gain_db is NaN where there was no noise; moved is the RMS change of the series in step sds.
+    """
+
+    cell: str
+    method: str
+    seed: int
+    gain_db: float
+    mse: float
+    moved: float
+    unchanged: bool
+    action: str
+    predicted_db: float
+
+
+def measure(cell: Cell, seed: int, names: list[str]) -> list[Record]:
+    """Return one record a method."""
+    series = cell.draw(seed)
+    raw = filled(series.noisy)
+    before = float(np.mean((raw - series.truth) ** 2))
+    records = []
+    for method in METHODS:
+        if method.name not in names:
+            continue
+        outcome = method.run(series)
+        after = float(np.mean((outcome.values - series.truth) ** 2))
+        change = float(np.sqrt(np.mean((outcome.values - raw) ** 2)))
+        records.append(
+            Record(
+                cell=cell.name,
+                method=method.name,
+                seed=seed,
+                gain_db=10 * math.log10(before / after) if before > 0 else math.nan,
+                mse=after,
+                moved=change / max(float(np.mean(series.step_sd)), 1e-300),
+                unchanged=np.array_equal(outcome.values, raw),
+                action=outcome.action,
+                predicted_db=outcome.predicted_db,
+            )
+        )
+    return records

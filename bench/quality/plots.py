@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: MIT
+"""Draw the pictures of docs/cells.md: python bench/quality/plots.py."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+import rpsd
+
+IMAGES = Path(__file__).resolve().parents[2] / "docs" / "images"
+SEEN, TRUTH, MARK = "#9aa5b1", "#b3261e", "#1f5f8b"
+
+
+def local_level(axes: list[Axes]) -> None:
+    """a: the same walk under three noises."""
+    for axis, nsr in zip(axes, (0.1, 1.0, 3.0), strict=True):
+        dots(axis, rpsd.simulate("a", 120, 4, nsr=nsr))
+        axis.set_title(f"NSR {nsr:g}", fontsize=9)
+    axes[0].set_ylabel("price, steps")
+
+
+def volatility(axes: list[Axes]) -> None:
+    """b: price and step sd over three days."""
+    s = rpsd.simulate("b", 3 * 390, 2)
+    dots(axes[0], s, size=1.5)
+    axes[0].set_ylabel("price")
+    axes[1].plot(s.step_sd, color=MARK, linewidth=0.9)
+    axes[1].axhline(s.noise_sd, color=SEEN, linewidth=0.9, linestyle="--", label="noise sd")
+    axes[1].set_ylabel("step sd")
+    axes[1].set_ylim(0, None)
+
+
+def jumps(axes: list[Axes]) -> None:
+    """c: jumps marked."""
+    s = rpsd.simulate("c", 1000, 3)
+    dots(axes[0], s, size=1.5)
+    for i, at in enumerate(s.jumps):
+        axes[0].axvline(at, color=MARK, linewidth=0.8, alpha=0.6, label="jump" if i == 0 else None)
+    axes[0].set_ylabel("price, mean steps")
+
+
+def bounce(axes: list[Axes]) -> None:
+    """d: trades on the tick grid."""
+    s = rpsd.simulate("d", 120, 5)
+    axes[0].step(np.arange(120), s.noisy, where="mid", color=SEEN, linewidth=0.7, zorder=1)
+    dots(axes[0], s)
+    axes[0].set_yticks(np.arange(s.noisy.min(), s.noisy.max() + 1, 2))
+    axes[0].ticklabel_format(axis="y", useOffset=False)
+    axes[0].set_ylabel("price, cents")
+
+
+def outliers(axes: list[Axes]) -> None:
+    """e: Student noise on the left, bad ticks on the right."""
+    dots(axes[0], rpsd.simulate("e_t3", 400, 6), size=2.5)
+    axes[0].set_title("e_t3", fontsize=9)
+    axes[0].set_ylabel("price, steps")
+    s = rpsd.simulate("e_out", 1000, 2)
+    dots(axes[1], s, size=1.5)
+    places = np.flatnonzero(s.bad_ticks)
+    axes[1].plot(places, s.noisy[places], "o", markersize=5, fillstyle="none", color=MARK, label="bad tick")
+    axes[1].set_title("e_out", fontsize=9)
+
+
+def missing(axes: list[Axes]) -> None:
+    """f: holes shaded."""
+    s = rpsd.simulate("f", 150, 9)
+    for i, at in enumerate(np.flatnonzero(np.isnan(s.noisy))):
+        axes[0].axvspan(
+            at - 0.5, at + 0.5, color=MARK, alpha=0.25, linewidth=0, label="missing" if i == 0 else None
+        )
+    axes[0].plot(s.noisy, color=SEEN, linewidth=0.7)
+    dots(axes[0], s)
+    axes[0].set_ylabel("price, mean steps")
+
+
+def nights(axes: list[Axes]) -> None:
+    """g: five days."""
+    s = rpsd.simulate("g", 5 * 390, 46)
+    starts = np.flatnonzero(s.breaks)
+    for start, end in zip(starts, [*starts[1:], len(s.truth)], strict=True):
+        at = np.arange(start, end)
+        first = start == 0
+        axes[0].plot(at, s.noisy[at], ".", markersize=1.5, color=SEEN, label="seen" if first else None)
+        axes[0].plot(at, s.truth[at], color=TRUTH, linewidth=0.9, label="truth" if first else None)
+    for i, at in enumerate(starts[1:]):
+        axes[0].axvline(at, color=MARK, linewidth=0.8, linestyle="--", label="night" if i == 0 else None)
+    axes[0].set_xticks(starts)
+    axes[0].set_ylabel("price, mean steps")
+
+
+def test_signals(axes: list[Axes]) -> None:
+    """The four curves at root-SNR 7."""
+    for axis, kind in zip(axes, ("blocks", "bumps", "heavisine", "doppler"), strict=True):
+        dots(axis, rpsd.simulate(kind, 512, 1), size=1.8)
+        axis.set_title(kind, fontsize=9)
+
+
+def dots(axis: Axes, series: rpsd.Simulated, size: float = 3.0) -> None:
+    """Draw what is seen as dots, and the truth as a line."""
+    axis.plot(series.noisy, ".", markersize=size, color=SEEN, label="seen")
+    axis.plot(series.truth, color=TRUTH, linewidth=0.9, label="truth")
+
+
+# Name of the file, what draws it, rows and columns of panels, and the height in inches.
+PICTURES: dict[str, tuple[Callable[[list[Axes]], None], int, int, float]] = {
+    "cell_a": (local_level, 1, 3, 2.3),
+    "cell_b": (volatility, 2, 1, 3.2),
+    "cell_c": (jumps, 1, 1, 2.3),
+    "cell_d": (bounce, 1, 1, 2.3),
+    "cell_e": (outliers, 1, 2, 2.4),
+    "cell_f": (missing, 1, 1, 2.3),
+    "cell_g": (nights, 1, 1, 2.3),
+    "cell_curves": (test_signals, 1, 4, 2.1),
+}
+
+
+def figures() -> Iterator[tuple[str, Figure]]:
+    """Return each picture with the name of its file."""
+    for name, (draw, rows, columns, height) in PICTURES.items():
+        figure = Figure(figsize=(8, height), dpi=100, layout="constrained")
+        FigureCanvasAgg(figure)
+        axes = list(figure.subplots(rows, columns, sharex=rows > 1, squeeze=False).flat)
+        draw(axes)
+        for axis in axes:
+            axis.margins(x=0.01)
+            axis.tick_params(labelsize=8)
+            axis.grid(alpha=0.25, linewidth=0.6)
+            axis.spines[["top", "right"]].set_visible(False)
+            axis.yaxis.label.set_size(9)
+        entries = {}
+        for axis in axes:
+            entries |= {
+                label: handle for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)
+            }
+        figure.legend(
+            entries.values(),
+            entries.keys(),
+            loc="outside upper right",
+            ncols=len(entries),
+            fontsize=8,
+            frameon=False,
+        )
+        yield name, figure
+
+
+def main() -> None:
+    """Write the pictures."""
+    IMAGES.mkdir(exist_ok=True)
+    for name, figure in figures():
+        figure.savefig(IMAGES / f"{name}.png", metadata={"Software": None}, pil_kwargs={"optimize": True})
+
+
+if __name__ == "__main__":
+    main()

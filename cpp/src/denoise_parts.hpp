@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: MIT
+// What the denoiser does around its methods: units, bad ticks, one report for several sessions.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <limits>
+
+#include "rpsd/cleaning.hpp"
+#include "rpsd/denoise.hpp"
+
+namespace rpsd {
+
+// A result beyond the largest number stays at it, as finite prices must not become infinite ones.
+template <class T>
+void rescale(T* x, std::size_t n, int exponent) noexcept {
+  constexpr T most = std::numeric_limits<T>::max();
+  if (exponent == 0) return;
+  for (std::size_t i = 0; i < n; ++i) x[i] = std::clamp(std::ldexp(x[i], exponent), -most, most);
+}
+
+// The exponent of the power of two that brings prices whose squares, or those of their moves, leave the range of double
+// into it; 0 for any ordinary series.
+inline int price_exponent(const double* x, std::size_t n) noexcept {
+  double peak = 0;
+  for (std::size_t i = 0; i < n; ++i)
+    if (std::abs(x[i]) > peak) peak = std::abs(x[i]);
+  return peak > 1e100 || (peak > 0 && peak < 1e-100) ? std::ilogb(peak) : 0;
+}
+
+// Bad ticks give way to the line between their neighbours. No NaN; returns how many there were.
+template <class T>
+std::size_t remove_spikes(T* x, std::size_t n, Buffer<double>& memory, Buffer<double>& selection) {
+  if (n < 3) return 0;
+  double *const y = memory.get(3 * n), *const spike = y + n;
+  const int exponent = price_exponent(std::copy(x, x + n, y) - n, n);
+  rescale(y, n, -exponent);
+  mark_spikes(y, n, spike, spike + n, selection);
+  std::size_t count = 0;
+  for (std::size_t t = 0; t < n; ++t)
+    if (spike[t] != 0) {
+      x[t] = std::numeric_limits<T>::quiet_NaN();
+      ++count;
+    }
+  if (count > 0) interpolate_missing(x, n);
+  return count;
+}
+
+// One number for all sessions: squares by their samples, as the noise of each weighs by its length.
+inline void merge(SeriesReport& all, const SeriesReport& part, double before, double samples) noexcept {
+  const double u = before / (before + samples), v = samples / (before + samples);
+  const auto weighed = [&](double p, double q) { return std::isnan(p) ? q : std::isnan(q) ? p : u * p + v * q; };
+  const auto root = [&](double p, double q) { return std::sqrt(weighed(p * p, q * q)); };
+  const auto gain = [&](double p, double q) {
+    return -10 * std::log10(weighed(std::pow(10, -p / 10), std::pow(10, -q / 10)));
+  };
+  all.noise_sd = root(all.noise_sd, part.noise_sd);
+  all.level = std::max(all.level, part.level);
+  all.missing += part.missing;
+  all.changed |= part.changed;
+  all.price.action = std::max(all.price.action, part.price.action);
+  all.price.noise_sd = root(all.price.noise_sd, part.price.noise_sd);
+  all.price.step_sd = root(all.price.step_sd, part.price.step_sd);
+  all.price.gain_db = gain(all.price.gain_db, part.price.gain_db);
+  all.price.causal_gain_db = gain(all.price.causal_gain_db, part.price.causal_gain_db);
+  all.price.gain_probability = weighed(all.price.gain_probability, part.price.gain_probability);
+}
+
+}  // namespace rpsd

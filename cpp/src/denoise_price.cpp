@@ -1,0 +1,340 @@
+// SPDX-License-Identifier: MIT
+#include "rpsd/denoise_price.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+#include <vector>
+
+#include "rpsd/cleaning.hpp"
+#include "rpsd/cpu.hpp"
+#include "rpsd/lattice.hpp"
+#include "rpsd/noise_model.hpp"
+#include "rpsd/noise_test.hpp"
+#include "rpsd/price_model.hpp"
+#include "rpsd/state_space.hpp"
+#include "thread_memory.hpp"
+
+namespace rpsd {
+namespace {
+
+constexpr std::size_t kLeastSamples = 32;   // fewer say too little about the noise
+constexpr double kBelieved = 0.99;          // as good as all of the noise
+constexpr double kMostZeroMoves = 0.95;     // a series that hardly moves has no walk to fit
+constexpr std::size_t kLeastKalman = 3;
+constexpr double kNoNoise = 1e-5;          // the ratio of variances at the end of the range that is searched
+constexpr std::size_t kArrays = 8;
+
+double square(double v) noexcept { return v * v; }
+
+// One series, in units of its own steps, without its missing ends.
+struct Work {
+  std::size_t begin = 0, n = 0, seen = 0;
+  double centre = 0, scale = 0, precision = 0;
+  std::size_t cleaned = 0;  // spikes that count as missing
+  double wavelet_gain_db = 0;  // predicted, where wavelets have most of the say
+  double *y, *available, *spike, *mean, *variance, *step_square, *q, *r;
+  NoiseTest test;
+  PriceReport* report = nullptr;
+};
+
+struct SeriesScratch {
+  Buffer<double> arrays, selection;
+};
+
+struct PriceScratch {
+  std::array<SeriesScratch, kPriceBundle> series;
+  std::array<PriceModelScratch, kPriceBundle> models;
+  std::array<NoiseTestScratch, kPriceBundle> tests;
+  WaveletContestScratch contest;
+};
+
+// Missing ends away, gaps filled by lines, in units of a typical step. False where there is nothing to fit.
+bool prepare(const double* x, std::size_t n, std::size_t least, double precision, SeriesScratch& scratch, Work& work) {
+  std::size_t end = n;
+  while (work.begin < n && std::isnan(x[work.begin])) ++work.begin;
+  while (end > work.begin && std::isnan(x[end - 1])) --end;
+  work.n = end - work.begin;
+  if (work.n < 2) return false;
+  double* at = scratch.arrays.get(kArrays * work.n);
+  for (double** array : {&work.y, &work.available, &work.spike, &work.mean, &work.variance, &work.step_square,
+                         &work.q, &work.r}) {
+    *array = at;
+    at += work.n;
+  }
+  double low = x[work.begin], high = low;
+  for (std::size_t t = 0; t < work.n; ++t) {
+    const double v = x[work.begin + t];
+    work.y[t] = v;
+    work.available[t] = std::isnan(v) ? 0 : 1;
+    if (std::isnan(v)) continue;
+    ++work.seen;
+    low = std::min(low, v);
+    high = std::max(high, v);
+  }
+  if (work.seen < least || !(high > low)) return false;
+  interpolate_missing(work.y, work.n);
+
+  work.precision = std::max(std::abs(low), std::abs(high)) * precision;
+  work.centre = low / 2 + high / 2;
+  double* const moves = work.mean;
+  std::size_t zeros = 0;
+  for (std::size_t t = 0; t < work.n; ++t) work.y[t] -= work.centre;
+  for (std::size_t t = 0; t + 1 < work.n; ++t) {
+    moves[t] = work.y[t + 1] - work.y[t];
+    zeros += moves[t] == 0;
+  }
+  const std::size_t m = work.n - 1;
+  const double typical = active_table<double>().median_abs(moves, m, scratch.selection.get(m));
+  const double most = typical > 0 ? 25 * typical * typical : std::numeric_limits<double>::infinity();
+  double sum = 0;
+  for (std::size_t t = 0; t < m; ++t) sum += std::min(moves[t] * moves[t], most);
+  work.scale = std::sqrt(sum / static_cast<double>(m));
+  if (!(work.scale > 0) || static_cast<double>(zeros) > kMostZeroMoves * static_cast<double>(m)) return false;
+  for (std::size_t t = 0; t < work.n; ++t) work.y[t] /= work.scale;
+  work.precision /= work.scale;
+  return true;
+}
+
+void find_spikes(Work& work, bool clean, SeriesScratch& scratch) {
+  mark_spikes(work.y, work.n, work.spike, work.mean, scratch.selection);
+  for (std::size_t t = 0; t < work.n; ++t) {
+    work.spike[t] *= work.available[t];
+    if (!clean || work.spike[t] == 0) continue;
+    work.y[t] = std::numeric_limits<double>::quiet_NaN();
+    work.available[t] = 0;
+    ++work.cleaned;
+  }
+  if (work.cleaned > 0) interpolate_missing(work.y, work.n);
+}
+
+// Smooths with the believed noise level; samples set aside keep the variance that the model gave them.
+void smooth_all(const std::vector<Work*>& works, const PriceModel* models) {
+  std::vector<LocalLevel> problems;
+  std::vector<Smoothed> outputs;
+  for (std::size_t k = 0; k < works.size(); ++k) {
+    Work& w = *works[k];
+    const double step = w.test.step_variance;
+    const double noise = std::max(w.test.noise_variance * w.test.believed, 1e-9 * step);
+    for (std::size_t t = 0; t < w.n; ++t) {
+      w.q[t] = step * w.test.step_shape[t];
+      w.r[t] = w.test.outlier[t] != 0 ? models[k].r[t] : noise * w.test.noise_shape[t];
+    }
+    problems.push_back({w.y, w.available, w.q, w.r, w.n});
+    outputs.push_back({w.mean, w.variance, w.step_square});
+  }
+  smooth(problems.data(), outputs.data(), works.size(), nullptr);
+}
+
+// Optimal gain of a filter that sees the past only, for noise to step variance r: the steady-state Kalman gain.
+double causal_gain_db(double r) noexcept { return r > 0 ? -10 * std::log10((std::sqrt(1 + 4 * r) - 1) / (2 * r)) : 0.0; }
+
+// What is expected to be gained: error of the raw series over error of the smoothed one.
+double predicted_gain_db(const Work& w) noexcept {
+  double raw = 0, left = 0;
+  for (std::size_t t = 0; t < w.n; ++t) {
+    const double away = square(w.y[t] - w.mean[t]);
+    if (w.available[t] == 0)
+      raw += away + w.variance[t];
+    else
+      raw += w.test.outlier[t] != 0 ? away : w.r[t];
+    left += w.variance[t];
+  }
+  return 10 * std::log10(std::max(raw, 1e-300) / std::max(left, 1e-300));
+}
+
+void describe(const Work& w) noexcept {
+  PriceReport& report = *w.report;
+  double noise = 0, steps = 0, count = 0;
+  for (std::size_t t = 0; t < w.n; ++t) {
+    const double counts = w.available[t] * (1 - w.test.outlier[t]);
+    noise += counts * w.test.noise_shape[t];
+    count += counts;
+    // Jumps are no ordinary steps: what is above sixteen times the base counts as that.
+    steps += std::min(w.test.step_shape[t], 16.0);
+  }
+  report.noise_sd = std::sqrt(w.test.noise_variance * noise / count) * w.scale;
+  report.step_sd = std::sqrt(w.test.step_variance * steps / static_cast<double>(w.n)) * w.scale;
+  report.causal_gain_db = causal_gain_db(square(report.noise_sd / report.step_sd));
+  report.gain_probability = w.test.gain_probability;
+}
+
+void write(const Work& w, double* y) noexcept {
+  for (std::size_t t = 0; t < w.n; ++t) {
+    const bool cleaned = w.cleaned > 0 && w.spike[t] != 0;
+    const bool touched = w.report->action == PriceAction::denoised || w.test.outlier[t] != 0;
+    if (cleaned || (w.available[t] != 0 && touched)) y[w.begin + t] = w.mean[t] * w.scale + w.centre;
+  }
+}
+
+// Prices on coarse ticks: their rounding and bounce are no Gaussian noise. True where the lattice explains the prices
+// better than the fitted model does; mean and variance are then its own.
+bool smooth_ticks(Work& w, const PriceFit& fit) {
+  constexpr double kCoarse = 3, kStill = 0.02;  // standard deviations in ticks
+  constexpr double kLead = 20, kLeadOverBest = 10;  // nats
+  const double noise = std::sqrt(fit.gaussian.noise_variance), step = std::sqrt(fit.gaussian.step_variance);
+  const double tick = tick_size(w.y, w.available, w.n, w.precision);
+  if (!(tick > 0) || noise >= kCoarse * tick || step >= kCoarse * tick || step <= kStill * tick) return false;
+  double *const mean = w.step_square, *const variance = w.q;  // free by now
+  const double* const volatility = fit.best.parts.volatility ? fit.best.volatility : nullptr;
+  const LatticeFit lattice = smooth_lattice(w.y, w.available, w.n, tick, fit.gaussian.noise_variance,
+                                            fit.gaussian.step_variance, mean, variance, volatility);
+  const double lead = std::max(kLead, fit.best.evidence - fit.gaussian.evidence + kLeadOverBest);
+  if (!(lattice.log_likelihood_gain > lead)) return false;
+  std::copy(mean, mean + w.n, w.mean);
+  std::copy(variance, variance + w.n, w.variance);
+  std::fill(w.r, w.r + w.n, lattice.noise_variance);
+  w.test.noise_variance = lattice.noise_variance;
+  w.test.step_variance = lattice.step_variance;
+  std::fill(w.test.noise_shape, w.test.noise_shape + w.n, 1.0);
+  std::fill(w.test.step_shape, w.test.step_shape + w.n, 1.0);
+  return true;
+}
+
+// Are the samples set aside tips of peaks? A bad tick stands alone; beside a tip the neighbours are raised too, over the
+// level a few samples away.
+bool are_peaks(const Work& w) noexcept {
+  constexpr std::size_t kNear = 3, kFar = 5;
+  constexpr double kShoulder = 0.25;
+  std::size_t peaks = 0;
+  for (std::size_t t = kFar; t + kFar < w.n; ++t) {
+    if (w.test.outlier[t] == 0) continue;
+    std::array<double, 2 * (kFar - kNear + 1)> away;
+    std::size_t count = 0;
+    for (std::size_t k = kNear; k <= kFar; ++k) {
+      away[count++] = w.y[t - k];
+      away[count++] = w.y[t + k];
+    }
+    std::sort(away.begin(), away.end());
+    const double level = (away[count / 2 - 1] + away[count / 2]) / 2;
+    const double tip = w.y[t] - level, shoulders = (w.y[t - 1] + w.y[t + 1]) / 2 - level;
+    peaks += shoulders * tip > kShoulder * tip * tip;
+  }
+  return 2 * peaks > w.test.outliers;
+}
+
+// Lets wavelets have their say about a series without gaps, bad ticks or heavy noise; adjusts what is expected.
+void hear_wavelets(Work& w, const PriceModel& model, const WaveletContest& contest, WaveletContestScratch& scratch) {
+  if (w.seen < w.n || w.cleaned > 0 || !(w.test.believed > 0) || !WaveletContest::is_for(w.n)) return;
+  const bool light = !model.parts.noise && w.test.outliers == 0 && w.test.believed >= kBelieved;
+  if (!light && !are_peaks(w)) return;
+  double left = 0;
+  for (std::size_t t = 0; t < w.n; ++t) left += w.variance[t];
+  const double risk = left / static_cast<double>(w.n) / w.test.noise_variance;
+  const ContestResult result =
+      contest.run(w.y, w.n, {w.mean, std::sqrt(w.test.noise_variance), risk}, w.mean, scratch);
+  if (result.share <= 0) return;
+  w.test.gain_offset_db += 10 * std::log10(risk / result.risk);
+  if (result.share < 0.5) return;
+  // Then the series is no walk, and what the walk's test expects of it has no bearing.
+  w.wavelet_gain_db = -10 * std::log10(result.risk);
+  w.test.gain_probability = std::max(w.test.gain_probability, result.share);
+}
+
+// Fits, tests and smooths series of one length; their reports and means are then what is known of them.
+void work_on(const std::vector<Work*>& works, const PriceOptions& options, PriceScratch& scratch) {
+  const std::size_t count = works.size();
+  std::vector<PriceSeries> series;
+  for (const Work* w : works) series.push_back({w->y, w->available, w->spike, w->n});
+  std::vector<PriceFit> fits(count);
+  fit_price_models(series.data(), count, fits.data(), scratch.models.data());
+  std::vector<PriceModel> models;
+  for (const PriceFit& fit : fits) models.push_back(fit.best);
+  std::vector<NoiseTest> tests(count);
+  test_noise(series.data(), models.data(), count, tests.data(), scratch.tests.data());
+  for (std::size_t k = 0; k < count; ++k) works[k]->test = tests[k];
+  smooth_all(works, models.data());
+  for (std::size_t k = 0; k < count; ++k) {
+    Work* const w = works[k];
+    PriceReport& report = *w->report;
+    const bool on_ticks = w->test.believed > 0 && smooth_ticks(*w, fits[k]);
+    if (options.contest && !on_ticks) hear_wavelets(*w, models[k], *options.contest, scratch.contest);
+    describe(*w);
+    report.gain_db = w->test.believed > 0 ? std::max(0.0, predicted_gain_db(*w) + w->test.gain_offset_db) : 0.0;
+    report.gain_db = std::max(report.gain_db, w->wavelet_gain_db);
+    if (report.gain_db > 0 && report.gain_db >= options.min_gain_db)
+      report.action = PriceAction::denoised;
+    else if (w->test.outliers + w->cleaned > 0)
+      report.action = PriceAction::cleaned;
+  }
+}
+
+// The local level model as it stands: exact maximum likelihood, smoothed whatever it finds.
+void work_plainly(const std::vector<Work*>& works, const PriceOptions& options) {
+  std::vector<LevelData> data;
+  std::vector<LevelFit> fits(works.size());
+  for (const Work* w : works) data.push_back({w->y, w->available, nullptr, nullptr, w->n});
+  fit_local_level(data.data(), fits.data(), works.size());
+  std::vector<LocalLevel> problems;
+  std::vector<Smoothed> outputs;
+  for (std::size_t k = 0; k < works.size(); ++k) {
+    Work& w = *works[k];
+    std::fill(w.q, w.q + w.n, fits[k].step_variance);
+    std::fill(w.r, w.r + w.n, fits[k].noise_variance);
+    problems.push_back({w.y, w.available, w.q, w.r, w.n});
+    outputs.push_back({w.mean, w.variance, w.step_square});
+  }
+  smooth(problems.data(), outputs.data(), works.size(), nullptr);
+  for (std::size_t k = 0; k < works.size(); ++k) {
+    Work& w = *works[k];
+    PriceReport& report = *w.report;
+    w.test.outlier = w.step_square;  // none is set aside
+    std::fill(w.test.outlier, w.test.outlier + w.n, 0.0);
+    const double ratio = fits[k].noise_variance / fits[k].step_variance;
+    report.noise_sd = std::sqrt(fits[k].noise_variance) * w.scale;
+    report.step_sd = std::sqrt(fits[k].step_variance) * w.scale;
+    report.gain_db = predicted_gain_db(w);
+    report.causal_gain_db = causal_gain_db(ratio);
+    report.gain_probability = std::numeric_limits<double>::quiet_NaN();  // it does not ask
+    if (ratio > kNoNoise && report.gain_db >= options.min_gain_db)
+      report.action = PriceAction::denoised;
+    else if (w.cleaned > 0)
+      report.action = PriceAction::cleaned;
+  }
+}
+
+}  // namespace
+
+void denoise_prices(const double* const* x, std::size_t n, std::size_t count, double* const* y,
+                    const PriceOptions& options, PriceReport* reports) {
+  auto& scratch = of_this_thread<PriceScratch>();
+  const std::size_t least = options.method == PriceMethod::automatic ? kLeastSamples : kLeastKalman;
+  std::array<Work, kPriceBundle> works;
+  std::array<bool, kPriceBundle> waiting{};
+  for (std::size_t k = 0; k < count; ++k) {
+    reports[k] = PriceReport{};
+    reports[k].gain_db = reports[k].causal_gain_db = reports[k].gain_probability = 0;
+    works[k].report = &reports[k];
+    waiting[k] = prepare(x[k], n, least, options.precision, scratch.series[k], works[k]);
+    if (waiting[k] && (options.method == PriceMethod::automatic || options.clean_spikes))
+      find_spikes(works[k], options.clean_spikes, scratch.series[k]);
+    if (y[k] != x[k]) std::copy(x[k], x[k] + n, y[k]);
+  }
+  // Bundles are of one length, which missing ends may change.
+  for (std::size_t first = 0; first < count; ++first) {
+    if (!waiting[first]) continue;
+    std::vector<Work*> same;
+    for (std::size_t k = first; k < count; ++k) {
+      if (!waiting[k] || works[k].n != works[first].n) continue;
+      same.push_back(&works[k]);
+      waiting[k] = false;
+    }
+    if (options.method == PriceMethod::automatic)
+      work_on(same, options, scratch);
+    else
+      work_plainly(same, options);
+  }
+  for (std::size_t k = 0; k < count; ++k)
+    if (reports[k].action != PriceAction::passthrough) write(works[k], y[k]);
+}
+
+double price_noise_sd(const double* x, std::size_t n, double precision, double* scratch) {
+  PriceOptions options;
+  options.precision = precision;
+  PriceReport report;
+  denoise_prices(&x, n, 1, &scratch, options, &report);
+  return report.gain_db > 0 ? report.noise_sd : 0.0;
+}
+
+}  // namespace rpsd

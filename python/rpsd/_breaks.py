@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: MIT
+"""Where trading sessions begin: given by a mask, told by gaps in the times, or seen in the prices."""
+
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from rpsd._errors import InputError
+
+# A gap in the times is a break where it is this many times the usual distance.
+_LONG: Final = 5.0
+# A move between sessions stands out from those around it: this many robust standard deviations, and it stays.
+_LARGE: Final = 12.0
+_BESIDE: Final = 5
+_LEAST_SESSION: Final = 64
+
+
+def session_starts(breaks: Any, n: int, times: npt.NDArray[np.int64] | None) -> list[int]:
+    """Return where sessions begin after the first sample, in every series alike.
+
+    Parameters
+    ----------
+    breaks : None, "auto" or tuple of bool
+        None: nowhere. A mask is True at the first sample of each session. "auto": after a gap in the
+        times of more than five times their median distance.
+    n : int
+        Samples of a series.
+    times : ndarray of int64 or None
+        Ascending times, for "auto".
+
+    Raises
+    ------
+    InputError
+        Where a mask has not one value for each sample.
+    """
+    if breaks is None or n == 0:
+        return []
+    if isinstance(breaks, tuple):
+        if len(breaks) != n:
+            raise InputError(f"breaks must be a mask of one value for each sample, {n}, got {len(breaks)}")
+        starts = np.flatnonzero(breaks)
+        return [int(start) for start in starts if start > 0]
+    return [] if times is None else _time_starts(times)
+
+
+def _time_starts(times: npt.NDArray[np.int64]) -> list[int]:
+    gaps = np.diff(times)
+    moved = gaps[gaps > 0]
+    if moved.size == 0:
+        return []
+    return [int(at) + 1 for at in np.flatnonzero(gaps > _LONG * float(np.median(moved)))]
+
+
+def price_starts(x: npt.NDArray[Any]) -> list[int]:
+    """Return where sessions begin, by the prices alone: at moves that stand out and are not taken back.
+
+    A move of more than twelve robust standard deviations (median absolute move / 0.6745) between the
+    medians of the five samples on either side, the largest first, and none within 64 samples of
+    another or of an end.
+    """
+    seen = np.flatnonzero(~np.isnan(x))
+    y = x[seen].astype(np.float64)
+    if y.size <= 2 * _LEAST_SESSION:
+        return []
+    scale = max(abs(float(y.max())), abs(float(y.min()))) or 1.0
+    moves = np.diff(y / scale)
+    spread = float(np.median(np.abs(moves))) / 0.6744897501960817
+    if spread == 0:
+        return []
+    starts: list[int] = []
+    candidates = np.flatnonzero(np.abs(moves) > _LARGE * spread) + 1
+    for at in candidates[np.argsort(-np.abs(moves[candidates - 1]), kind="stable")]:
+        if at < _LEAST_SESSION or at > y.size - _LEAST_SESSION:
+            continue
+        if any(abs(at - other) < _LEAST_SESSION for other in starts):
+            continue
+        stays = np.median(y[at : at + _BESIDE]) - np.median(y[at - _BESIDE : at])
+        if abs(stays) / scale > _LARGE / 2 * spread:
+            starts.append(int(at))
+    return [int(seen[start]) for start in sorted(starts)]

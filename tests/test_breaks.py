@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: MIT
+"""Session breaks: each session is a series of its own, whether a mask, the times or the prices tell them."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import rpsd
+
+DAY, DAYS = 390, 4
+METHODS = [
+    {},
+    {"method": "kalman"},
+    {"method": "wavelet"},
+    {"method": "wavelet", "transform": "modwt"},
+    {"method": "fir", "fir_taps": 11},
+]
+
+
+def five_days(seed=3, gap=60.0):
+    rng = np.random.default_rng(seed)
+    walks = [np.cumsum(rng.normal(size=DAY)) + gap * day for day in range(DAYS)]
+    return np.concatenate(walks) + rng.normal(size=DAY * DAYS)
+
+
+def starts(n=DAY * DAYS):
+    mask = np.zeros(n, dtype=bool)
+    mask[::DAY] = True
+    return mask
+
+
+@pytest.mark.parametrize("options", METHODS, ids=str)
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_sessions_are_series_of_their_own(options, dtype):
+    x = five_days().astype(dtype)
+    whole = rpsd.denoise(x, breaks=starts(), **options)
+    alone = [rpsd.denoise(day, **options) for day in x.reshape(DAYS, DAY)]
+    np.testing.assert_array_equal(whole, np.concatenate(alone))
+    assert whole.dtype == dtype
+
+
+def test_a_batch_shares_the_mask_and_the_first_sample_need_not_be_marked():
+    x = np.stack([five_days(seed) for seed in range(10)])
+    mask = starts()
+    mask[0] = False
+    together = rpsd.denoise(x, breaks=mask, threads=2)
+    np.testing.assert_array_equal(together, [rpsd.denoise(row, breaks=starts()) for row in x])
+
+
+def test_times_tell_the_sessions():
+    x = five_days(gap=0.0)
+    days = [pd.date_range(f"2025-03-0{3 + day} 09:30", periods=DAY, freq="min") for day in range(DAYS)]
+    series = pd.Series(x, index=days[0].append(days[1:]), name="price")
+    told = rpsd.denoise(series, breaks="auto")
+    np.testing.assert_array_equal(told.to_numpy(), rpsd.denoise(x, breaks=starts()))
+    frame = rpsd.denoise(series.to_frame(), breaks="auto")
+    np.testing.assert_array_equal(frame["price"].to_numpy(), told.to_numpy())
+
+
+def test_large_moves_that_stay_tell_the_sessions():
+    x = five_days()
+    np.testing.assert_array_equal(rpsd.denoise(x, breaks="auto"), rpsd.denoise(x, breaks=starts()))
+    both = np.stack([x, five_days(gap=0.0)])
+    np.testing.assert_array_equal(rpsd.denoise(both, breaks="auto")[1], rpsd.denoise(both[1]))
+
+
+def test_a_bad_tick_is_no_break():
+    x = np.cumsum(np.random.default_rng(1).normal(size=1000))
+    x[500] += 200.0
+    np.testing.assert_array_equal(rpsd.denoise(x, breaks="auto"), rpsd.denoise(x))
+
+
+def test_reports_are_of_all_sessions():
+    x = five_days()
+    result = rpsd.Denoiser(breaks=starts()).run(x)
+    alone = [rpsd.Denoiser().run(day).noise.noise_sd for day in x.reshape(DAYS, DAY)]
+    assert result.noise.noise_sd == pytest.approx(np.sqrt(np.mean(np.square(alone))), rel=1e-12)
+    assert result.action == "denoised"
+    assert result.missing == 0
+
+
+@pytest.mark.parametrize("n", [0, 1, 2, 40])
+def test_short_series_with_a_break_at_every_sample(n):
+    x = np.arange(n, dtype=float)
+    np.testing.assert_array_equal(rpsd.denoise(x, breaks=np.ones(n, dtype=bool)), x)
+    np.testing.assert_array_equal(rpsd.denoise(x, breaks="auto"), x)
+
+
+def test_a_mask_of_another_length_is_refused():
+    with pytest.raises(rpsd.InputError, match="breaks must be a mask of one value for each sample, 5, got 4"):
+        rpsd.denoise(np.arange(5.0), breaks=[True, False, False, True])
+
+
+def test_what_is_wrong_is_named_by_its_place_in_the_whole_series():
+    x = five_days()
+    x[700] = np.inf
+    with pytest.raises(rpsd.InputError, match="position 700"):
+        rpsd.denoise(x, breaks=starts())

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: MIT
+"""What the default gains against known truths, what it predicts, and that it does no harm."""
+
+import numpy as np
+import pytest
+from price_paths import cells, gains_db
+
+import rpsd
+
+# Mean gain in dB that a cell must reach with its seeds: the limit with known parameters (closed form, or
+# grids of states and scales), less what five seeds of it may lack.
+GAINS = {
+    ("a", 0.5): 1.5 - 0.3,
+    ("a", 1): 3.5 - 0.3,
+    ("a", 3): 7.8 - 0.3,
+    ("a", 10): 13.0 - 0.4,
+    ("b", 1): 3.8 - 0.3,
+    ("b", 3): 8.1 - 0.3,
+    ("c", 1): 3.8 - 0.4,
+    ("c", 3): 7.8 - 0.3,
+    ("e_t3", 3): 8.9 - 0.6,
+    ("e_out", 3): 15.2 - 0.8,
+    ("e_both", 3): 17.1 - 0.6,
+}
+NEAR_CLEAN = [("a", 0.05), ("a", 0.1), ("a", 0.3), ("b", 0.1), ("t4", 0.1)]
+
+
+@pytest.fixture(scope="module")
+def runs():
+    """Gains and predicted gains of five seeds of each cell."""
+    found = {}
+    for kind, nsr in GAINS:
+        noisy, truth = cells(kind, nsr, 2048, range(5))
+        result = rpsd.Denoiser().run(noisy, threads=0)
+        assert (result.action == "denoised").all()
+        found[kind, nsr] = gains_db(noisy, truth, result.values), result.noise.predicted_gain_db
+    return found
+
+
+@pytest.mark.parametrize("cell", GAINS, ids=str)
+def test_gain_near_its_limit(runs, cell):
+    gains, predicted = runs[cell]
+    assert gains.mean() > GAINS[cell]
+    assert gains.min() > 0.7 * GAINS[cell]
+    assert predicted.mean() == pytest.approx(gains.mean(), abs=1.0)
+
+
+def test_predicted_gains_are_right_on_average(runs):
+    gains, predicted = (np.concatenate(parts) for parts in zip(*runs.values(), strict=True))
+    assert predicted.mean() == pytest.approx(gains.mean(), abs=0.3)
+
+
+def test_no_harm_where_there_is_hardly_any_noise():
+    """A false alarm is rare but costs some dB: 60 seeds tell the mean of a cell to about 0.06 dB."""
+    found = []
+    for kind, nsr in NEAR_CLEAN:
+        noisy, truth = cells(kind, nsr, 600, range(60))
+        found.append(gains_db(noisy, truth, rpsd.denoise(noisy, threads=0)))
+        assert found[-1].mean() > -0.1, (kind, nsr)
+    gains = np.concatenate(found)
+    assert gains.mean() > -0.03
+    assert (gains < -0.05).mean() <= 0.03
+
+
+def test_minute_bars_of_liquid_stocks_are_left_alone():
+    """Noise of 0.18 steps: at most 0.27 dB could be had of it."""
+    noisy, truth = cells("a", 0.18, 1946, range(20))
+    result = rpsd.Denoiser().run(noisy, threads=0)
+    assert (result.action == "passthrough").mean() >= 0.85
+    assert result.noise.predicted_gain_db.mean() < 0.27
+    assert gains_db(noisy, truth, result.values).mean() > -0.03
