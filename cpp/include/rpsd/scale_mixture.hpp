@@ -30,7 +30,8 @@ struct NoiseUpdate {
 
 NoiseUpdate update_noise_sites(const NoiseSites& sites);
 
-// Likewise of the steps: var w[t] = step_variance shape[t] 4^k with probability weights[k].
+// Likewise of the steps: var w[t] = step_variance shape[t] 4^k with probability weights[k]. n >= 2; as there is no step
+// to the first sample, scaled_square[0] is scaled_square[1] and ratio[0] is one.
 struct StepSites {
   const double* mean;
   const double* step_square;
