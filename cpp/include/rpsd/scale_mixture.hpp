@@ -10,7 +10,8 @@
 
 namespace rpsd {
 
-// Of one smoothed problem: var e[t] = noise_variance 4^l with probability weights[l]; a weight below 1e-250 counts as that.
+// Of one smoothed problem: var e[t] = noise_variance 4^l with probability weights[l]; a weight below 1e-250
+// counts as that.
 struct NoiseSites {
   const double* y;
   const double* seen;
