@@ -10,7 +10,8 @@
 
 namespace rpsd {
 
-// Of one smoothed problem: var e[t] = noise_variance 4^l with probability weights[l]; a weight below 1e-250 counts as that.
+// Of one smoothed problem: var e[t] = noise_variance 4^l with probability weights[l]; a weight below 1e-250
+// counts as that.
 struct NoiseSites {
   const double* y;
   const double* seen;
@@ -30,7 +31,8 @@ struct NoiseUpdate {
 
 NoiseUpdate update_noise_sites(const NoiseSites& sites);
 
-// Likewise of the steps: var w[t] = step_variance shape[t] 4^k with probability weights[k].
+// Likewise of the steps: var w[t] = step_variance shape[t] 4^k with probability weights[k]. n >= 2; as there is no step
+// to the first sample, scaled_square[0] is scaled_square[1] and ratio[0] is one.
 struct StepSites {
   const double* mean;
   const double* step_square;

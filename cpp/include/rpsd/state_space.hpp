@@ -9,7 +9,8 @@ namespace rpsd {
 
 // y[t] = x[t] + e[t], x[t] = x[t-1] + w[t], var e[t] = r[t], var w[t] = q[t], n >= 1 samples. y is finite everywhere;
 // seen[t] is 1 where there is a sample and 0 where it is missing (y[t] is then not used); seen[0] = 1.
-// q[t] >= 0 (q[0] is not used), r[t] > 0. The level of the first sample is N(y[0], r[0]).
+// q[t] >= 0 (q[0] is not used), r[t] > 0; products of two variances lie within the range of numbers.
+// The level of the first sample is N(y[0], r[0]).
 struct LocalLevel {
   const double* y;
   const double* seen;
