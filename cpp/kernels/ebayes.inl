@@ -133,26 +133,44 @@ inline void weight_score(const double* odds, size_t n, double weight, double* su
   sums[1] = squares[0];
 }
 
-// E(m | z) = P(m is not 0 | z) (z - 2/z + z / (e^(z^2/2) - 1)); by its series where that cancels.
+// E(m | z) = P B with P = P(m is not 0 | z) and B = z - 2/z + z / (e^(z^2/2) - 1); by its series where that cancels.
+// slopes, if wanted: the sum of dE/dz = P (1 - P) B^2 + P dB/dz, as P rises by P (1 - P) B.
 template <class T>
-void posterior_mean(const T* x, size_t n, double sigma, double weight, T* out) noexcept {
+void posterior_mean(const T* x, size_t n, double sigma, double weight, T* out, double* slopes) noexcept {
+  constexpr double kNear = 0.25;
   const double inverse_sigma = 1 / sigma, against = (1 - weight) / weight;
-  double y[kMedianGroup], growth[kMedianGroup];
+  double y[kMedianGroup], growth[kMedianGroup], sums[16] = {};
   for (size_t i = 0; i < n; i += kMedianGroup) {
     const size_t members = n - i < kMedianGroup ? n - i : kMedianGroup;
     half_squares(x + i, members, inverse_sigma, y);
     RPSD_INDEPENDENT
     for (size_t k = 0; k < members; ++k) growth[k] = exponential(y[k]).less_one();
+    if (slopes != nullptr) {
+      double slope[kMedianGroup];
+      RPSD_INDEPENDENT
+      for (size_t k = 0; k < members; ++k) {
+        const double z = sqrt(2 * y[k]), p = growth[k] / (growth[k] + against * (2 * y[k]));
+        const double share = y[k] / growth[k];
+        const double b = z < kNear ? z / 2 + z * y[k] * (1.0 / 12 - y[k] * y[k] / 720) : z - 2 / z + z / growth[k];
+        const double rise = z < kNear ? 0.5 + y[k] * (0.25 - y[k] * y[k] * (7.0 / 720))
+                                      : 1 + 1 / y[k] + 1 / growth[k] - 2 * share * (1 + 1 / growth[k]);
+        slope[k] = p * (1 - p) * b * b + p * rise;
+      }
+      for (size_t k = 0; k < members; ++k) sums[k % 16] += slope[k];
+    }
     RPSD_INDEPENDENT
     for (size_t k = 0; k < members; ++k) {
       const double z = magnitude(static_cast<double>(x[i + k])) * inverse_sigma;
       const double nonzero = growth[k] / (growth[k] + against * (2 * y[k]));
       const double series = z / 2 + z * y[k] * (1.0 / 12 - y[k] * y[k] / 720);
       const double far = z - 2 / (z + 1e-300) + z / growth[k];
-      const double shrunk = sigma * nonzero * (z < 0.25 ? series : far);
+      const double shrunk = sigma * nonzero * (z < kNear ? series : far);
       out[i + k] = static_cast<T>(x[i + k] < T(0) ? -shrunk : shrunk);
     }
   }
+  if (slopes == nullptr) return;
+  *slopes = 0;
+  for (const double sum : sums) *slopes += sum;
 }
 
 // z - median(m | z) for kLeast <= z. With d = z - m it solves phi(d) (R(d) + R(m) + z (1 - m R(m))) = q(z), which

@@ -79,7 +79,8 @@ struct Table {
   // Empirical Bayes shrinkage with the quasi-Cauchy prior (ebayes.inl). 0 < weight <= 1, sigma > 0; out may be x.
   // odds[i]: by how much likelier x[i] / sigma is where there is signal than where there is none, less one.
   void (*cauchy_odds)(const T* x, size_t n, double inverse_sigma, double* odds) noexcept;
-  void (*posterior_mean)(const T* x, size_t n, double sigma, double weight, T* out) noexcept;
+  // slopes, if not null: the sum of the slopes of that curve at the coefficients.
+  void (*posterior_mean)(const T* x, size_t n, double sigma, double weight, T* out, double* slopes) noexcept;
   // threshold: in units of sigma, up to where the median is 0 at this weight.
   void (*posterior_median)(const T* x, size_t n, double sigma, double weight, double threshold, T* out) noexcept;
 };

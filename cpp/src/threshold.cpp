@@ -61,7 +61,7 @@ void shrink(const LevelShrinkage& how, const T* x, std::size_t n, T* out) noexce
       else kernel.soft(x, n, T(0), out);
       break;
     case ThresholdRule::posterior_mean:
-      if (noisy) kernel.posterior_mean(x, n, how.sigma, how.weight, out);
+      if (noisy) kernel.posterior_mean(x, n, how.sigma, how.weight, out, nullptr);
       else kernel.soft(x, n, T(0), out);
       break;
   }

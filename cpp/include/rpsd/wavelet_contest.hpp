@@ -8,12 +8,13 @@
 
 #include "rpsd/modwt.hpp"
 #include "rpsd/view.hpp"
+#include "rpsd/wavelet.hpp"
 
 namespace rpsd {
 
 struct WaveletContestScratch {
   ModwtScratch<double> transform;
-  Buffer<double> doubled, coefficients, shrunk, moved, selection, odds, estimates;
+  Buffer<double> doubled, coefficients, shrunk, selection, odds, estimates;
 };
 
 // The smoother's side of the contest.
@@ -51,8 +52,12 @@ class WaveletContest {
   Risk estimate(const Modwt<double>& transform, const double* y, std::size_t n, int level, const double* coefficients,
                   double noise_sd, double* out, WaveletContestScratch& scratch) const;
 
+  // Of the better of the two wavelets, decimated; in units of the noise's variance.
+  double decimated_risk(const double* y, std::size_t n, int level, double noise_sd,
+                        WaveletContestScratch& scratch) const;
+
   std::array<Modwt<double>, 2> transforms_;
-  std::size_t taps_;
+  std::array<Transform<double>, 2> decimated_;
 };
 
 }  // namespace rpsd
