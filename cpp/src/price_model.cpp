@@ -88,6 +88,20 @@ std::array<double, N> weights_of(const double (&sums)[N]) noexcept {
   return w;
 }
 
+// sum over t in [begin, n) of f(t), in lanes that do not wait for each other.
+template <class F>
+double sum_of(std::size_t begin, std::size_t n, const F& f) noexcept {
+  constexpr std::size_t kLanes = 8;
+  double sums[kLanes] = {};
+  std::size_t t = begin;
+  for (; t + kLanes <= n; t += kLanes)
+    for (std::size_t k = 0; k < kLanes; ++k) sums[k] += f(t + k);
+  for (; t < n; ++t) sums[0] += f(t);
+  double total = 0;
+  for (const double sum : sums) total += sum;
+  return total;
+}
+
 void update_noise(const Job& job) {
   PriceModel& m = *job.model;
   const PriceSeries& s = *job.series;
@@ -100,13 +114,11 @@ void update_noise(const Job& job) {
     m.noise_weights = weights_of(update.responsibilities);
     return;
   }
-  double sum = 0, count = 0;
-  for (std::size_t t = 0; t < s.n; ++t) {
+  const double sum = sum_of(0, s.n, [&](std::size_t t) {
     const double e = s.y[t] - job.mean[t];
-    sum += s.seen[t] * (e * e + std::max(job.variance[t], least));
-    count += s.seen[t];
-  }
-  m.noise_variance = sum / count;
+    return s.seen[t] * (e * e + std::max(job.variance[t], least));
+  });
+  m.noise_variance = sum / sum_of(0, s.n, [&](std::size_t t) { return s.seen[t]; });
   std::fill(m.r, m.r + s.n, m.noise_variance);
 }
 
@@ -123,9 +135,7 @@ void update_steps(const Job& job) {
     m.step_weights = weights_of(update.responsibilities);
     u = job.scaled_square;
   } else {
-    double sum = 0;
-    for (std::size_t t = 1; t < n; ++t) sum += u[t] / m.volatility[t];
-    m.step_variance = sum / static_cast<double>(n - 1);
+    m.step_variance = sum_of(1, n, [&](std::size_t t) { return u[t] / m.volatility[t]; }) / static_cast<double>(n - 1);
     std::fill(job.ratio, job.ratio + n, 1.0);
   }
   if (m.parts.volatility) volatility_shape(u, n, m.step_variance, m.volatility);

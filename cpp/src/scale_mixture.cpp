@@ -68,21 +68,36 @@ kernels::MixtureLanes mixture_lanes(const ScaleMixture* problems, std::size_t co
   return lanes;
 }
 
-// The half of a symmetric Gaussian's taps from its end to its centre, of sum one.
-void gaussian_taps(std::size_t reach, double* taps) {
+// Samples that are averaged to one before the moving average, whose weights hardly differ over so few.
+constexpr std::size_t kBlock = 4;
+constexpr std::size_t kReach = 15;   // blocks
+constexpr std::size_t kMargin = 68;  // samples that blocks about the ends reach, and interpolation between blocks
 
-  const std::size_t count = 2 * reach + 1;
-  for (std::size_t k = 0; k < count; ++k) {
-    const double distance = (static_cast<double>(k) - static_cast<double>(reach)) / kVolatilityBandwidth;
-    taps[k] = -0.5 * distance * distance;
+// A symmetric Gaussian's taps on blocks, of sum one. Averages over blocks and the lines between them widen it: by the
+// variance of a place within a block, 5/4, and the mean over places of what a line adds, 11/4.
+void gaussian_taps(double* taps) {
+  constexpr double kVariance = (kVolatilityBandwidth * kVolatilityBandwidth - 4) / (kBlock * kBlock);
+  constexpr std::size_t kCount = 2 * kReach + 1;
+  for (std::size_t k = 0; k < kCount; ++k) {
+    const double distance = static_cast<double>(k) - static_cast<double>(kReach);
+    taps[k] = -0.5 * distance * distance / kVariance;
   }
-  active_kernels().state_space.exponentials(taps, count, taps);
-  const double total = active_table<double>().sum(taps, count);
-  for (std::size_t k = 0; k < count; ++k) taps[k] /= total;
+  active_kernels().state_space.exponentials(taps, kCount, taps);
+  const double total = active_table<double>().sum(taps, kCount);
+  for (std::size_t k = 0; k < kCount; ++k) taps[k] /= total;
+}
+
+// u[0..n) with `before` and `after` samples of its reflection about its ends, which may be longer than it is.
+void reflect(const double* u, std::size_t n, std::size_t before, std::size_t after, double* out) {
+  std::copy(u, u + n, out + before);
+  const std::size_t period = 2 * (n - 1);
+  const auto at = [&](std::size_t t) { return u[std::min(t % period, period - t % period)]; };
+  for (std::size_t t = 1; t <= before; ++t) out[before - t] = at(t);
+  for (std::size_t t = 0; t < after; ++t) out[before + n + t] = at(n + t);
 }
 
 struct VolatilityMemory {
-  Buffer<double> padded, scratch, scaled;
+  Buffer<double> padded, blocks, scratch, scaled;
 };
 
 }  // namespace
@@ -133,31 +148,50 @@ StepUpdate update_step_sites(const StepSites& s) {
 }
 
 void smooth_volatility(const double* u, std::size_t n, double* out) {
-  constexpr std::size_t kReach = 60;
-  const std::size_t reach = n < 2 ? 0 : std::min(kReach, n - 2), count = 2 * reach + 1;
-  if (reach == 0) {
+  if (n < 2) {
     std::copy(u, u + n, out);
     return;
   }
   auto& memory = of_this_thread<VolatilityMemory>();
-  double* const padded = memory.padded.get(n + 2 * reach);
-  std::copy(u, u + n, padded + reach);
-  std::reverse_copy(u + 1, u + 1 + reach, padded);
-  std::reverse_copy(u + n - 1 - reach, u + n - 1, padded + reach + n);
-  double taps[2 * kReach + 1];
-  gaussian_taps(reach, taps);
-  double* const scratch = memory.scratch.get((2 * kernels::kFirSegment + count) * kBundle);
-  active_table<double>().fir_symmetric(padded, n, taps, count, out, scratch);
+  // As many samples at both ends where that fills blocks: then a series and its reverse have the same ones.
+  const std::size_t before = kMargin + (n % kBlock == 2), after = before + (kBlock - (n + 2 * before) % kBlock) % kBlock;
+  double* const padded = memory.padded.get(before + n + after);
+  reflect(u, n, before, after, padded);
+  const std::size_t blocks = (before + n + after) / kBlock, averages = blocks - 2 * kReach;
+  double* const block = memory.blocks.get(blocks + averages);
+  double* const average = block + blocks;
+  for (std::size_t k = 0; k < blocks; ++k) {
+    const double* const four = padded + kBlock * k;
+    block[k] = ((four[0] + four[3]) + (four[1] + four[2])) / kBlock;
+  }
+  constexpr std::size_t kCount = 2 * kReach + 1;
+  double taps[kCount];
+  gaussian_taps(taps);
+  double* const scratch = memory.scratch.get((2 * kernels::kFirSegment + kCount) * kBundle);
+  active_table<double>().fir_symmetric(block, averages, taps, kCount, average, scratch);
+  // Between the centres of blocks on lines; average[k] stands for the block kReach blocks on.
+  double* const lines = padded;
+  for (std::size_t k = 1; k + 1 < averages; ++k) {
+    double* const four = lines + kBlock * (k - 1);
+    const double here = average[k], last = average[k - 1], next = average[k + 1];
+    four[0] = 0.375 * last + 0.625 * here;
+    four[1] = 0.125 * last + 0.875 * here;
+    four[2] = 0.875 * here + 0.125 * next;
+    four[3] = 0.625 * here + 0.375 * next;
+  }
+  std::copy_n(lines + (before - kBlock * (kReach + 1)), n, out);
 }
 
 void volatility_shape(const double* u, std::size_t n, double step_variance, double* shape) {
   constexpr double kLeast = 0.02;
   double* const scaled = of_this_thread<VolatilityMemory>().scaled.get(n);
-  for (std::size_t t = 0; t < n; ++t) scaled[t] = u[t == 0 ? 1 : t] / step_variance;
+  const double unit = 1 / step_variance;
+  for (std::size_t t = 1; t < n; ++t) scaled[t] = u[t] * unit;
+  scaled[0] = scaled[1];
   smooth_volatility(scaled, n, shape);
   for (std::size_t t = 0; t < n; ++t) shape[t] = std::max(shape[t], kLeast);
-  const double mean = active_table<double>().sum(shape + 1, n - 1) / static_cast<double>(n - 1);
-  for (std::size_t t = 0; t < n; ++t) shape[t] /= mean;
+  const double share = static_cast<double>(n - 1) / active_table<double>().sum(shape + 1, n - 1);
+  for (std::size_t t = 0; t < n; ++t) shape[t] *= share;
 }
 
 }  // namespace rpsd

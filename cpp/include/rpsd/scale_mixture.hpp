@@ -55,8 +55,8 @@ StepUpdate update_step_sites(const StepSites& sites);
 
 constexpr double kVolatilityBandwidth = 20;
 
-// Moving average of u[0..n) under a Gaussian of standard deviation kVolatilityBandwidth, cut off after 60 samples or n - 2, with the
-// samples reflected about both ends; out lies apart from u.
+// Moving average of u[0..n) under a Gaussian of standard deviation kVolatilityBandwidth with the samples reflected about
+// both ends: of means of four samples, and on lines between them. out lies apart from u.
 void smooth_volatility(const double* u, std::size_t n, double* out);
 
 // The shape of the steps' variance from u[t] = E[w^2] in its scale's units: the moving average of u / step_variance,
