@@ -79,20 +79,22 @@ def test_noise_sites_are_moments_by_integration():
     ones = np.ones_like(y)
     r = 1.3 * ones
     mean, variance, _, _ = _core.local_level_smooth(y, seen, 0.8 * ones, r)
-    matched, noise_variance, sums = _core.noise_sites(
+    matched, noise_variance, sums, doubt = _core.noise_sites(
         y, seen, mean, variance, r, least_variance=1e-12, noise_variance=0.9, weights=NOISE_WEIGHTS
     )
-    squares, responsibilities = [], np.zeros(8)
+    squares, responsibilities, doubts = [], np.zeros(8), 0.0
     for t in np.flatnonzero(seen[0]):
         # The level given the other samples: the smoothed Gaussian divided by the site.
         cavity = 1 / (1 / variance[0, t] - 1 / r[0, t])
         others = cavity * (mean[0, t] / variance[0, t] - y[0, t] / r[0, t])
-        share, square, expected = tilted(y[0, t] - others, cavity, 0.9, NOISE_SCALES, NOISE_WEIGHTS[0])
+        share, square, expected, more = tilted(y[0, t] - others, cavity, 0.9, NOISE_SCALES, NOISE_WEIGHTS[0])
         assert matched[0, t] == pytest.approx(expected, rel=1e-6)
         squares.append(square)
         responsibilities += share
+        doubts += more
     assert noise_variance == pytest.approx(np.mean(squares), rel=1e-7)
     np.testing.assert_allclose(sums, responsibilities, rtol=1e-7)
+    assert doubt == pytest.approx(doubts, rel=1e-5)
 
 
 def test_step_sites_are_moments_by_integration():
@@ -101,10 +103,10 @@ def test_step_sites_are_moments_by_integration():
     ones = np.ones_like(y)
     q, shape = 1.1 * ones, np.linspace(0.5, 1.5, 40)[None]
     mean, _, step_square, _ = _core.local_level_smooth(y, seen, q, 0.5 * ones)
-    scaled, ratio, step_variance, sums = _core.step_sites(
+    scaled, ratio, step_variance, sums, doubt = _core.step_sites(
         mean, step_square, shape, q, least_variance=1e-12, step_variance=0.7, weights=STEP_WEIGHTS
     )
-    responsibilities = np.zeros(6)
+    responsibilities, doubts = np.zeros(6), 0.0
     for t in range(1, 40):
         step = mean[0, t] - mean[0, t - 1]
         variance = step_square[0, t] - step**2
@@ -112,10 +114,12 @@ def test_step_sites_are_moments_by_integration():
             continue  # a missing sample at the end says nothing of its step
         cavity = 1 / (1 / variance - 1 / q[0, t])
         base = 0.7 * shape[0, t]
-        share, square, expected = tilted(step * cavity / variance, cavity, base, STEP_SCALES, STEP_WEIGHTS[0])
+        share, square, expected, more = tilted(step * cavity / variance, cavity, base, STEP_SCALES, STEP_WEIGHTS[0])
         assert scaled[0, t] == pytest.approx(square, rel=1e-6)
         assert ratio[0, t] == pytest.approx(np.clip(expected / base, 0.2, 1e6), rel=1e-5)
         responsibilities += share
+        doubts += more
+    assert doubt == pytest.approx(doubts, rel=1e-5)
     np.testing.assert_allclose(sums, responsibilities, rtol=1e-6)
     assert step_variance == pytest.approx(np.mean((scaled / shape)[0, 1:]), rel=1e-12)
 

@@ -87,7 +87,7 @@ void copy_weights(const Rows& from, double (&to)[N]) {
   std::copy(from.data(), from.data() + N, to);
 }
 
-// One series; r comes back matched, with the new variance and the sums of responsibilities.
+// One series; r comes back matched, with the new variance, the sums of responsibilities and the doubt.
 py::tuple noise_sites(const Rows& y, const Rows& seen, const Rows& mean, const Rows& variance, const Rows& r,
                       double least_variance, double noise_variance, const Rows& weights) {
   for (const auto& [a, name] : {std::pair{&seen, "seen"}, {&mean, "mean"}, {&variance, "variance"}, {&r, "r"}})
@@ -99,7 +99,7 @@ py::tuple noise_sites(const Rows& y, const Rows& seen, const Rows& mean, const R
   copy_weights(weights, sites.weights);
   const auto update = update_noise_sites(sites);
   std::copy(update.responsibilities, update.responsibilities + kNoiseScales, sums.mutable_data());
-  return py::make_tuple(matched, update.noise_variance, sums);
+  return py::make_tuple(matched, update.noise_variance, sums, update.doubt);
 }
 
 py::tuple step_sites(const Rows& mean, const Rows& step_square, const Rows& shape, const Rows& q, double least_variance,
@@ -114,7 +114,7 @@ py::tuple step_sites(const Rows& mean, const Rows& step_square, const Rows& shap
   copy_weights(weights, sites.weights);
   const auto update = update_step_sites(sites);
   std::copy(update.responsibilities, update.responsibilities + kStepScales, sums.mutable_data());
-  return py::make_tuple(scaled_square, ratio, update.step_variance, sums);
+  return py::make_tuple(scaled_square, ratio, update.step_variance, sums, update.doubt);
 }
 
 Rows step_volatility(const Rows& u, double step_variance) {

@@ -170,12 +170,13 @@ struct StateSpaceTable {
   void (*profile)(const LevelLanes& lanes, size_t n, LevelProfile& profile) noexcept;
   void (*mixture)(const MixtureLanes& lanes, size_t n, MixtureState& state) noexcept;
 
-  // The sites of scale_mixture.hpp. sums = {samples seen, E[e^2] in its scale's units, eight responsibilities}.
+  // The sites of scale_mixture.hpp. sums = {samples seen, E[e^2] in its scale's units, doubt, eight
+  // responsibilities}.
   void (*noise_sites)(const double* y, const double* seen, const double* mean, const double* variance, size_t n,
                       double least_variance, double noise_variance, const double* weights, double* r,
                       double* sums) noexcept;
 
-  // For 1 <= t < n. sums = {scaled_square / shape, six responsibilities}.
+  // For 1 <= t < n. sums = {scaled_square / shape, doubt, six responsibilities}.
   void (*step_sites)(const double* mean, const double* step_square, const double* shape, const double* q, size_t n,
                      double least_variance, double step_variance, const double* weights, double* scaled_square,
                      double* ratio, double* sums) noexcept;

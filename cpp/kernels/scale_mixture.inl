@@ -110,19 +110,20 @@ void level_mixture(const MixtureLanes& lanes, size_t n, MixtureState& state) noe
 using Samples = Bundle<kBundle / kRealLanes>;
 
 // What the mixture says of a variable with variances base 4^k, k < K, and weights, where all else says N(d, V):
-// narrow = E[V / F], wide = E[base 4^k / F] and square = E[(its square) / 4^k], with F = V + base 4^k.
+// narrow = E[V / F], wide = E[base 4^k / F] and square = E[(its square) / 4^k], with F = V + base 4^k;
+// doubt = d^2 var(V / F): what not knowing the scale adds to the variance.
 template <size_t K>
 struct Tilted {
-  Samples responsibility[K], narrow, wide, square;
+  Samples responsibility[K], narrow, wide, square, doubt;
 
   Tilted(const Samples& v, const Samples& d, const Samples& base, const double* weights) noexcept
-      : narrow(0.0), wide(0.0), square(0.0) {
+      : narrow(0.0), wide(0.0), square(0.0), doubt(0.0) {
     const Samples one(1.0), half_square = Samples(0.5) * d * d;
     const Samples widest = one / (v + base * Samples(scale(K - 1)));
     Components<kBundle / kRealLanes, K> scales;
     for (size_t k = 0; k < K; ++k) scales.set(k, v + base * Samples(scale(k)), half_square, widest);
     scales.weigh(K);
-    Samples total(0.0), both(0.0);
+    Samples total(0.0), both(0.0), squares(0.0);
     for (size_t k = 0; k < K; ++k) {
       responsibility[k] = Samples(weights[k]) * scales.likelihood[k];
       const Samples share = responsibility[k] * scales.precision[k], scaled = share * (base * Samples(scale(k)));
@@ -130,11 +131,13 @@ struct Tilted {
       narrow = narrow + share;
       wide = wide + scaled;
       both = both + scaled * scales.precision[k];
+      squares = squares + share * scales.precision[k];
     }
     const Samples norm = one / total;
     for (size_t k = 0; k < K; ++k) responsibility[k] = responsibility[k] * norm;
     square = base * norm * (d * d * both + v * narrow);
     narrow = v * narrow * norm;
+    doubt = d * d * larger(v * v * squares * norm - narrow * narrow, Samples(0.0));
     wide = wide * norm;
   }
 
@@ -174,7 +177,7 @@ constexpr double kLeastShare = 1e-9, kLeastGain = 1e-12;
 void noise_sites(const double* y, const double* seen, const double* mean, const double* variance, size_t n,
                  double least_variance, double noise_variance, const double* weights, double* r, double* sums) noexcept {
   const Samples one(1.0), base(noise_variance), least(least_variance);
-  Samples count(0.0), square(0.0), responsibility[kNoiseScales];
+  Samples count(0.0), square(0.0), doubt(0.0), responsibility[kNoiseScales];
   for (auto& sum : responsibility) sum = Samples(0.0);
   for (size_t t = 0; t < n; t += kBundle) {
     const size_t m = n - t < kBundle ? n - t : kBundle;
@@ -186,18 +189,20 @@ void noise_sites(const double* y, const double* seen, const double* mean, const 
     write_samples(smaller(larger(matched, Samples(0.05) * base), Samples(1e9) * base), r + t, m);
     count = count + here;
     square = square + here * tilted.square;
+    doubt = doubt + here * tilted.doubt;
     for (size_t k = 0; k < kNoiseScales; ++k) responsibility[k] = responsibility[k] + here * tilted.responsibility[k];
   }
   sums[0] = fold(count);
   sums[1] = fold(square);
-  for (size_t k = 0; k < kNoiseScales; ++k) sums[2 + k] = fold(responsibility[k]);
+  sums[2] = fold(doubt);
+  for (size_t k = 0; k < kNoiseScales; ++k) sums[3 + k] = fold(responsibility[k]);
 }
 
 void step_sites(const double* mean, const double* step_square, const double* shape, const double* q, size_t n,
                 double least_variance, double step_variance, const double* weights, double* scaled_square, double* ratio,
                 double* sums) noexcept {
   const Samples one(1.0), least(least_variance);
-  Samples square(0.0), responsibility[kStepScales];
+  Samples square(0.0), doubt(0.0), responsibility[kStepScales];
   for (auto& sum : responsibility) sum = Samples(0.0);
   for (size_t t = 1; t < n; t += kBundle) {
     const size_t m = n - t < kBundle ? n - t : kBundle;
@@ -211,10 +216,12 @@ void step_sites(const double* mean, const double* step_square, const double* sha
     write_samples(tilted.square, scaled_square + t, m);
     write_samples(smaller(larger(matched, Samples(0.2)), Samples(1e6)), ratio + t, m);
     square = square + here * (tilted.square / form);
+    doubt = doubt + here * tilted.doubt;
     for (size_t k = 0; k < kStepScales; ++k) responsibility[k] = responsibility[k] + here * tilted.responsibility[k];
   }
   sums[0] = fold(square);
-  for (size_t k = 0; k < kStepScales; ++k) sums[1 + k] = fold(responsibility[k]);
+  sums[1] = fold(doubt);
+  for (size_t k = 0; k < kStepScales; ++k) sums[2 + k] = fold(responsibility[k]);
 }
 
 }  // namespace

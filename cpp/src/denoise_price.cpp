@@ -13,6 +13,7 @@
 #include "rpsd/noise_model.hpp"
 #include "rpsd/noise_test.hpp"
 #include "rpsd/price_model.hpp"
+#include "rpsd/scale_mixture.hpp"
 #include "rpsd/state_space.hpp"
 #include "thread_memory.hpp"
 
@@ -130,15 +131,37 @@ void smooth_all(const std::vector<Work*>& works, const PriceModel* models) {
 // Optimal gain of a filter that sees the past only, for noise to step variance r: the steady-state Kalman gain.
 double causal_gain_db(double r) noexcept { return r > 0 ? -10 * std::log10((std::sqrt(1 + 4 * r) - 1) / (2 * r)) : 0.0; }
 
+// What not knowing which steps are jumps and which samples are bad adds to the errors' variance. A site's doubt spreads to
+// the levels around it, which follow it by lambda^distance, half of a step to each side; and doubts of sites near each
+// other add up to more than their sum, by factors found on simulated series (docs/decisions/0010-default-method.md).
+// Works on w.r, w.q and w.step_square, which are of no use afterwards.
+double scale_doubt(Work& w, const PriceModel& model) {
+  constexpr double kNoiseFactor = 2, kStepFactor = 1.5, kLeastVariance = 1e-12;
+  const double noise = w.test.noise_variance * w.test.believed, ratio = noise / w.test.step_variance;
+  const double predicted = (1 + std::sqrt(1 + 4 * ratio)) / 2, lambda = ratio / (predicted + ratio);
+  const double least = kLeastVariance * w.test.step_variance;
+  double doubt = 0;
+  if (model.parts.noise) {
+    double* const counts = model.q;
+    for (std::size_t t = 0; t < w.n; ++t) counts[t] = w.available[t] * (1 - w.test.outlier[t]);
+    NoiseSites sites{w.y, counts, w.mean, w.variance, w.n, least, noise, {}, w.r};
+    std::copy(model.noise_weights.begin(), model.noise_weights.end(), sites.weights);
+    doubt += kNoiseFactor * update_noise_sites(sites).doubt * (1 + square(lambda)) / (1 - square(lambda));
+  }
+  if (model.parts.steps) {
+    StepSites sites{w.mean, w.step_square, model.volatility, w.q, w.n, least, w.test.step_variance, {}, w.step_square, w.q};
+    std::copy(model.step_weights.begin(), model.step_weights.end(), sites.weights);
+    doubt += kStepFactor * update_step_sites(sites).doubt / (2 - 2 * square(lambda));
+  }
+  return doubt;
+}
+
 // What is expected to be gained: error of the raw series over error of the smoothed one.
-double predicted_gain_db(const Work& w) noexcept {
-  double raw = 0, left = 0;
+double predicted_gain_db(const Work& w, double doubt) noexcept {
+  double raw = 0, left = doubt;
   for (std::size_t t = 0; t < w.n; ++t) {
     const double away = square(w.y[t] - w.mean[t]);
-    if (w.available[t] == 0)
-      raw += away + w.variance[t];
-    else
-      raw += w.test.outlier[t] != 0 ? away : w.r[t];
+    raw += w.test.outlier[t] != 0 && w.available[t] != 0 ? away : away + w.variance[t];
     left += w.variance[t];
   }
   return 10 * std::log10(std::max(raw, 1e-300) / std::max(left, 1e-300));
@@ -249,9 +272,10 @@ void work_on(const std::vector<Work*>& works, const PriceOptions& options, Price
     Work* const w = works[k];
     PriceReport& report = *w->report;
     const bool on_ticks = w->test.believed > 0 && smooth_ticks(*w, fits[k]);
+    const double doubt = w->test.believed > 0 && !on_ticks ? scale_doubt(*w, models[k]) : 0;
     if (options.contest && !on_ticks) hear_wavelets(*w, models[k], *options.contest, scratch.contest);
     describe(*w);
-    report.gain_db = w->test.believed > 0 ? std::max(0.0, predicted_gain_db(*w) + w->test.gain_offset_db) : 0.0;
+    report.gain_db = w->test.believed > 0 ? std::max(0.0, predicted_gain_db(*w, doubt) + w->test.gain_offset_db) : 0.0;
     report.gain_db = std::max(report.gain_db, w->wavelet_gain_db);
     if (report.gain_db > 0 && report.gain_db >= options.min_gain_db)
       report.action = PriceAction::denoised;
@@ -284,7 +308,7 @@ void work_plainly(const std::vector<Work*>& works, const PriceOptions& options) 
     const double ratio = fits[k].noise_variance / fits[k].step_variance;
     report.noise_sd = std::sqrt(fits[k].noise_variance) * w.scale;
     report.step_sd = std::sqrt(fits[k].step_variance) * w.scale;
-    report.gain_db = predicted_gain_db(w);
+    report.gain_db = predicted_gain_db(w, 0);
     report.causal_gain_db = causal_gain_db(ratio);
     report.gain_probability = std::numeric_limits<double>::quiet_NaN();  // it does not ask
     if (ratio > kNoNoise && report.gain_db >= options.min_gain_db)

@@ -123,18 +123,19 @@ void mixture_log_likelihood(const ScaleMixture* problems, std::size_t count, dou
 }
 
 NoiseUpdate update_noise_sites(const NoiseSites& s) {
-  double weights[kNoiseScales], sums[2 + kNoiseScales];
+  double weights[kNoiseScales], sums[3 + kNoiseScales];
   for (std::size_t k = 0; k < kNoiseScales; ++k) weights[k] = std::max(s.weights[k], kLeastWeight);
   active_kernels().state_space.noise_sites(s.y, s.seen, s.mean, s.variance, s.n, s.least_variance, s.noise_variance,
                                            weights, s.r, sums);
   NoiseUpdate update;
   update.noise_variance = sums[1] / sums[0];
-  std::copy(sums + 2, sums + 2 + kNoiseScales, update.responsibilities);
+  update.doubt = sums[2];
+  std::copy(sums + 3, sums + 3 + kNoiseScales, update.responsibilities);
   return update;
 }
 
 StepUpdate update_step_sites(const StepSites& s) {
-  double weights[kStepScales], sums[1 + kStepScales];
+  double weights[kStepScales], sums[2 + kStepScales];
   for (std::size_t k = 0; k < kStepScales; ++k) weights[k] = std::max(s.weights[k], kLeastWeight);
   active_kernels().state_space.step_sites(s.mean, s.step_square, s.shape, s.q, s.n, s.least_variance, s.step_variance,
                                           weights, s.scaled_square, s.ratio, sums);
@@ -143,7 +144,8 @@ StepUpdate update_step_sites(const StepSites& s) {
   s.ratio[0] = 1;
   StepUpdate update;
   update.step_variance = sums[0] / static_cast<double>(s.n - 1);
-  std::copy(sums + 1, sums + 1 + kStepScales, update.responsibilities);
+  update.doubt = sums[1];
+  std::copy(sums + 2, sums + 2 + kStepScales, update.responsibilities);
   return update;
 }
 

@@ -95,11 +95,11 @@ std::vector<double> mixture_outputs(const StateSpaceTable& table, const std::vec
 std::vector<double> site_outputs(const StateSpaceTable& table, const LevelProblem& p, const LevelResult& s) {
   const std::size_t n = p.y.size();
   const double weights[] = {0.8, 0.1, 0.05, 0.02, 0.01, 0.01, 0.005, 0.005};
-  std::vector<double> r = p.r, shape = p.r, u(n), ratio(n), sums(10 + 7), q(n);
+  std::vector<double> r = p.r, shape = p.r, u(n), ratio(n), sums(11 + 8), q(n);
   for (std::size_t t = 0; t < n; ++t) q[t] = p.q[t] + 0.01;
   table.noise_sites(p.y.data(), p.seen.data(), s.mean.data(), s.variance.data(), n, 1e-12, 1.25, weights, r.data(), sums.data());
   table.step_sites(s.mean.data(), s.step_square.data(), shape.data(), q.data(), n, 1e-12, 0.75, weights, u.data(), ratio.data(),
-                   sums.data() + 10);
+                   sums.data() + 11);
   for (const auto* part : {&r, &u, &ratio}) sums.insert(sums.end(), part->begin(), part->end());
   return sums;
 }

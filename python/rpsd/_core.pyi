@@ -79,8 +79,8 @@ def noise_sites(
     least_variance: float,
     noise_variance: float,
     weights: _F64,
-) -> tuple[_F64, float, _F64]:
-    """Of one smoothed series (1, time): r matched, the new noise variance, 8 sums of responsibilities."""
+) -> tuple[_F64, float, _F64, float]:
+    """Of a smoothed series (1, time): r matched, new noise variance, 8 sums of responsibilities, doubt."""
 
 def step_sites(
     mean: _F64,
@@ -91,8 +91,8 @@ def step_sites(
     least_variance: float,
     step_variance: float,
     weights: _F64,
-) -> tuple[_F64, _F64, float, _F64]:
-    """E[step^2 / scale], matched variances over base ones, new variance, 6 sums of responsibilities."""
+) -> tuple[_F64, _F64, float, _F64, float]:
+    """E[step^2 / scale], matched variances over base ones, new variance, 6 responsibilities, doubt."""
 
 def step_volatility(u: _F64, *, step_variance: float) -> _F64:
     """(1, time): the shape of the steps' variance from E[step^2] in its scale's units."""

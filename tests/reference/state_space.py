@@ -38,10 +38,11 @@ def mixture_log_likelihood(y, seen, q, r, step_weights, noise_weights):
 
 
 def tilted(distance, cavity, base, scales, weights):
-    """Return responsibilities, E[x^2 / scale] and the matched variance of x with x + z = distance.
+    """Return responsibilities, E[x^2 / scale], matched variance and doubt of x with x + z = distance.
 
     x has variance base * scale with probability weight, z the variance `cavity`. The matched variance
-    is that of the Gaussian x which gives z the same posterior mean.
+    is that of the Gaussian x which gives z the same posterior mean; the doubt is by how much the
+    posterior variance of z is larger than what that Gaussian gives.
     """
     spread = np.sqrt(cavity)
     z = np.linspace(-40 * spread, 40 * spread, 40_001)
@@ -54,5 +55,6 @@ def tilted(distance, cavity, base, scales, weights):
     total = mass.sum()
     square = sum(np.trapezoid(j * x * x, z) / c for j, c in zip(joint, scales, strict=True)) / total
     z_mean = sum(np.trapezoid(j * z, z) for j in joint) / total
+    z_variance = sum(np.trapezoid(j * (z - z_mean) ** 2, z) for j in joint) / total
     gain = z_mean / distance
-    return mass / total, square, cavity * (1 - gain) / gain
+    return mass / total, square, cavity * (1 - gain) / gain, z_variance - cavity * (1 - gain)

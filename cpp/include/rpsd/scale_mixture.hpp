@@ -27,6 +27,8 @@ struct NoiseSites {
 struct NoiseUpdate {
   double noise_variance;              // mean of E[e^2 / 4^l] over the samples seen
   double responsibilities[kNoiseScales];  // sums over the samples seen
+  // The sum over the samples seen of what not knowing its scale adds to the variance of a sample's level.
+  double doubt;
 };
 
 NoiseUpdate update_noise_sites(const NoiseSites& sites);
@@ -42,13 +44,14 @@ struct StepSites {
   double least_variance;
   double step_variance;
   double weights[kStepScales];
-  double* scaled_square;  // out: u[t] = E[w^2 / 4^k]
-  double* ratio;          // out: the matched variances in units of step_variance shape[t], within [.2, 1e6]
+  double* scaled_square;  // out: u[t] = E[w^2 / 4^k]; may be step_square
+  double* ratio;          // out: the matched variances in units of step_variance shape[t], within [.2, 1e6]; may be q
 };
 
 struct StepUpdate {
   double step_variance;                  // mean of u[t] / shape[t] over t >= 1
   double responsibilities[kStepScales];  // sums over t >= 1
+  double doubt;                          // likewise added to the variances of the steps
 };
 
 StepUpdate update_step_sites(const StepSites& sites);
