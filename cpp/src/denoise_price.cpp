@@ -22,7 +22,8 @@ namespace {
 
 constexpr std::size_t kLeastSamples = 32;   // fewer say too little about the noise
 constexpr double kBelieved = 0.99;          // as good as all of the noise
-constexpr double kMostZeroMoves = 0.95;     // a series that hardly moves has no walk to fit
+constexpr double kMostZeroMoves = 0.95;     // a series that hardly moves is told its bounce, and returned
+constexpr std::size_t kLeastMoves = 8;     // of a series that hardly moves: fewer are jumps
 constexpr std::size_t kLeastKalman = 3;
 constexpr double kNoNoise = 1e-5;          // the ratio of variances at the end of the range that is searched
 constexpr std::size_t kArrays = 8;
@@ -33,6 +34,7 @@ double square(double v) noexcept { return v * v; }
 struct Work {
   std::size_t begin = 0, n = 0, seen = 0;
   double centre = 0, scale = 0, precision = 0;
+  bool still = false;       // it hardly moves
   std::size_t cleaned = 0;  // spikes that count as missing
   double wavelet_gain_db = 0;  // predicted, where wavelets have most of the say
   double *y, *available, *spike, *mean, *variance, *step_square, *q, *r;
@@ -92,7 +94,8 @@ bool prepare(const double* x, std::size_t n, std::size_t least, double precision
   double sum = 0;
   for (std::size_t t = 0; t < m; ++t) sum += std::min(moves[t] * moves[t], most);
   work.scale = std::sqrt(sum / static_cast<double>(m));
-  if (!(work.scale > 0) || static_cast<double>(zeros) > kMostZeroMoves * static_cast<double>(m)) return false;
+  work.still = static_cast<double>(zeros) > kMostZeroMoves * static_cast<double>(m);
+  if (!(work.scale > 0) || (work.still && m - zeros < kLeastMoves)) return false;
   for (std::size_t t = 0; t < work.n; ++t) work.y[t] /= work.scale;
   work.precision /= work.scale;
   return true;
@@ -284,7 +287,8 @@ void work_on(const std::vector<Work*>& works, const PriceOptions& options, Price
   }
 }
 
-// The local level model as it stands: exact maximum likelihood, smoothed whatever it finds.
+// The local level model as it stands: exact maximum likelihood, smoothed whatever it finds, unless the default method
+// only asks what there is.
 void work_plainly(const std::vector<Work*>& works, const PriceOptions& options) {
   std::vector<LevelData> data;
   std::vector<LevelFit> fits(works.size());
@@ -308,13 +312,12 @@ void work_plainly(const std::vector<Work*>& works, const PriceOptions& options) 
     const double ratio = fits[k].noise_variance / fits[k].step_variance;
     report.noise_sd = std::sqrt(fits[k].noise_variance) * w.scale;
     report.step_sd = std::sqrt(fits[k].step_variance) * w.scale;
+    if (w.cleaned > 0) report.action = PriceAction::cleaned;
+    if (options.method == PriceMethod::automatic) continue;
     report.gain_db = predicted_gain_db(w, 0);
     report.causal_gain_db = causal_gain_db(ratio);
     report.gain_probability = std::numeric_limits<double>::quiet_NaN();  // it does not ask
-    if (ratio > kNoNoise && report.gain_db >= options.min_gain_db)
-      report.action = PriceAction::denoised;
-    else if (w.cleaned > 0)
-      report.action = PriceAction::cleaned;
+    if (ratio > kNoNoise && report.gain_db >= options.min_gain_db) report.action = PriceAction::denoised;
   }
 }
 
@@ -340,11 +343,11 @@ void denoise_prices(const double* const* x, std::size_t n, std::size_t count, do
     if (!waiting[first]) continue;
     std::vector<Work*> same;
     for (std::size_t k = first; k < count; ++k) {
-      if (!waiting[k] || works[k].n != works[first].n) continue;
+      if (!waiting[k] || works[k].n != works[first].n || works[k].still != works[first].still) continue;
       same.push_back(&works[k]);
       waiting[k] = false;
     }
-    if (options.method == PriceMethod::automatic)
+    if (options.method == PriceMethod::automatic && !works[first].still)
       work_on(same, options, scratch);
     else
       work_plainly(same, options);
