@@ -136,7 +136,7 @@ double causal_gain_db(double r) noexcept { return r > 0 ? -10 * std::log10((std:
 
 // What not knowing which steps are jumps and which samples are bad adds to the errors' variance. A site's doubt spreads to
 // the levels around it, which follow it by lambda^distance, half of a step to each side; and doubts of sites near each
-// other add up to more than their sum, by factors found on simulated series (docs/decisions/0010-default-method.md).
+// other add up to more than their sum, by factors found on simulated series (docs/decisions/0010-price-model.md).
 // Works on w.r, w.q and w.step_square, which are of no use afterwards.
 double scale_doubt(Work& w, const PriceModel& model) {
   constexpr double kNoiseFactor = 2, kStepFactor = 1.5, kLeastVariance = 1e-12;

@@ -22,7 +22,7 @@ constexpr double kTemperature = 4, kHeadStart = 2;
 // A share of wavelets below this is none.
 constexpr double kLeastShare = 0.01;
 // Decimated wavelets take a tenth of the time. Where their risk is above the smoother's by this factor, translation
-// invariance does not make up for it (docs/decisions/0010-default-method.md).
+// invariance does not make up for it (docs/decisions/0010-price-model.md).
 constexpr double kHopeless = 1.27;
 
 FilterBank haar() {
