@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import pywt
 from reference import dwt, modwt, selection, shrinkage
+from scipy import stats
 
 import rpsd
 
@@ -60,7 +61,7 @@ def by_hand(x, transform, mode, rule, noise=0.1, scale=1.0, wavelet="db4", level
         elif rule.startswith("posterior"):
             w = selection.weight(kept[k + 1] / sigma)
             one = getattr(selection, rule)
-            found = np.array([scale * sigma * one(v / (scale * sigma), w) for v in d])
+            found = scale * sigma * one(d / (scale * sigma), w)
         else:
             found = shrinkage.shrink(d, scale * sigma * limits[k], rule)
         coeffs[k + 1] = found
@@ -73,8 +74,8 @@ def by_hand(x, transform, mode, rule, noise=0.1, scale=1.0, wavelet="db4", level
 @pytest.mark.parametrize("mode", MODES)
 def test_every_mode_is_its_twin(mode, transform):
     rules = ("soft", "hard", "scad") if mode not in (*BLOCKS, "wiener") else ("soft",)
-    # Not 1: the threshold of fdr is one of the coefficients, and hard would hang on its last bit.
-    for n, scale in ((90, 0.97), (701, 0.6)):
+    # sure takes one of the coefficients for its threshold: at scale 1, hard would hang on its last bit.
+    for n, scale in ((90, 1.0 if mode == "fdr" else 0.97), (701, 0.6)):
         x = bumpy(n)
         for rule in rules:
             options = {"threshold_mode": mode, "threshold_rule": rule, "threshold_scale": scale}
@@ -103,9 +104,27 @@ def test_the_weight_of_many_coefficients():
 
 
 def test_the_prior_has_the_marginal_of_the_paper():
-    for z in (0.3, 1.0, 4.0, 9.0):
-        by_quadrature = selection.integral(z, 0.0) + selection.integral(-z, 0.0)
-        assert by_quadrature == pytest.approx(selection.marginal(z), rel=1e-9)
+    z = np.array([0.3, 1.0, 4.0, 9.0, 20.0])
+    by_quadrature = selection.integral(z, 0.0) + selection.integral(-z, 0.0)
+    np.testing.assert_allclose(by_quadrature, selection.marginal(z), rtol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("noise", [0.1, "mad"])
+def test_fdr_keeps_what_benjamini_and_hochberg_find(noise, dtype):
+    """The last of them too, whose size is the threshold."""
+    for seed in range(10):
+        x = bumpy(256, seed)
+        for unit in (1.0, 2.0**-40, 1.7 + seed, 1e-3 / (1 + seed)):
+            scaled = (unit * x).astype(dtype)
+            sigma = unit * noise if noise == 0.1 else noise
+            options = {"wavelet": "haar", "level": 1, "threshold_mode": "fdr", "threshold_rule": "hard"}
+            found = pywt.dwt(rpsd.denoise(scaled, noise=sigma, **options), "haar")[1]
+            details = pywt.dwt(scaled, "haar")[1]
+            spread = sigma if noise == 0.1 else shrinkage.mad(details)
+            p_values = 2 * stats.norm.sf(np.abs(details) / spread)
+            kept = stats.false_discovery_control(p_values) <= 0.05
+            np.testing.assert_array_equal(np.abs(found) > spread / 2, kept, err_msg=f"{seed} {unit}")
 
 
 def test_minimax_table_of_the_paper():

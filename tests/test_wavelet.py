@@ -111,9 +111,23 @@ def test_agrees_with_twin(wavelet, mode):
         assert worst_error(rpsd.waverec(expected, wavelet, mode), back, size) <= F64
 
 
+@pytest.mark.parametrize("wavelet", SOME_WAVELETS)
+def test_every_mode_and_length_to_200(wavelet):
+    check_lengths(wavelet, [*range(1, 201), 1000])
+
+
+@pytest.mark.parametrize("wavelet", WAVELETS)
+def test_every_wavelet_and_mode(wavelet):
+    """Short series, some of all lengths, and those about which the extension and the depth turn."""
+    taps = pywt.Wavelet(wavelet).dec_len
+    turns = {k * taps + d for k in (1, 2) for d in (-1, 0, 1)}
+    check_lengths(wavelet, sorted({*range(1, 12), *range(12, 201, 9), *turns, 1000}))
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("wavelet", WAVELETS)
 def test_every_wavelet_mode_and_length_to_200(wavelet):
-    check_lengths(wavelet, [*range(1, 201), 1000])
+    check_lengths(wavelet, range(1, 201))
 
 
 @pytest.mark.parametrize("wavelet", ["haar", "db4", "bior3.5", "dmey"])

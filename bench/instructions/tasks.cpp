@@ -23,21 +23,23 @@ extern "C" [[gnu::noinline]] void counted(const std::function<void()>& work) { w
 
 namespace {
 
+// Nearly normal, of variance 1/4.
+double draw(std::mt19937_64& generator) {
+  double sum = 0;
+  for (int k = 0; k < 3; ++k) sum += static_cast<double>(generator() >> 11) * 0x1p-53 - 0.5;
+  return sum;
+}
+
 // A random walk under noise with heavy tails, so that every level keeps something; made by + and * alone, and so the
 // same on every system.
 template <class T>
 std::vector<T> prices(std::size_t n, unsigned seed) {
   std::mt19937_64 generator(seed);
-  const auto draw = [&] {
-    double sum = 0;
-    for (int k = 0; k < 3; ++k) sum += static_cast<double>(generator() >> 11) * 0x1p-53 - 0.5;
-    return sum;
-  };
   double walk = 100;
   std::vector<T> x(n);
   for (auto& v : x) {
-    const double noise = draw();
-    v = static_cast<T>((walk += draw()) + noise * (1 + noise * noise));
+    const double noise = draw(generator);
+    v = static_cast<T>((walk += draw(generator)) + noise * (1 + noise * noise));
   }
   return x;
 }
@@ -63,6 +65,34 @@ void denoise(std::size_t rows, std::size_t n) {
   std::vector<T> y(x.size());
   std::vector<rpsd::SeriesReport> reports(rows);
   run_twice([&] { denoiser({x.data(), rows, n, n}, {y.data(), rows, n, n}, reports.data(), 1); });
+}
+
+// Daubechies 1992, table 6.3: the wavelet of the default.
+rpsd::FilterBank symlet8() {
+  return bench::orthogonal({0.0018899503327594609, -0.0003029205147213668, -0.01495225833704823, 0.003808752013890615,
+                             0.049137179673607506, -0.027219029917056003, -0.05194583810770904, 0.3644418948353314,
+                             0.7771857517005235, 0.4813596512583722, -0.061273359067658524, -0.1432942383508097,
+                             0.007607487324917605, 0.03169508781149298, -0.0005421323317911481, -0.0033824159510061256});
+}
+
+// What rpsd.denoise does without options, on random walks under noise as large as their steps.
+void denoise_by_default(std::size_t rows, std::size_t n) {
+  rpsd::Options options;
+  options.method = rpsd::Method::automatic;
+  options.bank = symlet8();
+  options.min_gain_db = 0.1;
+  const rpsd::Denoiser<double> denoiser(options);
+  std::vector<double> x(rows * n), y(x.size());
+  std::mt19937_64 generator(7);
+  double walk = 100;
+  for (auto& v : x) {
+    walk += draw(generator);
+    v = walk + draw(generator);
+  }
+  std::vector<rpsd::SeriesReport> reports(rows);
+  run_twice([&] { denoiser({x.data(), rows, n, n}, {y.data(), rows, n, n}, reports.data(), 1); });
+  for (const auto& report : reports)
+    if (report.price.action != rpsd::PriceAction::denoised) std::abort();
 }
 
 void transform(std::size_t, std::size_t n) {
@@ -149,6 +179,8 @@ const std::map<std::string, Task>& tasks() {
       {"denoise float64, 100,000", {1, 100'000, denoise<double>}},
       {"denoise float64, 100 x 390", {100, 390, denoise<double>}},
       {"denoise float32, 10,000", {1, 10'000, denoise<float>}},
+      {"denoise by default, 2,048", {1, 2'048, denoise_by_default}},
+      {"denoise by default, 8 x 2,048", {8, 2'048, denoise_by_default}},
       {"wavedec + waverec, 10,000", {1, 10'000, transform}},
       {"fir causal, 101 taps, 10,000", {1, 10'000, fir<rpsd::FirMode::causal>}},
       {"fir zero-phase, 101 taps, 10,000", {1, 10'000, fir<rpsd::FirMode::zero_phase>}},

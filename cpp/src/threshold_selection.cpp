@@ -80,9 +80,11 @@ double minimax_threshold(std::size_t n) noexcept {
 }
 
 // Benjamini & Hochberg's step-up: the smallest of the k largest z for the greatest k whose p-value is q k / m at most.
+// That coefficient is kept: the threshold is below it by more than the roundings of z and of sigma times it come to.
 template <class T>
 double fdr_threshold(const LevelDetails<T>* levels, std::size_t count, std::vector<double>& scratch) {
   constexpr double kRate = 0.05, kNormal = 1.959963984540054;  // a two-sided p-value of kRate, its greatest
+  constexpr double kBelow = 1 - 0x1p-50;
   scratch.clear();
   std::size_t total = 0;
   for (std::size_t k = 0; k < count; ++k) {
@@ -96,7 +98,7 @@ double fdr_threshold(const LevelDetails<T>* levels, std::size_t count, std::vect
   std::sort(scratch.begin(), scratch.end(), [](double a, double b) { return a > b; });
   for (std::size_t k = scratch.size(); k > 0; --k)
     if (2 * upper_tail(scratch[k - 1]) <= kRate * static_cast<double>(k) / static_cast<double>(total))
-      return scratch[k - 1];
+      return scratch[k - 1] * kBelow;
   return kInfinity;
 }
 

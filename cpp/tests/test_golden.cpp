@@ -15,10 +15,12 @@
 #include <vector>
 
 #include "check.hpp"
+#include "golden_data.hpp"
 #include "rpsd/cpu.hpp"
 #include "rpsd/denoise.hpp"
 #include "rpsd/fir.hpp"
 #include "rpsd/modwt.hpp"
+#include "rpsd/state_space.hpp"
 #include "rpsd/wavelet.hpp"
 
 namespace {
@@ -30,67 +32,6 @@ constexpr int kSkipped = 77;
 
 const Strings kBoundaries = {"zero",          "constant",      "symmetric",   "reflect",      "periodic",
                              "smooth",        "antisymmetric", "antireflect", "periodization"};
-// Beyond kLongest samples one series: it is cut into tiles and lends them to the threads.
-constexpr std::size_t kLengths[] = {1, 2, 3, 7, 16, 101, 1000, 4097, 20'011, 65'537};
-constexpr std::size_t kLongest = 5000, kRows = 5;
-constexpr std::size_t rows_of(std::size_t n) { return n > kLongest ? 1 : kRows; }
-
-// FNV-1a (Fowler, Noll & Vo) over the little-endian bytes.
-class Hash {
- public:
-  template <class T>
-  void add(const std::vector<T>& values) {
-    add_bits(values.size(), 8);
-    for (const T v : values) add_number(v);
-  }
-  void add_number(double v) {
-    std::uint64_t bits;
-    std::memcpy(&bits, &v, sizeof bits);
-    add_bits(bits, 8);
-  }
-  void add_number(float v) {
-    std::uint32_t bits;
-    std::memcpy(&bits, &v, sizeof bits);
-    add_bits(bits, 4);
-  }
-  std::uint64_t value() const { return state_; }
-
- private:
-  void add_bits(std::uint64_t bits, int bytes) {
-    for (int k = 0; k < bytes; ++k) state_ = (state_ ^ (bits >> (8 * k) & 0xFF)) * 0x100000001B3ull;
-  }
-  std::uint64_t state_ = 0xCBF29CE484222325ull;
-};
-
-// splitmix64 (Steele, Lea & Flood 2014), as multiples of 2^-20 in [-1, 1).
-template <class T = double>
-std::vector<T> noise(std::size_t n, std::uint64_t seed) {
-  std::vector<T> x(n);
-  std::uint64_t state = seed << 32;
-  for (auto& v : x) {
-    std::uint64_t z = state += 0x9E3779B97F4A7C15ull;
-    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9ull;
-    z = (z ^ (z >> 27)) * 0x94D049BB133111EBull;
-    z ^= z >> 31;
-    v = static_cast<T>(static_cast<double>(z >> 43) / 1048576 - 1);
-  }
-  return x;
-}
-
-// Random walks about 100, on a grid that float holds too.
-template <class T>
-std::vector<T> prices(std::size_t rows, std::size_t n) {
-  std::vector<T> x(rows * n);
-  const auto steps = noise(rows * n, 1);
-  for (std::size_t r = 0; r < rows; ++r) {
-    double price = 100;
-    for (std::size_t i = 0; i < n; ++i) {
-      price += std::floor(steps[r * n + i] * 128) / 1024;
-      x[r * n + i] = static_cast<T>(price);
-    }
-  }
-  return x;
-}
 
 rpsd::FilterBank orthogonal(const std::vector<double>& rec_lo) {
   rpsd::FilterBank bank;
@@ -122,17 +63,6 @@ std::vector<NamedBank> banks() {
                               -.1870348117190931, .0308413818355607, .0328830116668852, -.0105974017850690})},
           {"any24", {any(11), any(12), any(13), any(14)}}};
 }
-
-template <class T>
-struct TypeName;
-template <>
-struct TypeName<double> {
-  static constexpr const char* value = " float64";
-};
-template <>
-struct TypeName<float> {
-  static constexpr const char* value = " float32";
-};
 
 template <class T>
 void add_transforms(int threads, Hashes& hashes) {
@@ -248,7 +178,7 @@ void add_denoisers(int threads, Hashes& hashes) {
   rpsd::Options db4;
   db4.bank = known[2].bank;
   for (const char* mode : {"bayes", "universal"})
-    for (const char* rule : {"soft", "hard", "garrote", "firm"})
+    for (const char* rule : {"soft", "hard", "garrote", "firm", "scad"})
       for (const char* noise : {"mad", "level", "given"}) {
         rpsd::Options options = db4;
         options.threshold_mode = rpsd::parse_threshold_mode(mode);
@@ -275,6 +205,9 @@ void add_denoisers(int threads, Hashes& hashes) {
       add(std::string("modwt ") + (boundary == rpsd::Boundary::periodic ? "periodic " : "symmetric ") + noise, options,
           as_is);
     }
+  rpsd::Options linear = db4;
+  linear.threshold_mode = rpsd::ThresholdMode::wiener;
+  add("wiener", linear, as_is);
   rpsd::Options filtered = db4;
   filtered.fir_taps = noise(101, 3);
   for (double& v : filtered.fir_taps) v /= 32;
@@ -288,8 +221,86 @@ void add_denoisers(int threads, Hashes& hashes) {
   add("small units", db4, [&](T v, std::size_t) { return std::ldexp(v, wide ? -1060 : -140); });
 }
 
+// Local level problems of all lengths with given variances of many sizes, a quarter of the samples missing.
+struct LevelData {
+  std::vector<double> y, seen, q, r;
+  std::size_t rows, n;
+
+  explicit LevelData(std::size_t length)
+      : y(prices<double>(rows_of(length), length)), seen(y.size(), 1), q(noise(y.size(), 21)), r(noise(y.size(), 22)),
+        rows(rows_of(length)), n(length) {
+    const auto chance = noise(y.size(), 23);
+    for (std::size_t i = 0; i < y.size(); ++i) {
+      if (i % n > 0 && chance[i] < -0.5) seen[i] = 0;
+      q[i] = std::ldexp(1 + q[i], static_cast<int>(i % 17) - 16);
+      r[i] = std::ldexp(1 + r[i] + 1e-3, static_cast<int>(i % 13) - 12);
+    }
+  }
+  std::vector<rpsd::LocalLevel> problems() const {
+    std::vector<rpsd::LocalLevel> all;
+    for (std::size_t i = 0; i < y.size(); i += n) all.push_back({&y[i], &seen[i], &q[i], &r[i], n});
+    return all;
+  }
+};
+
+void add_levels(Hashes& hashes) {
+  const double steps[] = {.9, .05, 0, .03, .01, .01}, noises[] = {.8, .1, .05, .02, .01, .01, .005, .005};
+  Hash smoothed, fitted, mixed;
+  for (const std::size_t n : kLengths) {
+    const LevelData data(n);
+    const auto problems = data.problems();
+    std::vector<double> mean(data.y.size()), variance(mean), step_square(mean), likelihoods(data.rows);
+    std::vector<rpsd::Smoothed> out;
+    std::vector<rpsd::LevelData> free;
+    std::vector<rpsd::ScaleMixture> mixtures;
+    for (std::size_t k = 0; k < data.rows; ++k) {
+      out.push_back({&mean[k * n], &variance[k * n], &step_square[k * n]});
+      free.push_back({problems[k].y, problems[k].seen, nullptr, nullptr, n});
+      mixtures.push_back({problems[k], steps, noises});
+    }
+    rpsd::smooth(problems.data(), out.data(), data.rows, likelihoods.data());
+    for (const auto* values : {&mean, &variance, &step_square, &likelihoods}) smoothed.add(*values);
+    std::vector<rpsd::LevelFit> fits(data.rows);
+    rpsd::fit_local_level(free.data(), fits.data(), data.rows);
+    for (const auto& fit : fits)
+      fitted.add(std::vector<double>{fit.noise_variance, fit.step_variance, fit.log_likelihood});
+    rpsd::mixture_log_likelihood(mixtures.data(), data.rows, likelihoods.data());
+    mixed.add(likelihoods);
+  }
+  hashes["local level smoothed"] = smoothed.value();
+  hashes["local level fitted"] = fitted.value();
+  hashes["local level of scale mixtures"] = mixed.value();
+}
+
+// The kernels alone: which weight and threshold belong to the data goes through the system's exp and erf.
+template <class T>
+void add_posteriors(Hashes& hashes) {
+  constexpr double kSigma = 0.0625, kWeight = 0.125, kThreshold = 2.5;
+  const auto& kernel = rpsd::active_table<T>();
+  Hash mean, median, odds;
+  for (const std::size_t n : kLengths) {
+    const auto x = noise<T>(n, 31);
+    std::vector<T> y(n);
+    kernel.posterior_mean(x.data(), n, kSigma, kWeight, y.data());
+    mean.add(y);
+    kernel.posterior_median(x.data(), n, kSigma, kWeight, kThreshold, y.data());
+    median.add(y);
+    std::vector<double> likelier(n), sums(2);
+    kernel.cauchy_odds(x.data(), n, 1 / kSigma, likelier.data());
+    rpsd::active_kernels().ebayes.weight_score(likelier.data(), n, kWeight, sums.data());
+    odds.add(likelier);
+    odds.add(sums);
+  }
+  hashes[std::string("posterior mean") + TypeName<T>::value] = mean.value();
+  hashes[std::string("posterior median") + TypeName<T>::value] = median.value();
+  hashes[std::string("cauchy odds") + TypeName<T>::value] = odds.value();
+}
+
 Hashes all_paths(int threads) {
   Hashes hashes;
+  add_levels(hashes);
+  add_posteriors<double>(hashes);
+  add_posteriors<float>(hashes);
   add_transforms<double>(threads, hashes);
   add_transforms<float>(threads, hashes);
   add_modwts<double>(threads, hashes);
