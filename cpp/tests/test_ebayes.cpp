@@ -91,6 +91,13 @@ double expected_mean(double z, double weight) {
   return weight * signal / ((1 - weight) * density(z) + weight * nonzero(z));
 }
 
+// The slope of the posterior mean: by Tweedie's formula, the posterior variance.
+double expected_slope(double z, double weight) {
+  const double square = over_the_prior(z, [](double mean, double variance) { return mean * mean + variance; });
+  const double mean = expected_mean(z, weight);
+  return weight * square / ((1 - weight) * density(z) + weight * nonzero(z)) - mean * mean;
+}
+
 // Positive where the posterior median of |z| is above the limit.
 double excess(double z, double weight, double limit) {
   return 2 * weight * above(z, limit) - (1 - weight) * density(z) - weight * nonzero(z);
@@ -123,7 +130,10 @@ void check_posteriors(const Table<T>& table) {
   std::vector<T> mean(x.size()), median(x.size());
   for (const double weight : {1e-3, 0.2, 1.0}) {
     const double threshold = threshold_of(weight);
-    table.posterior_mean(x.data(), x.size(), kSigma, weight, mean.data());
+    double slopes, expected_slopes = 0;
+    table.posterior_mean(x.data(), x.size(), kSigma, weight, mean.data(), &slopes);
+    for (const T v : x) expected_slopes += expected_slope(std::abs(static_cast<double>(v)) / kSigma, weight);
+    CHECK(std::abs(slopes - expected_slopes) <= 1e-9 * expected_slopes);
     table.posterior_median(x.data(), x.size(), kSigma, weight, threshold, median.data());
     for (std::size_t i = 0; i < x.size(); ++i) {
       const double z = std::abs(static_cast<double>(x[i])) / kSigma, sign = x[i] < 0 ? -1 / kSigma : 1 / kSigma;
@@ -212,7 +222,7 @@ std::vector<double> outputs(const Table<T>& table) {
       all.insert(all.end(), apart.begin(), apart.end());
     };
     add([&](const T* from, T* to) { table.scad(from, n, T(0.7), to); });
-    add([&](const T* from, T* to) { table.posterior_mean(from, n, 0.9, 0.2, to); });
+    add([&](const T* from, T* to) { table.posterior_mean(from, n, 0.9, 0.2, to, nullptr); });
     add([&](const T* from, T* to) { table.posterior_median(from, n, 0.9, 0.2, 2.2, to); });
     table.cauchy_odds(x.data(), n, 1 / 0.9, odds.data());
     all.insert(all.end(), odds.begin(), odds.end());

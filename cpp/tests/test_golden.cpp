@@ -281,7 +281,8 @@ void add_posteriors(Hashes& hashes) {
   for (const std::size_t n : kLengths) {
     const auto x = noise<T>(n, 31);
     std::vector<T> y(n);
-    kernel.posterior_mean(x.data(), n, kSigma, kWeight, y.data());
+    double slopes;
+    kernel.posterior_mean(x.data(), n, kSigma, kWeight, y.data(), &slopes);
     mean.add(y);
     kernel.posterior_median(x.data(), n, kSigma, kWeight, kThreshold, y.data());
     median.add(y);

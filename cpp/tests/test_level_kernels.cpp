@@ -175,7 +175,7 @@ void check_mixture(const StateSpaceTable& table, const std::vector<LevelProblem>
 // What a mixture of variances base 4^k says of d, the sum of N(0, v) and what is mixed.
 template <std::size_t K>
 struct Components {
-  Long responsibility[K], narrow = 0, wide = 0, square = 0;
+  Long responsibility[K], narrow = 0, wide = 0, square = 0, doubt = 0;
 
   Components(Long v, Long d, Long base, const double* weights) {
     Long total = 0;
@@ -188,8 +188,10 @@ struct Components {
       const Long share = responsibility[k] /= total;
       narrow += share * v / f;
       wide += share * s / f;
+      doubt += share * (v / f * d) * (v / f * d);
       square += share * ((s / f * d) * (s / f * d) + s * v / f) / scale;
     }
+    doubt -= (narrow * d) * (narrow * d);
   }
 };
 
@@ -201,9 +203,9 @@ void check_noise_sites(const StateSpaceTable& table, const LevelProblem& p, cons
   const std::size_t n = p.y.size();
   constexpr double kBase = 1.25;
   std::vector<double> r = p.r;
-  double sums[10];
+  double sums[11];
   table.noise_sites(p.y.data(), p.seen.data(), s.mean.data(), s.variance.data(), n, 1e-12, kBase, kWeights, r.data(), sums);
-  Long expected[10] = {};
+  Long expected[11] = {};
   for (std::size_t t = 0; t < n; ++t) {
     const bool seen = p.seen[t] > 0;
     const Long variance = at(s.variance[t]), others = seen ? 1 - variance / at(p.r[t]) : 1;
@@ -213,18 +215,19 @@ void check_noise_sites(const StateSpaceTable& table, const LevelProblem& p, cons
     CHECK(close(r[t], std::clamp(v * c.wide / c.narrow, 0.05L * kBase, 1e9L * kBase), 1e-9));
     expected[0] += 1;
     expected[1] += c.square;
-    for (std::size_t k = 0; k < 8; ++k) expected[2 + k] += c.responsibility[k];
+    expected[2] += c.doubt;
+    for (std::size_t k = 0; k < 8; ++k) expected[3 + k] += c.responsibility[k];
   }
-  for (std::size_t k = 0; k < 10; ++k) CHECK(close(sums[k], expected[k], 1e-9));
+  for (std::size_t k = 0; k < 11; ++k) CHECK(close(sums[k], expected[k], 1e-9));
 }
 
 void check_step_sites(const StateSpaceTable& table, const LevelProblem& p, const LevelResult& s) {
   const std::size_t n = p.y.size();
   constexpr double kStep = 0.75;
   std::vector<double> u(n), ratio(n);
-  double sums[7];
+  double sums[8];
   table.step_sites(s.mean.data(), s.step_square.data(), p.r.data(), p.q.data(), n, 1e-12, kStep, kWeights, u.data(), ratio.data(), sums);
-  Long expected[7] = {};
+  Long expected[8] = {};
   for (std::size_t t = 1; t < n; ++t) {
     const Long step = at(s.mean[t]) - at(s.mean[t - 1]), variance = at(s.step_square[t]) - step * step;
     const Long others = 1 - variance / at(p.q[t]), v = variance / others, base = kStep * at(p.r[t]);
@@ -232,9 +235,10 @@ void check_step_sites(const StateSpaceTable& table, const LevelProblem& p, const
     CHECK(close(u[t], c.square, 1e-8));
     CHECK(close(ratio[t], std::clamp(v * c.wide / (c.narrow * base), 0.2L, 1e6L), 1e-8));
     expected[0] += c.square / at(p.r[t]);
-    for (std::size_t k = 0; k < 6; ++k) expected[1 + k] += c.responsibility[k];
+    expected[1] += c.doubt;
+    for (std::size_t k = 0; k < 6; ++k) expected[2 + k] += c.responsibility[k];
   }
-  for (std::size_t k = 0; k < 7; ++k) CHECK(close(sums[k], expected[k], 1e-8));
+  for (std::size_t k = 0; k < 8; ++k) CHECK(close(sums[k], expected[k], 1e-8));
 }
 
 // A smoothed level from which every sample's and every step's own part can be taken out without loss of digits.
