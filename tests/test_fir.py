@@ -218,6 +218,8 @@ def test_zero_phase_keeps_straight_lines(taps, n, seed):
 REFUSED = [
     ({"taps": []}, "taps must have at least one value, got none"),
     ({"taps": [[1.0, 2.0]]}, r"taps must be one-dimensional, got shape \(1, 2\)"),
+    ({"taps": 3}, "taps must be one-dimensional, got the scalar 3.0; one tap is a list of one"),
+    ({"taps": np.float32(0.5)}, "taps must be one-dimensional, got the scalar 0.5; one tap"),
     ({"taps": [1.0, np.nan]}, "taps must be finite in the precision of x, got nan"),
     ({"taps": ["a"]}, "taps must be"),
     ({"mode": "full"}, "mode must be .*zero_phase.*causal.*same.* got .full."),
