@@ -264,6 +264,14 @@ def test_many_taps_in_single_precision():
         assert np.abs(rpsd.fir_filter(x, taps, mode=mode) - exact).max() <= 1e-6 * np.abs(exact).max()
 
 
+@pytest.mark.parametrize("n", [700, 4000, 5000])
+def test_many_taps_on_fewer_samples_in_single_precision(n):
+    x = (100 + np.random.default_rng(0).standard_normal(n).cumsum() / 10).astype(np.float32)
+    taps = np.ones(5000) / 5000
+    exact = scipy_filter(x.astype(np.float64), taps, "zero_phase")
+    assert np.abs(rpsd.fir_filter(x, taps) - exact).max() <= 1e-6 * np.abs(exact).max()
+
+
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("mode", ["zero_phase", "same"])
 def test_the_rounding_of_a_spike_stays_with_it(mode, dtype):
