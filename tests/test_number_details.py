@@ -164,6 +164,16 @@ def test_the_largest_finite_prices_stay_finite(options, dtype):
         assert np.isfinite(rpsd.denoise(x[:n], **options)).all()
 
 
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("options", [{}, {"method": "kalman"}, {"method": "wavelet"}], ids=str)
+def test_a_wave_up_to_the_largest_number_stays_finite(options, dtype):
+    """Smoothing overshoots at the crests, where the units that came have no room."""
+    noise = np.random.default_rng(5).normal(scale=0.02, size=300)
+    for wave in (np.sin(np.arange(300)), np.sin(np.arange(300) / 7) + noise):
+        x = np.clip(wave, -1, 1).astype(dtype) * np.finfo(dtype).max
+        assert np.isfinite(rpsd.denoise(x, **options)).all()
+
+
 def test_a_window_that_is_zero_at_every_tap():
     with pytest.raises(rpsd.ConfigError, match=r"fir_window 'hann' must not be zero .* fir_taps, got 2 taps"):
         rpsd.Denoiser(method="fir", fir_taps=2)
