@@ -39,6 +39,7 @@ template <class T>
 std::vector<T> narrowed(const std::vector<double>& taps) {
   if (taps.empty()) throw std::invalid_argument("taps must have at least one value, got none");
   std::vector<T> out;
+  out.reserve(taps.size());
   for (const double v : taps) {
     out.push_back(static_cast<T>(v));
     if (!std::isfinite(out.back()))
