@@ -284,6 +284,14 @@ def test_the_rounding_of_a_spike_stays_with_it(mode, dtype):
     np.testing.assert_allclose(rpsd.fir_filter(x, taps, mode=mode)[far], clean[far], rtol=0, atol=bound)
 
 
+@pytest.mark.parametrize("mode", ["zero_phase", "same"])
+def test_prices_whose_transform_would_leave_single_precision(mode):
+    x = (1e36 + 1e33 * np.random.default_rng(9).standard_normal(20_000).cumsum()).astype(np.float32)
+    taps = np.hanning(103)[1:-1] / 51
+    exact = rpsd.fir_filter(x.astype(np.float64), taps, mode=mode)
+    assert np.abs(rpsd.fir_filter(x, taps, mode=mode) - exact).max() <= 1e-6 * np.abs(exact).max()
+
+
 def test_taps_beyond_single_precision():
     with pytest.raises(rpsd.InputError, match="taps must be finite in the precision of x"):
         rpsd.fir_filter(np.ones(5, np.float32), [1e39], mode="causal")
