@@ -241,6 +241,8 @@ def test_zero_phase_keeps_straight_lines(taps, n, seed):
 REFUSED = [
     ({"taps": []}, "taps must have at least one value, got none"),
     ({"taps": [[1.0, 2.0]]}, r"taps must be one-dimensional, got shape \(1, 2\)"),
+    ({"taps": 3}, "taps must be one-dimensional, got the scalar 3.0; one tap is a list of one"),
+    ({"taps": np.float32(0.5)}, "taps must be one-dimensional, got the scalar 0.5; one tap"),
     ({"taps": [1.0, np.nan]}, "taps must be finite in the precision of x, got nan"),
     ({"taps": ["a"]}, "taps must be"),
     ({"mode": "full"}, "mode must be .*zero_phase.*causal.*same.* got .full."),
@@ -285,6 +287,14 @@ def test_many_taps_in_single_precision():
         assert np.abs(rpsd.fir_filter(x, taps, mode=mode) - exact).max() <= 1e-6 * np.abs(exact).max()
 
 
+@pytest.mark.parametrize("n", [700, 4000, 5000])
+def test_many_taps_on_fewer_samples_in_single_precision(n):
+    x = (100 + np.random.default_rng(0).standard_normal(n).cumsum() / 10).astype(np.float32)
+    taps = np.ones(5000) / 5000
+    exact = scipy_filter(x.astype(np.float64), taps, "zero_phase")
+    assert np.abs(rpsd.fir_filter(x, taps) - exact).max() <= 1e-6 * np.abs(exact).max()
+
+
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("mode", ["zero_phase", "same"])
 def test_the_rounding_of_a_spike_stays_with_it(mode, dtype):
@@ -295,6 +305,14 @@ def test_the_rounding_of_a_spike_stays_with_it(mode, dtype):
     far = np.abs(np.arange(20_000) - 10_000) > 101
     bound = 1e-12 if dtype == np.float64 else 1e-5
     np.testing.assert_allclose(rpsd.fir_filter(x, taps, mode=mode)[far], clean[far], rtol=0, atol=bound)
+
+
+@pytest.mark.parametrize("mode", ["zero_phase", "same"])
+def test_prices_whose_transform_would_leave_single_precision(mode):
+    x = (1e36 + 1e33 * np.random.default_rng(9).standard_normal(20_000).cumsum()).astype(np.float32)
+    taps = np.hanning(103)[1:-1] / 51
+    exact = rpsd.fir_filter(x.astype(np.float64), taps, mode=mode)
+    assert np.abs(rpsd.fir_filter(x, taps, mode=mode) - exact).max() <= 1e-6 * np.abs(exact).max()
 
 
 def test_taps_beyond_single_precision():

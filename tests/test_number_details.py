@@ -164,6 +164,17 @@ def test_the_largest_finite_prices_stay_finite(options, dtype):
         assert np.isfinite(rpsd.denoise(x[:n], **options)).all()
 
 
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("options", [{}, {"method": "wavelet"}], ids=str)
+def test_a_wave_up_to_the_largest_number_stays_finite(options, dtype):
+    """Wavelets overshoot at the crests, where the type has no room for it."""
+    noise = np.random.default_rng(3).normal(scale=0.1, size=2048)
+    wave = np.clip(np.sin(np.arange(2048) / 20) + noise, -1, 1).astype(dtype)
+    assert np.max(np.abs(rpsd.denoise(wave, **options))) > 1
+    for x in (wave, np.sin(np.arange(300)).astype(dtype)):
+        assert np.isfinite(rpsd.denoise(x * np.finfo(dtype).max, **options)).all()
+
+
 def test_a_window_that_is_zero_at_every_tap():
     with pytest.raises(rpsd.ConfigError, match=r"fir_window 'hann' must not be zero .* fir_taps, got 2 taps"):
         rpsd.Denoiser(method="fir", fir_taps=2)

@@ -115,6 +115,14 @@ def test_autocorrelation_is_that_of_statsmodels(n, level):
     np.testing.assert_allclose(_core.autocorrelation(x, lags=lags, threads=1), expected, rtol=0, atol=1e-9)
 
 
+def test_autocorrelation_of_small_moves_of_large_prices():
+    """The mean of the prices, rounded, is off by a part of a move; the moves' own mean is exact."""
+    moves = np.random.default_rng(6).integers(-3, 4, 1000) + 0.0
+    expected = acf(moves, nlags=20, fft=False)[1:]
+    found = _core.autocorrelation(2.0**20 + moves[None] * 2.0**-32, lags=20, threads=1)
+    np.testing.assert_allclose(found[0], expected, rtol=0, atol=1e-9)
+
+
 def test_all_lags():
     x = noise(150, 3)[None]
     expected = acf(x[0], nlags=149, fft=False)[1:]

@@ -24,10 +24,10 @@ void require_same_shape(const Array<T>& a, const Array<T>& b, const char* name) 
 }
 
 template <class T>
-void fir_filter(const Array<T>& x, Array<T>& out, const std::vector<double>& taps, const std::string& mode, int threads) {
+void fir_filter(const Array<T>& x, Array<T>& out, const Array<double>& taps, const std::string& mode, int threads) {
   require_threads(threads);
   require_same_shape(x, out, "out");
-  const Fir<T> filter(taps, parse_fir_mode(mode));
+  const Fir<T> filter({taps.data(), taps.data() + taps.size()}, parse_fir_mode(mode));
   const auto in = borrow<T>(x, "x");
   const auto to = borrow_writable<T>(out, "out");
   py::gil_scoped_release release;
@@ -168,7 +168,7 @@ void define_for(py::module_& m, py::class_<Chain>& chain, Denoiser<T> Chain::*de
   using namespace py::literals;
   const auto threads = py::arg("threads");
   m.def("median_abs", &median_abs<T>, "x"_a.noconvert());
-  m.def("fir_filter", &fir_filter<T>, "x"_a.noconvert(), "out"_a.noconvert(), py::kw_only(), "taps"_a, "mode"_a, threads);
+  m.def("fir_filter", &fir_filter<T>, "x"_a.noconvert(), "out"_a.noconvert(), py::kw_only(), "taps"_a.noconvert(), "mode"_a, threads);
   chain.def(
       "run",
       [denoiser](const Chain& self, const Array<T>& x, Array<T>& out, const std::vector<std::size_t>& starts, int n) {

@@ -48,7 +48,10 @@ T extend(const Signal& x, std::ptrdiff_t n, std::ptrdiff_t i, Boundary boundary)
     }
     case Boundary::antisymmetric: {
       const std::ptrdiff_t r = turned(i, 2 * n);
-      return r < n ? x(r) : -x(2 * n - 1 - r);
+      if (r < n) return x(r);
+      // A NaN keeps its sign: of two that meet in a sum, it is the compiler's choice whose bits are left.
+      const T mirrored = x(2 * n - 1 - r);
+      return mirrored != mirrored ? mirrored : -mirrored;
     }
     case Boundary::reflect: {
       if (n == 1) return x(0);

@@ -39,6 +39,7 @@ template <class T>
 std::vector<T> narrowed(const std::vector<double>& taps) {
   if (taps.empty()) throw std::invalid_argument("taps must have at least one value, got none");
   std::vector<T> out;
+  out.reserve(taps.size());
   for (const double v : taps) {
     out.push_back(static_cast<T>(v));
     if (!std::isfinite(out.back()))
@@ -63,6 +64,15 @@ std::vector<T> autocorrelation(const std::vector<double>& taps) {
   std::vector<T> out(2 * n - 1);
   for (std::size_t lag = 0; lag < n; ++lag) out[n - 1 + lag] = out[n - 1 - lag] = static_cast<T>(lags[lag]);
   return out;
+}
+
+// Coefficient k meets sample i + k of the extended series.
+template <class T>
+std::vector<T> coefficients_of(const std::vector<double>& taps, FirMode mode) {
+  std::vector<T> coefficients = narrowed<T>(taps);
+  if (mode == FirMode::zero_phase) return autocorrelation<T>(taps);
+  std::reverse(coefficients.begin(), coefficients.end());
+  return coefficients;
 }
 
 // A power of four, which takes the fewest passes; at least two thirds of each transform are new samples.
@@ -178,11 +188,11 @@ void Correlation<T>::by_transforms(const T* w, std::size_t m, T* y, Buffer<T>& w
 template <class T>
 Fir<T>::Fir(const std::vector<double>& taps, FirMode mode)
     : mode_(mode),
-      taps_(narrowed<T>(taps)),
-      reversed_(taps_.rbegin(), taps_.rend()),
+      taps_(taps),
+      reversed_(taps.rbegin(), taps.rend()),
       before_(taps_.size() - 1 - (mode == FirMode::same ? (taps_.size() - 1) / 2 : 0)),
       after_(mode == FirMode::causal ? 0 : mode == FirMode::same ? (taps_.size() - 1) / 2 : taps_.size() - 1),
-      correlation_(mode == FirMode::zero_phase ? autocorrelation<T>(taps) : reversed_, mode != FirMode::causal) {}
+      correlation_(coefficients_of<T>(taps, mode), mode != FirMode::causal) {}
 
 // Zero phase needs `before_` samples of odd extension: with fewer, the steady states outside touch outputs; with more,
 // they do not, and the two passes are one symmetric filter.
@@ -250,24 +260,26 @@ void Fir<T>::run(const T* x, std::size_t n, T* y, std::size_t first, std::size_t
   }
 }
 
-// No more samples than taps: both passes in full, each starting from the steady state of its first value.
+// Fewer samples than taps: both passes in full, each starting from the steady state of its first value. In double: sums
+// over what hardly moves round one way, and two passes would lose a digit and a half of single precision.
 template <class T>
 void Fir<T>::zero_phase_short(const T* x, std::size_t n, T* y, FirScratch<T>& scratch) const {
-  const auto& kernel = active_table<T>();
+  const auto& kernel = active_table<double>();
   const std::size_t reach = taps_.size() - 1, pad = n - 1, length = n + 2 * pad;
-  T* const work = direct_scratch(scratch.work, taps_.size());
-  T* const padded = scratch.padded.get(length + reach);
-  T* const inner = padded + reach;
+  double* const work = direct_scratch(scratch.sums, taps_.size());
+  double* const padded = scratch.padded.get(length + reach);
+  double* const inner = padded + reach;
   std::copy(x, x + n, inner + pad);
   for (std::size_t k = 1; k <= pad; ++k) {
-    inner[pad - k] = 2 * x[0] - x[k];
-    inner[pad + n - 1 + k] = 2 * x[n - 1] - x[n - 1 - k];
+    inner[pad - k] = 2 * inner[pad] - inner[pad + k];
+    inner[pad + n - 1 + k] = 2 * inner[pad + n - 1] - inner[pad + n - 1 - k];
   }
   std::fill(padded, inner, *inner);
-  T* const forward = scratch.forward.get(length + reach);
+  double* const forward = scratch.forward.get(length + reach);
   kernel.fir(padded, length, reversed_.data(), reversed_.size(), forward, work);
   std::fill(forward + length, forward + length + reach, forward[length - 1]);
-  kernel.fir(forward + pad, n, taps_.data(), taps_.size(), y, work);
+  kernel.fir(forward + pad, n, taps_.data(), taps_.size(), padded, work);
+  std::transform(padded, padded + n, y, [](double v) { return static_cast<T>(v); });
 }
 
 template <class T>

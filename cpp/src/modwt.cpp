@@ -168,8 +168,7 @@ namespace {
 // The same, and the periodic transform, block by block: for filters that do not reach round the series.
 template <class T>
 void modwt_in_blocks(const Modwt<T>& transform, ModwtBoundary boundary, const T* x, std::size_t n, int level, T* coeffs,
-                     int threads) {
-  std::vector<std::size_t> offsets;
+                     int threads, std::vector<std::size_t>& offsets) {
   const ModwtBlocks<T> blocks(transform, boundary, x, n, level, offsets);
   std::array<std::size_t, kMaxModwtLevel + 1> lags{};
   if (boundary == ModwtBoundary::symmetric)
@@ -203,7 +202,7 @@ void modwt(const FilterBank& bank, ModwtBoundary boundary, int level, Batch<cons
     Buffer<T> doubled, all;
     for (std::size_t r = begin; r < end; ++r) {
       if (level > 0 && transform.reach(level, x.length + 1) <= x.length)
-        modwt_in_blocks(transform, boundary, x.row(r), x.length, level, coeffs.row(r * rows), within);
+        modwt_in_blocks(transform, boundary, x.row(r), x.length, level, coeffs.row(r * rows), within, scratch.offsets);
       else if (boundary == ModwtBoundary::periodic)
         transform.forward(x.row(r), x.length, level, coeffs.row(r * rows), scratch);
       else

@@ -20,8 +20,6 @@
 namespace rpsd {
 namespace {
 
-using Body = std::function<void(std::size_t, std::size_t)>;
-
 // Share w of [0, n) among `workers`, as even as can be.
 void run_share(std::size_t n, std::size_t workers, std::size_t w, const Body& body, std::exception_ptr& error) noexcept {
   const std::size_t base = n / workers, extra = n % workers;

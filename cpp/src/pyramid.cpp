@@ -151,7 +151,7 @@ void Pyramid<T>::inverse(std::size_t tile, const T* approximation, const T* cons
     if (k > 1) {
       T* const out = scratch.approximation[k % 2].get(2 * pairs);
       kernel.synthesis(a, d, pairs, taps, half, out);
-      a = out + range[k - 1].begin % 2;
+      a = out;  // shares begin at even places
       continue;
     }
     T* const out = x + range[0].begin;

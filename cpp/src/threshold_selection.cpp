@@ -14,6 +14,7 @@ namespace {
 
 struct SelectionScratch {
   Buffer<double> memory;
+  std::vector<double> candidates;
 };
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
@@ -115,10 +116,10 @@ template <class T>
 void select_shrinkages(const Options& options, const LevelDetails<T>* levels, std::size_t count, std::size_t n,
                        int threads, LevelShrinkage* found) {
   const double scale = options.threshold_scale;
-  std::vector<double> scratch;
   double shared = 0;  // the threshold in units of the noise, where it is one for all levels
   if (options.threshold_mode == ThresholdMode::minimax) shared = minimax_threshold(n);
-  if (options.threshold_mode == ThresholdMode::fdr) shared = fdr_threshold(levels, count, scratch);
+  if (options.threshold_mode == ThresholdMode::fdr)
+    shared = fdr_threshold(levels, count, of_this_thread<SelectionScratch>().candidates);
   const auto select = [&](std::size_t k) {
     const LevelDetails<T>& level = levels[k];
     const double sigma = level.sigma;

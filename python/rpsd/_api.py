@@ -253,9 +253,11 @@ def fir_filter(
     """
     if not isinstance(mode, str):
         raise InputError(f"mode must be one of zero_phase, causal, same, got {mode!r}")
-    coefficients = np.ascontiguousarray(numeric_array(taps, "taps"), dtype=np.float64)
-    if coefficients.ndim != 1:
-        raise InputError(f"taps must be one-dimensional, got shape {coefficients.shape}")
+    given = numeric_array(taps, "taps")
+    if given.ndim != 1:
+        came = f"shape {given.shape}" if given.ndim > 0 else f"the scalar {given}; one tap is a list of one"
+        raise InputError(f"taps must be one-dimensional, got {came}")
+    coefficients = np.ascontiguousarray(given, dtype=np.float64)
     source = mirror(x, axis)
     outputs = [np.empty_like(batch) for batch in source.batches]
     try:

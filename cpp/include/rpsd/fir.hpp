@@ -20,7 +20,8 @@ enum class FirMode {
 
 template <class T>
 struct FirScratch {
-  Buffer<T> ends, window, work, padded, forward;
+  Buffer<T> ends, window, work;
+  Buffer<double> padded, forward, sums;  // of series shorter than the filter
 };
 
 // y[i] = sum_k c[k] w[i+k]: the sums themselves, or for many coefficients overlap-save by Fourier transforms, two blocks
@@ -77,7 +78,7 @@ class Fir {
   void extend(const T* x, std::size_t n, T* left, T* right) const;
 
   FirMode mode_;
-  std::vector<T> taps_, reversed_;
+  std::vector<double> taps_, reversed_;
   std::size_t before_, after_;  // samples that the first and the last output need outside
   Correlation<T> correlation_;
 };

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: MIT
+// Once a thread has its memory, a call allocates for itself but not for each series: as much for forty as for eight.
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <new>
+#include <vector>
+
+#include "check.hpp"
+#include "rpsd/denoise.hpp"
+#include "rpsd/fir.hpp"
+#include "rpsd/modwt.hpp"
+#include "rpsd/quality.hpp"
+#include "rpsd/wavelet.hpp"
+
+namespace {
+
+std::size_t allocations = 0;
+
+void* counted(std::size_t size, std::size_t alignment) {
+  ++allocations;
+  // The address that was got lies before the aligned one.
+  void* const got = std::malloc(size + alignment + sizeof(void*));
+  if (got == nullptr) throw std::bad_alloc();
+  const auto first = reinterpret_cast<std::size_t>(got) + sizeof(void*);
+  void** const aligned = reinterpret_cast<void**>((first + alignment - 1) / alignment * alignment);
+  aligned[-1] = got;
+  return aligned;
+}
+
+void release(void* memory) noexcept {
+  if (memory != nullptr) std::free(static_cast<void**>(memory)[-1]);
+}
+
+}  // namespace
+
+void* operator new(std::size_t size) { return counted(size, alignof(std::max_align_t)); }
+void* operator new(std::size_t size, std::align_val_t alignment) { return counted(size, static_cast<std::size_t>(alignment)); }
+void operator delete(void* memory) noexcept { release(memory); }
+void operator delete(void* memory, std::size_t) noexcept { release(memory); }
+void operator delete(void* memory, std::align_val_t) noexcept { release(memory); }
+void operator delete(void* memory, std::size_t, std::align_val_t) noexcept { release(memory); }
+
+namespace {
+
+constexpr std::size_t kFew = 8, kMany = 40, kLength = 600;
+
+// Allocations of call(rows) when it has run before.
+template <class Call>
+std::size_t steady(const Call& call, std::size_t rows) {
+  call(rows);
+  const std::size_t before = allocations;
+  call(rows);
+  return allocations - before;
+}
+
+template <class Call>
+void check(const char* name, const Call& call) {
+  const std::size_t many = steady(call, kMany), few = steady(call, kFew);
+  std::printf("%s: %zu allocations for %zu series, %zu for %zu\n", name, many, kMany, few, kFew);
+  CHECK(many == few);
+}
+
+// A wave under noise: chains have something to remove.
+template <class T>
+std::vector<T> series() {
+  std::vector<T> x(kMany * kLength);
+  unsigned state = 1;
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    state = state * 1664525u + 1013904223u;
+    x[i] = static_cast<T>(std::sin(0.01 * static_cast<double>(i)) + (state >> 8) / 16777216.0);
+  }
+  return x;
+}
+
+rpsd::FilterBank haar() {
+  const double half = std::sqrt(0.5);
+  return {{half, half}, {-half, half}, {half, half}, {half, -half}};
+}
+
+template <class T>
+void check_denoisers() {
+  const auto x = series<T>();
+  std::vector<T> y(x.size());
+  std::vector<rpsd::SeriesReport> reports(kMany);
+  const auto chain = [&](const char* name, const rpsd::Options& options) {
+    const rpsd::Denoiser<T> denoiser(options);
+    check(name, [&](std::size_t rows) {
+      denoiser({x.data(), rows, kLength, kLength}, {y.data(), rows, kLength, kLength}, reports.data(), 1);
+      CHECK(reports[0].changed);
+    });
+  };
+  rpsd::Options plain;
+  plain.bank = haar();
+  for (const char* mode : {"bayes", "universal", "sure", "hybrid", "minimax", "fdr", "blockjs", "neighblock", "wiener"}) {
+    rpsd::Options options = plain;
+    options.threshold_mode = rpsd::parse_threshold_mode(mode);
+    chain(mode, options);
+    options.transform = rpsd::TransformKind::modwt;
+    chain("  modwt", options);
+  }
+  for (const char* noise : {"level", "local"}) {
+    rpsd::Options options = plain;
+    options.noise = rpsd::parse_noise(noise);
+    chain(noise, options);
+  }
+  rpsd::Options filtered = plain;
+  filtered.fir_taps.assign(101, 1.0 / 101);
+  chain("with FIR", filtered);
+}
+
+template <class T>
+void check_transforms() {
+  const auto x = series<T>();
+  std::vector<T> y(x.size()), coefficients(2 * x.size());
+  for (const std::size_t taps : {5u, 101u, 701u}) {
+    const rpsd::Fir<T> filter(std::vector<double>(taps, 1.0 / static_cast<double>(taps)), rpsd::FirMode::zero_phase);
+    check("zero-phase FIR", [&](std::size_t rows) {
+      rpsd::fir_filter<T>(filter, {x.data(), rows, kLength, kLength}, {y.data(), rows, kLength, kLength}, 1);
+    });
+  }
+  constexpr std::size_t kHalf = kLength / 2;
+  const rpsd::Transform<T> transform(haar(), rpsd::Boundary::symmetric);
+  T* const details = coefficients.data() + kMany * kHalf;
+  check("wavedec", [&](std::size_t rows) {
+    rpsd::wavedec<T>(transform, {x.data(), rows, kLength, kLength}, 1,
+                     {{coefficients.data(), rows, kHalf, kHalf}, {details, rows, kHalf, kHalf}}, 1);
+  });
+  check("waverec", [&](std::size_t rows) {
+    rpsd::waverec<T>(transform, {{coefficients.data(), rows, kHalf, kHalf}, {details, rows, kHalf, kHalf}},
+                     {y.data(), rows, kLength, kLength}, 1);
+  });
+  const rpsd::FilterBank bank = haar();
+  check("modwt", [&](std::size_t rows) {
+    rpsd::modwt<T>(bank, rpsd::ModwtBoundary::periodic, 1, {x.data(), rows, kLength, kLength},
+                   {coefficients.data(), 2 * rows, kLength, kLength}, 1);
+  });
+}
+
+void check_quality() {
+  const auto x = series<double>(), y = std::vector<double>(x.rbegin(), x.rend());
+  std::vector<rpsd::Metrics> metrics(kMany);
+  std::vector<double> r(kMany * 10);
+  check("guardrails", [&](std::size_t rows) {
+    rpsd::measure({x.data(), rows, kLength, kLength}, {y.data(), rows, kLength, kLength}, metrics.data(), 1);
+  });
+  check("autocorrelation", [&](std::size_t rows) {
+    rpsd::autocorrelation({x.data(), rows, kLength, kLength}, 10, r.data(), 1);
+  });
+}
+
+}  // namespace
+
+int main() {
+  check_denoisers<double>();
+  check_denoisers<float>();
+  check_transforms<double>();
+  check_transforms<float>();
+  check_quality();
+  return failed();
+}
