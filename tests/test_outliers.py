@@ -57,6 +57,57 @@ def test_without_noise_only_the_bad_ticks_change():
     np.testing.assert_allclose(result.values[PLACES], neighbours, atol=1e-6)
 
 
+RUNS = {
+    500: [2000.0, 0.0],  # a digit too many, then no price
+    600: [0.0],
+    640: [2000.0, 1900.0, 2100.0],
+    700: [20.0, 2000.0, 20.0],
+    800: [0.0, 0.0],
+}
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("options", [*OPTIONS, {"method": "fir"}], ids=str)
+def test_bad_ticks_in_a_row_leave_no_trace(options, seed):
+    truth, clean = series(1.0, seed)
+    dirty, missing = 200 + clean, 200 + clean
+    for place, ticks in RUNS.items():
+        dirty[place : place + len(ticks)] = ticks
+        missing[place : place + len(ticks)] = np.nan
+    seen = np.isfinite(missing)
+    cleaned = rpsd.denoise(dirty, outliers="spike", **options)
+    np.testing.assert_allclose(cleaned[seen], rpsd.denoise(missing, **options)[seen], rtol=1e-9)
+    lines = np.interp(np.arange(len(truth)), np.flatnonzero(seen), missing[seen])
+    assert np.abs(cleaned - lines)[~seen].max() < 6.0
+
+
+@pytest.mark.parametrize("length", [4, 5, 40])
+def test_a_plateau_is_no_run_of_bad_ticks(length):
+    _, x = series(0.0)
+    x[600 : 600 + length] += 80.0
+    np.testing.assert_array_equal(rpsd.denoise(x, outliers="spike", method="wavelet", threshold_mode="none"), x)
+
+
+@pytest.mark.parametrize("kind, most", [("walk", 0), ("t", 8), ("garch", 0), ("jumps", 0), ("ticks", 0)])
+def test_clean_prices_are_hardly_ever_taken_for_bad_ticks(kind, most):
+    removed = 0
+    for seed in range(100, 120):
+        rng = np.random.default_rng(seed)
+        if kind == "walk":
+            x = np.cumsum(rng.normal(size=2048))
+        elif kind == "t":
+            x = np.cumsum(rng.standard_t(3, size=2048))
+        elif kind == "ticks":  # more than half of the moves are zero, the others are the bounce of one tick
+            quiet = rng.random(2048) < 0.7
+            x = np.round(np.cumsum(0.05 * rng.normal(size=2048)) + np.where(quiet, 0, 0.5 * rng.normal(size=2048)))
+        else:
+            x = rpsd.simulate("b" if kind == "garch" else "c", 2048, seed=seed).noisy
+        # One tap passes everything: what is left of the options is the cleaning.
+        cleaned = rpsd.denoise(x, method="fir", fir_taps=1, outliers="spike")
+        removed += np.count_nonzero(np.abs(cleaned - x) > 1e-9 * np.ptp(x))
+    assert removed <= most
+
+
 def test_missing_samples_stay_missing():
     _, x = series(1.0)
     x[PLACES] += 50.0

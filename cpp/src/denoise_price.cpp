@@ -98,7 +98,7 @@ bool prepare(const double* x, std::size_t n, std::size_t least, double precision
 }
 
 void find_spikes(Work& work, bool clean, SeriesScratch& scratch) {
-  mark_spikes(work.y, work.n, work.spike, work.mean, scratch.selection);
+  (clean ? mark_bad_ticks : mark_spikes)(work.y, work.n, work.spike, work.mean, scratch.selection);
   for (std::size_t t = 0; t < work.n; ++t) {
     work.spike[t] *= work.available[t];
     if (!clean || work.spike[t] == 0) continue;
