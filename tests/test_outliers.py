@@ -85,10 +85,12 @@ def test_bad_ticks_in_a_row_leave_no_trace(options, seed):
 def test_a_plateau_is_no_run_of_bad_ticks(length):
     _, x = series(0.0)
     x[600 : 600 + length] += 80.0
-    np.testing.assert_array_equal(rpsd.denoise(x, outliers="spike", method="wavelet", threshold_mode="none"), x)
+    np.testing.assert_array_equal(
+        rpsd.denoise(x, outliers="spike", method="wavelet", threshold_mode="none"), x
+    )
 
 
-@pytest.mark.parametrize("kind, most", [("walk", 0), ("t", 8), ("garch", 0), ("jumps", 0), ("ticks", 0)])
+@pytest.mark.parametrize(("kind", "most"), [("walk", 0), ("t", 8), ("garch", 0), ("jumps", 0), ("ticks", 0)])
 def test_clean_prices_are_hardly_ever_taken_for_bad_ticks(kind, most):
     removed = 0
     for seed in range(100, 120):
@@ -99,7 +101,9 @@ def test_clean_prices_are_hardly_ever_taken_for_bad_ticks(kind, most):
             x = np.cumsum(rng.standard_t(3, size=2048))
         elif kind == "ticks":  # more than half of the moves are zero, the others are the bounce of one tick
             quiet = rng.random(2048) < 0.7
-            x = np.round(np.cumsum(0.05 * rng.normal(size=2048)) + np.where(quiet, 0, 0.5 * rng.normal(size=2048)))
+            x = np.round(
+                np.cumsum(0.05 * rng.normal(size=2048)) + np.where(quiet, 0, 0.5 * rng.normal(size=2048))
+            )
         else:
             x = rpsd.simulate("b" if kind == "garch" else "c", 2048, seed=seed).noisy
         # One tap passes everything: what is left of the options is the cleaning.
@@ -151,10 +155,12 @@ def test_prices_without_a_logarithm_are_bad_ticks(options, dtype):
 def test_prices_without_a_logarithm_are_refused_without_cleaning_and_where_they_are_many(options):
     x = np.exp(4 + 0.002 * series(1.0)[1])
     x[[40, 50]] = 0.0
-    with pytest.raises(rpsd.InputError, match='a value <= 0 at position 40; allowed: .*outliers="spike"'):
+    with pytest.raises(rpsd.InputError, match=r'a value <= 0 at position 40; allowed: .*outliers="spike"'):
         rpsd.denoise(x, space="log", **options)
     x[100:160] = 0.0
-    with pytest.raises(rpsd.InputError, match="62 values <= 0 of 1200, the first at position 40; allowed: at most"):
+    with pytest.raises(
+        rpsd.InputError, match="62 values <= 0 of 1200, the first at position 40; allowed: at most"
+    ):
         rpsd.denoise(x, space="log", outliers="spike", **options)
 
 

@@ -33,11 +33,11 @@ class Mirror:
         Shape of one value per series: ``()`` for a single series.
     order : ndarray of int
         Where series j of the input stands among the rows of all batches.
-    times : ndarray of int64 or None
-        The times of the samples, ascending, where the input has an index of times.
+    index : pandas.Index or None
+        The labels of the samples, where the input has any.
     """
 
-    __slots__ = ("batches", "order", "rebuild", "shape", "times")
+    __slots__ = ("batches", "index", "order", "rebuild", "shape")
 
     def __init__(
         self,
@@ -45,13 +45,19 @@ class Mirror:
         rebuild: Callable[[list[Batch]], Any],
         shape: tuple[int, ...],
         order: npt.NDArray[np.intp],
-        times: npt.NDArray[np.int64] | None = None,
+        index: Any = None,
     ) -> None:
         self.batches = batches
         self.rebuild = rebuild
         self.shape = shape
         self.order = order
-        self.times = times
+        self.index = index
+
+    @property
+    def times(self) -> npt.NDArray[np.int64] | None:
+        """The times of the samples, ascending, where the input has an index of times."""
+        timed = type(self.index).__name__ in _TIMED
+        return np.asarray(self.index.asi8, dtype=np.int64) if timed else None
 
     def stacked(self, outputs: list[Batch] | None = None) -> npt.NDArray[np.float64]:
         """Return all series (or outputs of the same layout) as one float64 batch in the input's order."""
@@ -135,7 +141,7 @@ def _mirror_series(x: Any, axis: int, name: str) -> Mirror:
     def rebuild(outputs: list[Batch]) -> Any:
         return type(x)(restore(outputs[0][0]), index=x.index, name=x.name)
 
-    return Mirror([values.reshape(1, -1)], rebuild, (), _FIRST, _times(x.index))
+    return Mirror([values.reshape(1, -1)], rebuild, (), _FIRST, x.index)
 
 
 def _mirror_frame(x: Any, axis: int, name: str) -> Mirror:
@@ -154,7 +160,7 @@ def _mirror_frame(x: Any, axis: int, name: str) -> Mirror:
         frame.columns = x.columns
         return frame
 
-    return Mirror(batches, rebuild, (len(columns),), order, _times(x.index))
+    return Mirror(batches, rebuild, (len(columns),), order, x.index)
 
 
 def _column(x: Any, name: str) -> tuple[npt.NDArray[Any], Callable[[npt.NDArray[Any]], Any]]:
@@ -174,11 +180,6 @@ def _column(x: Any, name: str) -> tuple[npt.NDArray[Any], Callable[[npt.NDArray[
         target = "Float64" if str(dtype).startswith(("Int", "UInt")) else "double[pyarrow]"
     series = type(x)
     return values, lambda output: series(output).astype(target).array
-
-
-def _times(index: Any) -> npt.NDArray[np.int64] | None:
-    timed = type(index).__name__ in _TIMED
-    return np.asarray(index.asi8, dtype=np.int64) if timed else None
 
 
 def _check_index(index: Any, name: str) -> None:

@@ -161,6 +161,8 @@ class Result:
         Wavelet levels used; 0 where none were.
     missing : int or ndarray of int
         NaN samples of the input; they are NaN in the output.
+    sessions : int or ndarray of int
+        How many sessions each series was split into, by ``breaks``; 1 where it was not.
     options : Options
         What was run, with every ``auto`` but the level's replaced by what it stood for.
     """
@@ -173,4 +175,5 @@ class Result:
     action: Any
     level: Any
     missing: Any
+    sessions: Any
     options: Options

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rpsd import Config, ConfigError, Denoiser, GuardrailError, InputError, Result
+from rpsd._breaks import time_starts
 from rpsd.cli._log import logger
 from rpsd.cli._noise import action_rows, noise_json, noise_rows
 from rpsd.cli._options import configuration, denoiser_options, not_yet_available
@@ -134,6 +135,10 @@ def _denoise(
     for note in notes:
         logger.warning("%s: %s", file.name, note)
     inputs = {column: read_numbers(file, column) for column in columns}
+    if config.denoiser.breaks == "auto" and times is not None and times.zone is not None:
+        mask = np.zeros(file.rows, dtype=bool)
+        mask[time_starts(times.values.astype(np.int64))] = True
+        denoiser = Denoiser(config, breaks=mask)
     results = {}
     for column, series in inputs.items():
         name = f'column "{shown(file.columns[column])}"'
@@ -188,6 +193,7 @@ def _tell(job: _Job) -> None:
         for key, value in (
             ("rows", str(job.table.rows)),
             ("missing", str(result.missing)),
+            *((("sessions", str(result.sessions)),) if result.options.breaks is not None else ()),
             *noise_rows(result.noise),
             *action_rows(result, job.inputs[column]),
             ("lookahead", offline if result.lookahead is None else str(result.lookahead)),
@@ -209,6 +215,7 @@ def _summary(job: _Job, in_path: str, output: str | None, plot: str | None) -> d
             {
                 "column": job.table.columns[column],
                 "missing": int(result.missing),
+                "sessions": int(result.sessions),
                 "noise_sd": float(result.noise.noise_sd),
                 "noise": noise_json(result.noise),
                 "level": int(result.level),
