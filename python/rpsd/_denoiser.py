@@ -25,6 +25,7 @@ from rpsd._options import (
 from rpsd._result import NoiseModel, Report, Result, make_report
 from rpsd._schema import fields
 from rpsd._ticks import warn_of_lost_ticks
+from rpsd._unused import warn_of_unused
 from rpsd._wavelet import filter_bank, warn_of_level
 
 if TYPE_CHECKING:
@@ -62,6 +63,11 @@ class Denoiser:
     ------
     ConfigError
         For an unknown option, a bad value, or one that this release does not have yet.
+
+    Warns
+    -----
+    RpsdWarning
+        For an option among ``**options`` that the method does not use.
 
     Notes
     -----
@@ -111,12 +117,13 @@ class Denoiser:
         base, rails = settings(config)
         for name in options.keys() & fields(Guardrails).keys():
             raise ConfigError(f"{name} is a guardrail: give guardrails={{{name!r}: {options[name]!r}}}")
-        base = make_options(base, **options)
+        asked = make_options(base, **options)
         self._guardrails = merged_guardrails(guardrails, rails)
-        require_available(base)
+        require_available(asked)
         require_available(self._guardrails)
-        self._options = resolve(base)
+        self._options = resolve(asked)
         require_fitting(self._options)
+        warn_of_unused(asked, self._options, options)
         self._taps = len(filter_bank(self._options.wavelet)[0])
         self._core = _build(self._options)
         self._least = self._least_plain_length()

@@ -163,8 +163,10 @@ def _parse_number(text: str) -> object:
 def _check_breaks(value: object) -> Any:
     if value is None or (isinstance(value, str) and value == "auto"):
         return value
-    if isinstance(value, Mask) or isinstance(value, str) or np.isscalar(value):
-        return value if isinstance(value, Mask) else _refuse()
+    if isinstance(value, Mask):
+        return value
+    if isinstance(value, str) or np.isscalar(value):
+        raise _RefusedError
     try:
         mask = np.asarray(value)
     except ValueError:

@@ -23,8 +23,8 @@ def warn_of_lost_ticks(batch: npt.NDArray[Any], noise_sd: Any, step_sd: Any) -> 
         tick = _coarse_tick(x, noise, step)
         if tick > 0:
             warn(
-                f'space="log" does not use that prices are on ticks (of {tick:.6g} here); space="price" does, '
-                "and gains more where the noise is a tick or less"
+                f'space="log" does not use that prices are on ticks (of {tick:.6g} here); space="price" '
+                "does, and gains more where the noise is a tick or less"
             )
             return
 

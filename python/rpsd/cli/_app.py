@@ -17,6 +17,7 @@ from typing import Final, TextIO
 import click
 
 import rpsd
+from rpsd._schema import suggestion
 from rpsd.cli._config import config
 from rpsd.cli._demo import demo
 from rpsd.cli._denoise import denoise
@@ -63,6 +64,10 @@ def run(argv: list[str]) -> int:
         except click.exceptions.NoArgsIsHelpError as error:
             print(error.format_message(), file=sys.stderr)
             return _USAGE
+        except click.NoSuchOption as error:
+            hint = suggestion(error.option_name, error.possibilities or ())
+            place = f" (see {error.ctx.command_path} --help)" if error.ctx else ""
+            return _fail(f'No such option "{error.option_name}"{hint}{place}', _USAGE)
         except click.UsageError as error:
             place = f" (see {error.ctx.command_path} --help)" if error.ctx else ""
             return _fail(f"{error.format_message()}{place}", _USAGE)
