@@ -124,8 +124,8 @@ def _mirror_array(x: npt.NDArray[Any], axis: int, name: str) -> Mirror:
     # A table of columns is the other way round; axis=1 says that it is meant as it is.
     if x.ndim == 2 and axis == -1 and 0 < x.shape[1] < _FEW_SAMPLES and x.shape[0] > _MANY_SERIES:
         warn(
-            f"{name} of shape {x.shape} is taken for {x.shape[0]} series of {x.shape[1]} sample(s): give axis=0 "
-            "where its columns are the series, axis=1 where not"
+            f"{name} of shape {x.shape} is taken for {x.shape[0]} series of {x.shape[1]} sample(s): axis=0 "
+            "where its columns are the series, axis=1 if they are not"
         )
     axis = checked_axis(axis, x.ndim, name)
     last = np.moveaxis(x, axis, -1)

@@ -64,13 +64,9 @@ def run(argv: list[str]) -> int:
         except click.exceptions.NoArgsIsHelpError as error:
             print(error.format_message(), file=sys.stderr)
             return _USAGE
-        except click.NoSuchOption as error:
-            hint = suggestion(error.option_name, error.possibilities or ())
-            place = f" (see {error.ctx.command_path} --help)" if error.ctx else ""
-            return _fail(f'No such option "{error.option_name}"{hint}{place}', _USAGE)
         except click.UsageError as error:
             place = f" (see {error.ctx.command_path} --help)" if error.ctx else ""
-            return _fail(f"{error.format_message()}{place}", _USAGE)
+            return _fail(f"{_usage_message(error)}{place}", _USAGE)
         except rpsd.ConfigError as error:
             return _fail(error, _USAGE)
         except rpsd.GuardrailError as error:
@@ -101,6 +97,15 @@ def _discard_stdout() -> None:
     """Send what is still buffered nowhere: Python would try once more at exit, and complain."""
     with contextlib.suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _usage_message(error: click.UsageError) -> str:
+    if isinstance(error, click.NoSuchOption):
+        # The nearest one; click lists whatever has some letters in common.
+        return (
+            f'No such option "{error.option_name}"{suggestion(error.option_name, error.possibilities or ())}'
+        )
+    return error.format_message()
 
 
 def _fail(error: object, code: int) -> int:
