@@ -180,7 +180,8 @@ BASE = {"method": "wavelet", "wavelet": "db4", "level": 4, "threshold_mode": "ba
 )
 def test_each_option_changes_the_result(change):
     x = prices()
-    assert not np.array_equal(rpsd.denoise(x, **{**BASE, **change}), rpsd.denoise(x, **BASE))
+    options = change if "method" in change else {**BASE, **change}
+    assert not np.array_equal(rpsd.denoise(x, **options), rpsd.denoise(x, **BASE))
 
 
 @pytest.mark.parametrize(
@@ -233,6 +234,16 @@ BAD_DATA = {
     "text": ("abc", "dtype <U3"),
     "float16": (np.ones(4, np.float16), "float16"),
     "object": ([1.0, None], "NaN, not None"),
+    "missing of pandas": (
+        pd.Series([1.0, pd.NA], dtype=object),
+        "with <NA> at position 1; a missing value is NaN",
+    ),
+    "text among numbers": (np.array([1.0, 2.0, "3,5"], object), "dtype object with str '3,5' at position 2"),
+    "numbers as objects": (np.array([1.0, 2], object), 'all numbers; convert them: .astype("float64")'),
+    "nullable flags": (
+        pd.Series([True], dtype="boolean"),
+        "of NumPy, nullable or Arrow-backed, got dtype boolean",
+    ),
     "ragged": ([[1.0], [1.0, 2.0]], "array of numbers"),
     "inf": (np.array([1.0, np.inf]), "inf at position 1"),
     "minus inf": (np.array([[1.0, 2.0], [1.0, -np.inf]]), "-inf at series 1, position 1"),
@@ -248,6 +259,16 @@ def test_bad_data_is_an_input_error(bad, words):
         rpsd.denoise(bad)
     assert words in str(caught.value)
     assert isinstance(caught.value, ValueError)
+
+
+def test_many_series_of_few_samples_are_told_to_look_transposed():
+    x = np.ones((1950, 2))
+    with pytest.warns(rpsd.RpsdWarning, match=r"x of shape \(1950, 2\) is taken for 1950 series of 2 sample"):
+        rpsd.denoise(x)
+    for options in ({"axis": 0}, {"axis": 1}):  # pytest makes any warning an error
+        rpsd.denoise(x, **options)
+    rpsd.denoise(x[:64])
+    rpsd.denoise(np.ones((1950, 8)))
 
 
 BAD_CALLS = {

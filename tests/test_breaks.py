@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Session breaks: each session is a series of its own, whether a mask, the times or the prices tell them."""
 
+import pickle
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -15,6 +17,7 @@ METHODS = [
     {"method": "wavelet", "transform": "modwt"},
     {"method": "fir", "fir_taps": 11},
 ]
+UNTOLD = pytest.mark.filterwarnings('ignore:breaks="auto" found no session break')
 
 
 def five_days(seed=3, gap=60.0):
@@ -61,13 +64,64 @@ def test_large_moves_that_stay_tell_the_sessions():
     x = five_days()
     np.testing.assert_array_equal(rpsd.denoise(x, breaks="auto"), rpsd.denoise(x, breaks=starts()))
     both = np.stack([x, five_days(gap=0.0)])
-    np.testing.assert_array_equal(rpsd.denoise(both, breaks="auto")[1], rpsd.denoise(both[1]))
+    with pytest.warns(
+        rpsd.RpsdWarning, match='breaks="auto" found no session break by the prices alone in 1 of 2'
+    ):
+        result = rpsd.Denoiser(breaks="auto").run(both)
+    np.testing.assert_array_equal(result.values[1], rpsd.denoise(both[1]))
+    np.testing.assert_array_equal(result.sessions, [DAYS, 1])
 
 
+@UNTOLD
 def test_a_bad_tick_is_no_break():
     x = np.cumsum(np.random.default_rng(1).normal(size=1000))
     x[500] += 200.0
     np.testing.assert_array_equal(rpsd.denoise(x, breaks="auto"), rpsd.denoise(x))
+
+
+def test_no_break_found_without_times_is_told_and_with_times_is_not():
+    x = five_days(gap=0.0)
+    with pytest.warns(rpsd.RpsdWarning, match=r"DatetimeIndex\) or breaks that stand out, else give a mask"):
+        rpsd.denoise(x, breaks="auto")
+    timed = pd.Series(x, index=pd.date_range("2025-03-03", periods=len(x), freq="min"))
+    assert rpsd.Denoiser(breaks="auto").run(timed).sessions == 1
+
+
+def test_the_number_of_sessions_is_reported():
+    x = five_days()
+    assert rpsd.Denoiser(breaks=starts()).run(x).sessions == DAYS
+    assert rpsd.Denoiser(breaks="auto").run(x).sessions == DAYS
+    np.testing.assert_array_equal(rpsd.Denoiser().run(np.stack([x, x])).sessions, [1, 1])
+    frame = pd.DataFrame({"a": x, "b": x.astype(np.float32), "c": x})
+    np.testing.assert_array_equal(rpsd.Denoiser(breaks=starts()).run(frame).sessions, [DAYS] * 3)
+
+
+def test_a_mask_of_pandas_goes_by_its_labels():
+    x = pd.Series(five_days(), index=pd.date_range("2025-03-03", periods=DAY * DAYS, freq="min"))
+    mask = pd.Series(starts(), index=x.index)
+    shuffled = mask.sample(frac=1, random_state=1)
+    expected = rpsd.denoise(x, breaks=starts())
+    for breaks in (mask, shuffled):
+        pd.testing.assert_series_equal(rpsd.denoise(x, breaks=breaks), expected)
+        frame = rpsd.denoise(x.to_frame("price"), breaks=breaks)
+        np.testing.assert_array_equal(frame["price"].to_numpy(), expected.to_numpy())
+    # An array has no labels: by position.
+    np.testing.assert_array_equal(rpsd.denoise(x.to_numpy(), breaks=mask), expected.to_numpy())
+    denoiser = pickle.loads(pickle.dumps(rpsd.Denoiser(breaks=shuffled)))
+    pd.testing.assert_series_equal(denoiser.denoise(x), expected)
+
+
+@pytest.mark.parametrize("shift", [1, 5000])
+def test_a_mask_with_other_labels_is_refused(shift):
+    x = pd.Series(np.arange(100.0))
+    mask = pd.Series(np.arange(100) % 50 == 0, index=np.arange(100) + shift)
+    with pytest.raises(
+        rpsd.InputError, match=r"breaks must have the index of x, in any order, got another one"
+    ):
+        rpsd.denoise(x, breaks=mask)
+    repeated = mask.set_axis(np.zeros(100))
+    with pytest.raises(rpsd.InputError, match=r"a mask by position is breaks.to_numpy\(\)"):
+        rpsd.denoise(x, breaks=repeated)
 
 
 def test_reports_are_of_all_sessions():
@@ -79,6 +133,7 @@ def test_reports_are_of_all_sessions():
     assert result.missing == 0
 
 
+@UNTOLD
 @pytest.mark.parametrize("n", [0, 1, 2, 40])
 def test_short_series_with_a_break_at_every_sample(n):
     x = np.arange(n, dtype=float)

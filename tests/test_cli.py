@@ -40,7 +40,7 @@ def test_version_and_help_by_the_real_command():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["denoise", "x.csv", "--fir-cut", "1"], "No such option '--fir-cut'"),
+        (["denoise", "x.csv", "--fir-cut", "1"], 'No such option "--fir-cut"; did you mean "--fir-cutoff"?'),
         (["polish"], "No such command 'polish'. (see rpsd --help)"),
         (["denoise"], "Missing argument 'IN'. (see rpsd denoise --help)"),
         (["denoise", "x.csv", "--json"], "--json prints its summary where the data go without"),

@@ -160,6 +160,7 @@ def test_json_is_stable(goog, tmp_path, capsys):
     assert list(series) == [
         "column",
         "missing",
+        "sessions",
         "noise_sd",
         "noise",
         "level",
@@ -286,3 +287,22 @@ def test_no_data_rows_is_a_failure(tmp_path):
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == "rpsd: error: in.csv: no data rows after the header\n"
     assert not (tmp_path / "out.csv").exists()
+
+
+def test_breaks_auto_goes_by_the_times_of_the_file(tmp_path, capsys):
+    rng = np.random.default_rng(4)
+    x = 100 + 0.01 * (np.cumsum(rng.normal(size=800)) + rng.normal(size=800))  # no gap in the prices
+    days = [np.datetime64(f"2025-03-0{day}T14:30") + np.arange(400).astype("m8[m]") for day in (3, 4)]
+    lines = [f"{t}:00Z,{float(v)!r}" for t, v in zip(np.concatenate(days), x, strict=True)]
+    (tmp_path / "in.csv").write_text("time,price\n" + "\n".join(lines) + "\n")
+    assert main(["denoise", "in.csv", "-o", "out.csv", "--breaks", "auto", "--json"]) == 0
+    out, err = capsys.readouterr()
+    assert json.loads(out)["series"][0]["sessions"] == 2
+    assert re.search(r"sessions\W+2", err)
+    mask = np.arange(800) % 400 == 0
+    np.testing.assert_allclose(split(tmp_path / "out.csv")[2], rpsd.denoise(x, breaks=mask), rtol=1e-12)
+    # Without times nothing stands out, and that is said.
+    assert main(["denoise", "in.csv", "-o", "out.csv", "--breaks", "auto", "--no-time", "--json"]) == 0
+    out, err = capsys.readouterr()
+    assert json.loads(out)["series"][0]["sessions"] == 1
+    assert 'breaks="auto" found no session break' in err

@@ -19,11 +19,12 @@ ROOT = Path(__file__).parent.parent
 # What each module of the package may import from the package, lowest first (docs/architecture.md).
 LAYERS = [
     {"_core", "_errors"},
-    {"_prices", "_schema"},
+    {"_breaks", "_prices"},
+    {"_schema"},
     {"_options", "_test_signals"},
     {"_config_file"},
-    {"_breaks", "_config", "_mirror"},
-    {"_result", "_whiteness"},
+    {"_config", "_mirror"},
+    {"_result", "_ticks", "_unused", "_whiteness"},
     {"_wavelet"},
     {"_denoiser", "_modwt"},
     {"_api", "_info", "_simulate"},

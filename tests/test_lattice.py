@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from reference import lattice as twin
 
+import rpsd
 from rpsd import _core
 
 EPSILON = np.finfo(float).eps
@@ -260,3 +261,19 @@ def test_bad_arguments(case):
     args = good | changed
     with pytest.raises(ValueError, match=message):
         _core.smooth_lattice(args.pop("y"), args.pop("seen"), **args)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_log_space_tells_that_it_does_not_use_ticks(dtype):
+    """Their logarithms are on no lattice: Roll's prices are then denoised as if by a Gaussian model."""
+    _, y = roll(3, 2048, level=400.0)
+    prices = (y / 4).astype(dtype)
+    with pytest.warns(
+        rpsd.RpsdWarning, match=r'space="log" does not use that prices are on ticks \(of 0.25 here\)'
+    ):
+        rpsd.denoise(np.stack([prices, prices]), space="log")
+    for options in ({}, {"space": "log", "method": "kalman"}):  # pytest makes any warning an error
+        rpsd.denoise(prices, **options)
+    fine = np.exp(0.0005 * np.random.default_rng(1).normal(size=2048).cumsum() + 5)
+    noisy = np.round(fine + 0.2 * np.random.default_rng(2).normal(size=2048), 3)  # 200 ticks of noise
+    rpsd.denoise(noisy.astype(dtype), space="log")

@@ -255,7 +255,9 @@ def test_what_is_not_built_yet_says_so(name, value):
 def test_the_message_of_an_unavailable_value_is_this_one():
     with pytest.raises(ConfigError) as caught:
         require_available(make_options(lookahead=0))
-    assert str(caught.value) == f"lookahead=0 is not available in rpsd {__version__}; available: None"
+    assert (
+        str(caught.value) == f"lookahead=0 is not available in rpsd {__version__}; available: None (offline)"
+    )
 
 
 @pytest.mark.parametrize("policy", ["report", "warn", "raise"])

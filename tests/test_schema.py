@@ -6,7 +6,8 @@ import pytest
 import pywt
 from scipy.signal import windows
 
-from rpsd._errors import ConfigError
+from rpsd._breaks import Mask
+from rpsd._errors import ConfigError, InputError
 from rpsd._options import Guardrails, Options, make_guardrails, make_options
 from rpsd._schema import _WINDOW_PARAMETERS, fields
 
@@ -47,8 +48,8 @@ def test_words_are_exact(name, change):
         ("fir_window", np.float32(8.5), 8.5),
         ("fir_window", ["kaiser", 8.5], ("kaiser", 8.5)),
         ("fir_window", ("general_cosine", [1, 0.5, np.float64(0.25)]), ("general_cosine", (1, 0.5, 0.25))),
-        ("breaks", np.array([True, False]), (True, False)),
-        ("breaks", [False, True], (False, True)),
+        ("breaks", np.array([True, False]), Mask((True, False))),
+        ("breaks", [False, True], Mask((False, True))),
     ],
 )
 def test_values_become_plain_python(name, value, expected):
@@ -86,9 +87,8 @@ def test_values_become_plain_python(name, value, expected):
         ("min_periods", 257, 'min_periods must be "window" or an integer from 1 to window (256), got 257'),
         ("missing", None, 'missing must be "interpolate" or "raise", got None'),
         ("space", "logs", 'space must be "price" or "log", got "logs"; did you mean "log"?'),
-        ("breaks", [[True, False]], "got list [[True, False]]"),
-        ("breaks", [0, 1], 'None (null in YAML), "auto" or a 1-D boolean mask, got list [0, 1]'),
-        ("breaks", [[True], [True, False]], "breaks must be None"),
+        ("breaks", "atuo", 'breaks must be None (null in YAML), "auto" or a 1-D boolean mask, got "atuo"'),
+        ("breaks", 3, 'None (null in YAML), "auto" or a 1-D boolean mask, got 3'),
         ("wavelet", "db44", 'a pywt.Wavelet, got "db44"; did you mean "db4"?'),
         ("wavelet", "morl", '"auto", a discrete wavelet name of PyWavelets or a pywt.Wavelet, got "morl"'),
         ("wavelet", 4, "a pywt.Wavelet, got 4"),
@@ -109,6 +109,21 @@ def test_a_bad_value_names_the_option_what_came_and_what_is_allowed(name, value,
     assert message in text
     assert text.startswith(f"{name} must be ")
     assert len(text) < 300
+
+
+@pytest.mark.parametrize(
+    ("mask", "got"),
+    [
+        ([[True, False]], "got list [[True, False]]"),
+        ([0, 1], 'None (null in YAML), "auto" or a 1-D boolean mask, got list [0, 1]'),
+        (np.zeros(4), "got an array of shape (4,) and dtype float64"),
+        ([[True], [True, False]], "breaks must be None"),
+    ],
+)
+def test_a_mask_that_is_none_is_bad_data_as_one_of_another_length_is(mask, got):
+    with pytest.raises(InputError) as caught:
+        make_options(breaks=mask)
+    assert got in str(caught.value)
 
 
 def test_an_integer_too_long_to_print_is_refused_in_words():

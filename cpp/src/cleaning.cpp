@@ -2,7 +2,9 @@
 #include "rpsd/cleaning.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <limits>
 
 #include "rpsd/cpu.hpp"
 
@@ -48,14 +50,59 @@ void interpolate_missing(T* x, std::size_t n) noexcept {
   }
 }
 
+namespace {
+
+constexpr double kQuartile = 1.4826;  // of a normal distribution, inverted
+
+// Robust standard deviation about zero. On coarse ticks most values may be zero: then of those that are not, as a usual
+// move must not look large; but a series that hardly moves at all has no usual move. spare holds n.
+double robust_sd(const double* values, std::size_t n, double* spare, Buffer<double>& selection) {
+  constexpr double kLeastMoving = 0.05;
+  const auto& kernel = active_table<double>();
+  double typical = kernel.median_abs(values, n, selection.get(n));
+  if (typical == 0) {
+    const std::size_t moving = static_cast<std::size_t>(std::remove_copy(values, values + n, spare, 0.0) - spare);
+    if (static_cast<double>(moving) >= kLeastMoving * static_cast<double>(n))
+      typical = kernel.median_abs(spare, moving, selection.get(moving));
+  }
+  return kQuartile * typical;
+}
+
+double median_of_few(double* values, std::size_t n) noexcept {
+  std::sort(values, values + n);
+  return (values[(n - 1) / 2] + values[n / 2]) / 2;
+}
+
+// Do y[t..t + length) stand apart from what is on either side of them, whatever they are to each other? The few samples
+// on one side and on the other must be close together beside how far away each of them is.
+bool stands_apart(const double* y, std::size_t n, std::size_t t, std::size_t length, double move) noexcept {
+  constexpr std::size_t kBeside = 5;
+  constexpr double kLocal = 10, kAlike = 0.5;
+  std::array<double, 2 * kBeside> beside;
+  const std::size_t before = std::min(t, kBeside), after = std::min(n - t - length, kBeside);
+  const auto copy = [&] {
+    std::copy(y + t - before, y + t, beside.begin());
+    std::copy(y + t + length, y + t + length + after, beside.begin() + static_cast<std::ptrdiff_t>(before));
+  };
+  copy();
+  const double left = median_of_few(beside.data(), before), right = median_of_few(beside.data() + before, after);
+  double apart = std::numeric_limits<double>::infinity();
+  for (std::size_t i = t; i < t + length; ++i)
+    apart = std::min({apart, std::abs(y[i] - left), std::abs(y[i] - right)});
+  const double near = kAlike * apart;
+  if (!(apart > move) || !(std::abs(left - right) < near)) return false;
+  if (!(std::abs(y[t - 1] - left) < near) || !(std::abs(y[t + length] - right) < near)) return false;
+  copy();
+  for (std::size_t i = 0; i < before + after; ++i) beside[i] = std::abs(beside[i] - (i < before ? left : right));
+  return apart > kLocal * kQuartile * median_of_few(beside.data(), before + after);
+}
+
+}  // namespace
+
 void mark_spikes(const double* y, std::size_t n, double* spike, double* scratch, Buffer<double>& selection) {
   constexpr double kAway = 6, kMove = 4.8, kAlike = 0.5;
-  constexpr double kQuartile = 1.4826;  // of a normal distribution, inverted
-  const auto median_abs = [&](const double* values, std::size_t m) {
-    return active_table<double>().median_abs(values, m, selection.get(m));
-  };
   for (std::size_t t = 0; t + 1 < n; ++t) scratch[t] = y[t + 1] - y[t];
-  const double move = kMove * kQuartile * median_abs(scratch, n - 1);
+  const double move = kMove * robust_sd(scratch, n - 1, spike, selection);
   // Reflection at the ends, the end itself not repeated.
   const auto at = [&](std::ptrdiff_t i) {
     const auto last = static_cast<std::ptrdiff_t>(n) - 1;
@@ -71,13 +118,27 @@ void mark_spikes(const double* y, std::size_t n, double* spike, double* scratch,
     // The two in the middle are the larger of the smaller ones and the smaller of the larger ones.
     scratch[t] = y[t] - (std::max(a, c) + std::min(b, d)) / 2;
   }
-  const double away = kAway * kQuartile * median_abs(scratch, n);
+  const double away = kAway * robust_sd(scratch, n, spike, selection);
   spike[0] = spike[n - 1] = 0;
   for (std::size_t t = 1; t + 1 < n; ++t) {
     const double there = y[t] - y[t - 1], back = y[t] - y[t + 1];
     const double smaller = std::min(std::abs(there), std::abs(back));
     const bool reverts = there * back > 0 && smaller > move && std::abs(there - back) < kAlike * smaller;
     spike[t] = reverts && std::abs(scratch[t]) > away ? 1 : 0;
+  }
+}
+
+void mark_bad_ticks(const double* y, std::size_t n, double* bad, double* scratch, Buffer<double>& selection) {
+  constexpr double kMove = 12;
+  constexpr std::size_t kLongest = 3;
+  for (std::size_t t = 0; t + 1 < n; ++t) scratch[t] = y[t + 1] - y[t];
+  const double move = kMove * robust_sd(scratch, n - 1, bad, selection);
+  mark_spikes(y, n, bad, scratch, selection);
+  if (move == 0) return;  // it hardly moves: nothing tells a few bad ticks in a row from moves
+  for (std::size_t t = 1; t + 1 < n; ++t) {
+    if (!(std::abs(y[t] - y[t - 1]) > move / 2)) continue;  // no run begins here, as what is before it is near its level
+    for (std::size_t length = 1; length <= kLongest && t + length < n; ++length)
+      if (stands_apart(y, n, t, length, move)) std::fill(bad + t, bad + t + length, 1.0);
   }
 }
 

@@ -93,10 +93,28 @@ double Denoiser<T>::checked_energy(const T* x, std::size_t n, std::size_t row, s
     if (gaps.missing > 0 && options_.missing == Missing::raise)
       reject("NaN", row, rows, gaps.first_missing, "finite numbers (missing=\"interpolate\" accepts NaN)");
   }
-  if (options_.space == Space::log)
-    for (std::size_t i = 0; i < n; ++i)
-      if (x[i] <= 0) reject("a value <= 0", row, rows, i, "prices > 0 with space=\"log\" (or space=\"price\")");
+  if (options_.space == Space::log) check_logarithms(x, n, row, rows);
   return energy;
+}
+
+// Prices <= 0 have no logarithm: with outliers="spike" they are bad ticks, if they are few.
+template <class T>
+void Denoiser<T>::check_logarithms(const T* x, std::size_t n, std::size_t row, std::size_t rows) const {
+  constexpr double kFew = 0.05;
+  std::size_t first = n, count = 0, seen = 0;
+  for (std::size_t i = 0; i < n; ++i) {
+    seen += !std::isnan(x[i]);
+    if (!(x[i] <= 0)) continue;
+    if (count == 0) first = i;
+    ++count;
+  }
+  if (count == 0) return;
+  if (options_.outliers == Outliers::none)
+    reject("a value <= 0", row, rows, first,
+           "prices > 0 with space=\"log\" (or space=\"price\", or outliers=\"spike\", which takes it for a bad tick)");
+  if (static_cast<double>(count) > kFew * static_cast<double>(seen))
+    reject((std::to_string(count) + " values <= 0 of " + std::to_string(seen) + ", the first").c_str(), row, rows, first,
+           "at most one in twenty with space=\"log\" and outliers=\"spike\" (or space=\"price\")");
 }
 
 template <class T>
@@ -208,8 +226,12 @@ void Denoiser<T>::run(const T* x, std::size_t n, double energy, T* y, SeriesRepo
       unit_exponent(x, n, energy) != 0) {
     T* const series = scratch.series.get(n);
     std::copy(x, x + n, series);
-    if (report.missing > 0) interpolate_missing(series, n);
-    if (options_.outliers == Outliers::spike) spikes = remove_spikes(series, n, scratch.prices, scratch.spikes);
+    if (options_.space == Space::log) {
+      spikes = static_cast<std::size_t>(std::count_if(series, series + n, [](T v) { return v <= 0; }));
+      std::replace_if(series, series + n, [](T v) { return v <= 0; }, std::numeric_limits<T>::quiet_NaN());
+    }
+    if (report.missing + spikes > 0) interpolate_missing(series, n);
+    if (options_.outliers == Outliers::spike) spikes += remove_spikes(series, n, scratch.prices, scratch.spikes);
     if (is_constant(series, n)) return leave();
     if (options_.space == Space::log)
       for (std::size_t i = 0; i < n; ++i) series[i] = std::log(series[i]);
@@ -257,15 +279,16 @@ void Denoiser<T>::run_prices(Batch<const T> x, Batch<T> y, SeriesReport* reports
   std::array<double*, kPriceBundle> to{};
   std::array<int, kPriceBundle> exponents{};
   std::array<PriceReport, kPriceBundle> found;
+  const bool log_space = options_.space == Space::log;
   double* const prices = scratch.prices.get(count * n);
   for (std::size_t k = 0; k < count; ++k) {
     const T* const from = x.row(begin + k);
     to[k] = prices + k * n;
     for (std::size_t i = 0; i < n; ++i) {
       const auto v = static_cast<double>(from[i]);
-      to[k][i] = options_.space == Space::log ? std::log(v) : v;
+      to[k][i] = log_space ? (v <= 0 ? -std::numeric_limits<double>::infinity() : std::log(v)) : v;
     }
-    exponents[k] = price_exponent(to[k], n);
+    exponents[k] = log_space ? 0 : price_exponent(to[k], n);  // no logarithm leaves the range
     rescale(to[k], n, -exponents[k]);
     reports[begin + k] = SeriesReport{};
     reports[begin + k].missing = find_gaps(from, n).missing;
@@ -292,7 +315,7 @@ void Denoiser<T>::run_prices(Batch<const T> x, Batch<T> y, SeriesReport* reports
         continue;
       }
       rescale(&out[k][i], 1, exponents[k]);
-      const double v = options_.space == Space::log ? std::exp(out[k][i]) : out[k][i];
+      const double v = log_space ? std::exp(out[k][i]) : out[k][i];
       into[i] = static_cast<T>(std::clamp<double>(v, -std::numeric_limits<T>::max(), std::numeric_limits<T>::max()));
     }
   }

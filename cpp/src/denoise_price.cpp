@@ -34,8 +34,10 @@ double square(double v) noexcept { return v * v; }
 struct Work {
   std::size_t begin = 0, n = 0, seen = 0;
   double centre = 0, scale = 0, precision = 0;
-  bool still = false;       // it hardly moves
-  std::size_t cleaned = 0;  // spikes that count as missing
+  bool still = false;         // it hardly moves
+  std::size_t cleaned = 0;  // bad ticks that count as missing
+  const double* x = nullptr;  // as it came, from begin on
+  double doubt = 0;           // added to the errors' variance by what is not known of scales
   double wavelet_gain_db = 0;  // predicted, where wavelets have most of the say
   double *y, *available, *spike, *mean, *variance, *step_square, *q, *r;
   NoiseTest test;
@@ -56,8 +58,8 @@ struct PriceScratch {
 // Missing ends away, gaps filled by lines, in units of a typical step. False where there is nothing to fit.
 bool prepare(const double* x, std::size_t n, std::size_t least, double precision, SeriesScratch& scratch, Work& work) {
   std::size_t end = n;
-  while (work.begin < n && std::isnan(x[work.begin])) ++work.begin;
-  while (end > work.begin && std::isnan(x[end - 1])) --end;
+  while (work.begin < n && !std::isfinite(x[work.begin])) ++work.begin;
+  while (end > work.begin && !std::isfinite(x[end - 1])) --end;
   work.n = end - work.begin;
   if (work.n < 2) return false;
   double* at = scratch.arrays.get(kArrays * work.n);
@@ -66,12 +68,14 @@ bool prepare(const double* x, std::size_t n, std::size_t least, double precision
     *array = at;
     at += work.n;
   }
-  double low = x[work.begin], high = low;
+  work.x = x + work.begin;
+  double low = std::numeric_limits<double>::infinity(), high = -low;
   for (std::size_t t = 0; t < work.n; ++t) {
-    const double v = x[work.begin + t];
-    work.y[t] = v;
-    work.available[t] = std::isnan(v) ? 0 : 1;
-    if (std::isnan(v)) continue;
+    const double v = work.x[t];
+    const bool seen = std::isfinite(v);
+    work.y[t] = seen ? v : std::numeric_limits<double>::quiet_NaN();
+    work.available[t] = seen ? 1 : 0;
+    if (!seen) continue;
     ++work.seen;
     low = std::min(low, v);
     high = std::max(high, v);
@@ -101,8 +105,8 @@ bool prepare(const double* x, std::size_t n, std::size_t least, double precision
   return true;
 }
 
-void find_spikes(Work& work, bool clean, SeriesScratch& scratch) {
-  mark_spikes(work.y, work.n, work.spike, work.mean, scratch.selection);
+void find_spikes(const double* x, std::size_t n, Work& work, bool clean, SeriesScratch& scratch) {
+  (clean ? mark_bad_ticks : mark_spikes)(work.y, work.n, work.spike, work.mean, scratch.selection);
   for (std::size_t t = 0; t < work.n; ++t) {
     work.spike[t] *= work.available[t];
     if (!clean || work.spike[t] == 0) continue;
@@ -111,6 +115,11 @@ void find_spikes(Work& work, bool clean, SeriesScratch& scratch) {
     ++work.cleaned;
   }
   if (work.cleaned > 0) interpolate_missing(work.y, work.n);
+  for (std::size_t t = 0; t < n; ++t) {
+    if (!std::isinf(x[t])) continue;
+    if (t >= work.begin && t < work.begin + work.n) work.spike[t - work.begin] = 1;
+    ++work.cleaned;
+  }
 }
 
 // Smooths with the believed noise level; samples set aside keep the variance that the model gave them.
@@ -159,11 +168,13 @@ double scale_doubt(Work& w, const PriceModel& model) {
   return doubt;
 }
 
-// What is expected to be gained: error of the raw series over error of the smoothed one.
-double predicted_gain_db(const Work& w, double doubt) noexcept {
-  double raw = 0, left = doubt;
+// What is expected to be gained: error of the raw series over error of the smoothed one. The raw series is the one that
+// was smoothed, or the one that came, with its bad ticks.
+double predicted_gain_db(const Work& w, bool as_it_came) noexcept {
+  double raw = 0, left = w.doubt;
   for (std::size_t t = 0; t < w.n; ++t) {
-    const double away = square(w.y[t] - w.mean[t]);
+    const bool bad = as_it_came && w.cleaned > 0 && w.spike[t] != 0 && std::isfinite(w.x[t]);
+    const double away = square((bad ? (w.x[t] - w.centre) / w.scale : w.y[t]) - w.mean[t]);
     raw += w.test.outlier[t] != 0 && w.available[t] != 0 ? away : away + w.variance[t];
     left += w.variance[t];
   }
@@ -186,11 +197,17 @@ void describe(const Work& w) noexcept {
   report.gain_probability = w.test.gain_probability;
 }
 
-void write(const Work& w, double* y) noexcept {
+void write(const Work& w, double* y, std::size_t n) noexcept {
+  const auto price = [&](std::size_t t) { return w.mean[t] * w.scale + w.centre; };
+  // Bad ticks without a logarithm beyond the first and last price are told by these.
+  for (std::size_t t = 0; t < w.begin; ++t)
+    if (std::isinf(y[t])) y[t] = price(0);
+  for (std::size_t t = w.begin + w.n; t < n; ++t)
+    if (std::isinf(y[t])) y[t] = price(w.n - 1);
   for (std::size_t t = 0; t < w.n; ++t) {
     const bool cleaned = w.cleaned > 0 && w.spike[t] != 0;
     const bool touched = w.report->action == PriceAction::denoised || w.test.outlier[t] != 0;
-    if (cleaned || (w.available[t] != 0 && touched)) y[w.begin + t] = w.mean[t] * w.scale + w.centre;
+    if (cleaned || (w.available[t] != 0 && touched)) y[w.begin + t] = price(t);
   }
 }
 
@@ -258,6 +275,17 @@ void hear_wavelets(Work& w, const PriceModel& model, const WaveletContest& conte
   w.test.gain_probability = std::max(w.test.gain_probability, result.share);
 }
 
+// Smoothing must pay without the bad ticks, which are cleaned either way; what is gained is told of the series as it came.
+void decide(const Work& w, bool noisy, std::size_t bad_ticks, const PriceOptions& options) noexcept {
+  PriceReport& report = *w.report;
+  if (noisy && report.gain_db >= options.min_gain_db) {
+    report.action = PriceAction::denoised;
+    report.gain_db += predicted_gain_db(w, true) - predicted_gain_db(w, false);
+  } else if (bad_ticks > 0) {
+    report.action = PriceAction::cleaned;
+  }
+}
+
 // Fits, tests and smooths series of one length; their reports and means are then what is known of them.
 void work_on(const std::vector<Work*>& works, const PriceOptions& options, PriceScratch& scratch) {
   const std::size_t count = works.size();
@@ -275,15 +303,12 @@ void work_on(const std::vector<Work*>& works, const PriceOptions& options, Price
     Work* const w = works[k];
     PriceReport& report = *w->report;
     const bool on_ticks = w->test.believed > 0 && smooth_ticks(*w, fits[k]);
-    const double doubt = w->test.believed > 0 && !on_ticks ? scale_doubt(*w, models[k]) : 0;
+    if (w->test.believed > 0 && !on_ticks) w->doubt = scale_doubt(*w, models[k]);
     if (options.contest && !on_ticks) hear_wavelets(*w, models[k], *options.contest, scratch.contest);
     describe(*w);
-    report.gain_db = w->test.believed > 0 ? std::max(0.0, predicted_gain_db(*w, doubt) + w->test.gain_offset_db) : 0.0;
+    report.gain_db = w->test.believed > 0 ? std::max(0.0, predicted_gain_db(*w, false) + w->test.gain_offset_db) : 0.0;
     report.gain_db = std::max(report.gain_db, w->wavelet_gain_db);
-    if (report.gain_db > 0 && report.gain_db >= options.min_gain_db)
-      report.action = PriceAction::denoised;
-    else if (w->test.outliers + w->cleaned > 0)
-      report.action = PriceAction::cleaned;
+    decide(*w, report.gain_db > 0, w->test.outliers + w->cleaned, options);
   }
 }
 
@@ -312,12 +337,14 @@ void work_plainly(const std::vector<Work*>& works, const PriceOptions& options) 
     const double ratio = fits[k].noise_variance / fits[k].step_variance;
     report.noise_sd = std::sqrt(fits[k].noise_variance) * w.scale;
     report.step_sd = std::sqrt(fits[k].step_variance) * w.scale;
-    if (w.cleaned > 0) report.action = PriceAction::cleaned;
-    if (options.method == PriceMethod::automatic) continue;
-    report.gain_db = predicted_gain_db(w, 0);
+    if (options.method == PriceMethod::automatic) {
+      if (w.cleaned > 0) report.action = PriceAction::cleaned;
+      continue;
+    }
+    report.gain_db = predicted_gain_db(w, false);
     report.causal_gain_db = causal_gain_db(ratio);
     report.gain_probability = std::numeric_limits<double>::quiet_NaN();  // it does not ask
-    if (ratio > kNoNoise && report.gain_db >= options.min_gain_db) report.action = PriceAction::denoised;
+    decide(w, ratio > kNoNoise, w.cleaned, options);
   }
 }
 
@@ -335,7 +362,7 @@ void denoise_prices(const double* const* x, std::size_t n, std::size_t count, do
     works[k].report = &reports[k];
     waiting[k] = prepare(x[k], n, least, options.precision, scratch.series[k], works[k]);
     if (waiting[k] && (options.method == PriceMethod::automatic || options.clean_spikes))
-      find_spikes(works[k], options.clean_spikes, scratch.series[k]);
+      find_spikes(x[k], n, works[k], options.clean_spikes, scratch.series[k]);
     if (y[k] != x[k]) std::copy(x[k], x[k] + n, y[k]);
   }
   // Bundles are of one length, which missing ends may change.
@@ -353,7 +380,7 @@ void denoise_prices(const double* const* x, std::size_t n, std::size_t count, do
       work_plainly(same, options);
   }
   for (std::size_t k = 0; k < count; ++k)
-    if (reports[k].action != PriceAction::passthrough) write(works[k], y[k]);
+    if (reports[k].action != PriceAction::passthrough) write(works[k], y[k], n);
 }
 
 double price_noise_sd(const double* x, std::size_t n, double precision, double* scratch) {

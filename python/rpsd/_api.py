@@ -68,7 +68,9 @@ def denoise(
     Warns
     -----
     RpsdWarning
-        For a time index with repeated times, and a breach under the policy ``warn``.
+        For a time index with repeated times, many series of few samples (most likely transposed: give
+        axis), an option that the method does not use, breaks="auto" that finds no break without times,
+        and a breach under the policy ``warn``.
 
     Notes
     -----

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Where trading sessions begin: given by a mask, told by gaps in the times, or seen in the prices."""
 
+from collections.abc import Iterable
 from typing import Any, Final
 
 import numpy as np
@@ -16,7 +17,37 @@ _BESIDE: Final = 5
 _LEAST_SESSION: Final = 64
 
 
-def session_starts(breaks: Any, n: int, times: npt.NDArray[np.int64] | None) -> list[int]:
+class Mask(tuple[bool, ...]):
+    """A mask of first samples, which keeps the labels of the pandas Series it came as.
+
+    Attributes
+    ----------
+    labels : pandas.Index or None
+        The index of the Series; None where the mask goes by position.
+    """
+
+    labels: Any
+
+    def __new__(cls, values: Iterable[bool], labels: Any = None) -> "Mask":
+        """Return a tuple, so that options stay immutable, comparable and hashable."""
+        mask = super().__new__(cls, values)
+        mask.labels = labels
+        return mask
+
+    def aligned_with(self, index: Any) -> "tuple[bool, ...]":
+        """Return the mask in the order of an index of the same labels; InputError for other labels."""
+        if self.labels is None or index is None or self.labels.equals(index):
+            return self
+        unique = self.labels.is_unique and index.is_unique
+        if not unique or len(self.labels) != len(index) or not index.isin(self.labels).all():
+            raise InputError(
+                "breaks must have the index of x, in any order, got another one "
+                f"({len(self.labels)} labels, x has {len(index)}); a mask by position is breaks.to_numpy()"
+            )
+        return tuple(self[k] for k in self.labels.get_indexer(index))
+
+
+def session_starts(breaks: Any, n: int, times: npt.NDArray[np.int64] | None, index: Any = None) -> list[int]:
     """Return where sessions begin after the first sample, in every series alike.
 
     Parameters
@@ -28,23 +59,26 @@ def session_starts(breaks: Any, n: int, times: npt.NDArray[np.int64] | None) -> 
         Samples of a series.
     times : ndarray of int64 or None
         Ascending times, for "auto".
+    index : pandas.Index or None
+        The labels of the samples, with which a mask that has labels is aligned.
 
     Raises
     ------
     InputError
-        Where a mask has not one value for each sample.
+        Where a mask has not one value for each sample, or other labels.
     """
     if breaks is None or n == 0:
         return []
     if isinstance(breaks, tuple):
         if len(breaks) != n:
             raise InputError(f"breaks must be a mask of one value for each sample, {n}, got {len(breaks)}")
-        starts = np.flatnonzero(breaks)
+        starts = np.flatnonzero(breaks.aligned_with(index) if isinstance(breaks, Mask) else breaks)
         return [int(start) for start in starts if start > 0]
-    return [] if times is None else _time_starts(times)
+    return [] if times is None else time_starts(times)
 
 
-def _time_starts(times: npt.NDArray[np.int64]) -> list[int]:
+def time_starts(times: npt.NDArray[np.int64]) -> list[int]:
+    """Return where sessions begin after the first sample: after long gaps in ascending times."""
     gaps = np.diff(times)
     moved = gaps[gaps > 0]
     if moved.size == 0:

@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Meta
 
 from rpsd._config_file import Layer, Setting, read_file
-from rpsd._errors import ConfigError
+from rpsd._errors import ConfigError, InputError
 from rpsd._options import Guardrails, Options, check_together, selects_wavelet
 from rpsd._schema import Field, fields, shown, suggestion, unknown
 
@@ -275,7 +275,7 @@ def _command_line_layer(command_line: Mapping[str, Mapping[str, object]]) -> Lay
 def _parsed(key: Field, value: object, origin: str) -> Any:
     try:
         return key.parse(value) if isinstance(value, str) else key.check(value)
-    except ConfigError as error:
+    except (ConfigError, InputError) as error:
         raise ConfigError(f"{origin}: {error}") from None
 
 

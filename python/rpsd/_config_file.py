@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from rpsd._errors import ConfigError
+from rpsd._errors import ConfigError, InputError
 from rpsd._schema import NUMBER, Field, suggestion, unknown
 
 if TYPE_CHECKING:
@@ -159,7 +159,7 @@ def _checked(where: str, section: str, field: Field, node: "yaml.Node") -> Any:
         raise ConfigError(f"{where}: {section}.{field.name} must be {field.allowed}, got {got}") from None
     try:
         return field.check(value)
-    except ConfigError as error:
+    except (ConfigError, InputError) as error:
         raise ConfigError(f"{where}: {section}.{error}") from None
 
 

@@ -24,6 +24,8 @@ from rpsd._options import (
 )
 from rpsd._result import NoiseModel, Report, Result, make_report
 from rpsd._schema import fields
+from rpsd._ticks import warn_of_lost_ticks
+from rpsd._unused import warn_of_unused
 from rpsd._wavelet import filter_bank, warn_of_level
 
 if TYPE_CHECKING:
@@ -61,6 +63,11 @@ class Denoiser:
     ------
     ConfigError
         For an unknown option, a bad value, or one that this release does not have yet.
+
+    Warns
+    -----
+    RpsdWarning
+        For an option among ``**options`` that the method does not use.
 
     Notes
     -----
@@ -110,12 +117,13 @@ class Denoiser:
         base, rails = settings(config)
         for name in options.keys() & fields(Guardrails).keys():
             raise ConfigError(f"{name} is a guardrail: give guardrails={{{name!r}: {options[name]!r}}}")
-        base = make_options(base, **options)
+        asked = make_options(base, **options)
         self._guardrails = merged_guardrails(guardrails, rails)
-        require_available(base)
+        require_available(asked)
         require_available(self._guardrails)
-        self._options = resolve(base)
+        self._options = resolve(asked)
         require_fitting(self._options)
+        warn_of_unused(asked, self._options, options)
         self._taps = len(filter_bank(self._options.wavelet)[0])
         self._core = _build(self._options)
         self._least = self._least_plain_length()
@@ -157,7 +165,7 @@ class Denoiser:
         if self.guardrails.policy != "report":
             return self.run(x, axis=axis, threads=threads).values
         source = mirror(x, axis)
-        return source.rebuild([self._run_batch(batch, source.times, threads)[0] for batch in source.batches])
+        return source.rebuild([self._run_batch(source, batch, threads)[0] for batch in source.batches])
 
     def run(self, x: Any, *, axis: int = -1, threads: int = 1) -> Result:
         """Denoise and report.
@@ -183,9 +191,10 @@ class Denoiser:
         ('passthrough', 'denoised')
         """
         source = mirror(x, axis)
-        runs = [self._run_batch(batch, source.times, threads) for batch in source.batches]
+        runs = [self._run_batch(source, batch, threads) for batch in source.batches]
         outputs = [run[0] for run in runs]
-        noise, level, missing, action = self._found(source, [run[1] for run in runs])
+        found = [run[1] for run in runs]
+        noise, level, missing, action = self._found(source, found)
         report = measured_report(source, source.stacked(), source.stacked(outputs), self.guardrails, threads)
         self._apply_policy(report)
         actions = np.array(_ACTIONS)[action]
@@ -198,15 +207,16 @@ class Denoiser:
             action=actions.item() if source.shape == () else actions,
             level=level,
             missing=missing,
+            sessions=source.per_series([part[-1] for part in found]),
             options=self.options,
         )
 
     def estimate_noise(self, x: Any, *, axis: int = -1, threads: int = 1) -> NoiseModel:
         """Return what `run` reports as noise, without its guardrails; see `rpsd.estimate_noise`."""
         source = mirror(x, axis)
-        return self._found(
-            source, [self._run_batch(batch, source.times, threads)[1] for batch in source.batches]
-        )[0]
+        return self._found(source, [self._run_batch(source, batch, threads)[1] for batch in source.batches])[
+            0
+        ]
 
     def _found(
         self, source: Mirror, found: list[tuple[npt.NDArray[Any], ...]]
@@ -230,33 +240,52 @@ class Denoiser:
         return self.options.noise if self.options.threshold_mode != "none" else "none"
 
     def _least_plain_length(self) -> int:
-        """Return from how many samples on a series needs no warning of its level and no report."""
-        if self.guardrails.policy != "report" or self.options.breaks is not None:
+        """Return from how many samples on a series needs no warning of its level or ticks and no report."""
+        if self.guardrails.policy != "report" or self.options.breaks is not None or self._loses_ticks():
             return sys.maxsize
         if self.options.level == "auto" or self.options.threshold_mode == "none":
             return 0
         return min((self._taps - 1) << self.options.level, sys.maxsize)
 
+    def _loses_ticks(self) -> bool:
+        return self.options.space == "log" and self.options.method == "auto"
+
     def _run_batch(
-        self, batch: Batch, times: npt.NDArray[np.int64] | None, threads: int
+        self, source: Mirror, batch: Batch, threads: int
     ) -> tuple[Batch, tuple[npt.NDArray[Any], ...]]:
+        """Return the output and what was found: what the core reports, and the number of sessions."""
         out = np.empty_like(batch)
         if self.options.level != "auto" and self.options.threshold_mode != "none" and batch.size:
             warn_of_level(self.options.level, batch.shape[1], self._taps)
         count = checked_threads(threads)
-        try:
-            if self.options.breaks != "auto" or times is not None:
-                starts = session_starts(self.options.breaks, batch.shape[1], times)
-                return out, self._core.run(batch, out, starts=starts, threads=count)
+        times = source.times
+        if self.options.breaks != "auto" or times is not None:
+            starts = [session_starts(self.options.breaks, batch.shape[1], times, source.index)]
+            rows = [slice(None)]
+        else:
             # Without times each series tells its own sessions.
-            found = [
-                self._core.run(batch[k : k + 1], out[k : k + 1], starts=price_starts(row), threads=count)
-                for k, row in enumerate(batch)
+            starts = [price_starts(row) for row in batch]
+            rows = [slice(k, k + 1) for k in range(len(batch))]
+            if batch.size and not all(starts):
+                warn(
+                    f'breaks="auto" found no session break by the prices alone in {starts.count([])} of '
+                    f"{len(batch)} series; it needs times (a pandas DatetimeIndex) or breaks that stand out, "
+                    "else give a mask"
+                )
+        try:
+            runs = [
+                (
+                    *self._core.run(batch[row], out[row], starts=at, threads=count),
+                    [len(at) + 1] * len(batch[row]),
+                )
+                for row, at in zip(rows, starts, strict=True)
             ]
         except ValueError as error:
             raise_from_core(error)
-        parts = zip(*found, strict=True) if found else ([np.empty(0)] for _ in range(8))
-        return out, tuple(np.concatenate(part) for part in parts)
+        found = tuple(np.concatenate(part) for part in zip(*runs, strict=True)) or (np.empty(0),) * 9
+        if self._loses_ticks():
+            warn_of_lost_ticks(batch, found[0], found[4])
+        return out, found
 
     def _apply_policy(self, report: Report) -> None:
         if self.guardrails.policy == "report" or np.all(report.passed):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Turn what users pass into series x time arrays for the core, and results back into what they passed."""
 
+import reprlib
 import sys
 from collections.abc import Callable
 from typing import Any, NoReturn
@@ -15,6 +16,8 @@ Batch = npt.NDArray[Any]
 
 _FIRST = np.zeros(1, dtype=np.intp)
 _MOST_THREADS = 1024
+# More series than _MANY_SERIES of fewer samples than _FEW_SAMPLES are most likely transposed.
+_FEW_SAMPLES, _MANY_SERIES = 8, 64
 _TIMED = ("DatetimeIndex", "PeriodIndex", "TimedeltaIndex")
 
 
@@ -33,11 +36,11 @@ class Mirror:
         Shape of one value per series: ``()`` for a single series.
     order : ndarray of int
         Where series j of the input stands among the rows of all batches.
-    times : ndarray of int64 or None
-        The times of the samples, ascending, where the input has an index of times.
+    index : pandas.Index or None
+        The labels of the samples, where the input has any.
     """
 
-    __slots__ = ("batches", "order", "rebuild", "shape", "times")
+    __slots__ = ("batches", "index", "order", "rebuild", "shape")
 
     def __init__(
         self,
@@ -45,13 +48,19 @@ class Mirror:
         rebuild: Callable[[list[Batch]], Any],
         shape: tuple[int, ...],
         order: npt.NDArray[np.intp],
-        times: npt.NDArray[np.int64] | None = None,
+        index: Any = None,
     ) -> None:
         self.batches = batches
         self.rebuild = rebuild
         self.shape = shape
         self.order = order
-        self.times = times
+        self.index = index
+
+    @property
+    def times(self) -> npt.NDArray[np.int64] | None:
+        """The times of the samples, ascending, where the input has an index of times."""
+        timed = type(self.index).__name__ in _TIMED
+        return np.asarray(self.index.asi8, dtype=np.int64) if timed else None
 
     def stacked(self, outputs: list[Batch] | None = None) -> npt.NDArray[np.float64]:
         """Return all series (or outputs of the same layout) as one float64 batch in the input's order."""
@@ -95,13 +104,29 @@ def numeric_array(x: Any, name: str) -> npt.NDArray[Any]:
         return array.astype(np.float64)
     if array.size == 0 and not isinstance(x, np.ndarray):
         return array.astype(np.float64)
-    hint = "; a missing value is NaN, not None" if array.dtype == object else ""
+    hint = _object_hint(array) if array.dtype == object else ""
     raise InputError(f"{name} must be float32, float64 or integers, got dtype {array.dtype}{hint}")
+
+
+def _object_hint(array: npt.NDArray[Any]) -> str:
+    """Say what is no number among Python objects, or that they only need converting."""
+    for place, item in enumerate(array.flat):
+        if item is None or type(item).__name__ in {"NAType", "NaTType"}:
+            return f" with {item} at position {place}; a missing value is NaN, not {item}"
+        if isinstance(item, bool) or not isinstance(item, int | float | np.integer | np.floating):
+            return f" with {type(item).__name__} {reprlib.repr(item)} at position {place}"
+    return ', all numbers; convert them: .astype("float64")'
 
 
 def _mirror_array(x: npt.NDArray[Any], axis: int, name: str) -> Mirror:
     if x.ndim == 1 and axis in (-1, 0) and x.flags.c_contiguous and x.flags.aligned:
         return Mirror([x.reshape(1, -1)], _only_row, (), _FIRST)
+    # A table of columns is the other way round; axis=1 says that it is meant as it is.
+    if x.ndim == 2 and axis == -1 and 0 < x.shape[1] < _FEW_SAMPLES and x.shape[0] > _MANY_SERIES:
+        warn(
+            f"{name} of shape {x.shape} is taken for {x.shape[0]} series of {x.shape[1]} sample(s): axis=0 "
+            "where its columns are the series, axis=1 if they are not"
+        )
     axis = checked_axis(axis, x.ndim, name)
     last = np.moveaxis(x, axis, -1)
     outer, n = last.shape[:-1], last.shape[-1]
@@ -135,7 +160,7 @@ def _mirror_series(x: Any, axis: int, name: str) -> Mirror:
     def rebuild(outputs: list[Batch]) -> Any:
         return type(x)(restore(outputs[0][0]), index=x.index, name=x.name)
 
-    return Mirror([values.reshape(1, -1)], rebuild, (), _FIRST, _times(x.index))
+    return Mirror([values.reshape(1, -1)], rebuild, (), _FIRST, x.index)
 
 
 def _mirror_frame(x: Any, axis: int, name: str) -> Mirror:
@@ -154,7 +179,7 @@ def _mirror_frame(x: Any, axis: int, name: str) -> Mirror:
         frame.columns = x.columns
         return frame
 
-    return Mirror(batches, rebuild, (len(columns),), order, _times(x.index))
+    return Mirror(batches, rebuild, (len(columns),), order, x.index)
 
 
 def _column(x: Any, name: str) -> tuple[npt.NDArray[Any], Callable[[npt.NDArray[Any]], Any]]:
@@ -165,7 +190,8 @@ def _column(x: Any, name: str) -> tuple[npt.NDArray[Any], Callable[[npt.NDArray[
     # pandas' nullable and Arrow-backed numbers tell their kind; sparse ones have no size of an item.
     kind = getattr(dtype, "kind", "O") if hasattr(dtype, "itemsize") else "O"
     if kind not in "iuf":
-        raise InputError(f"{name} must be float32, float64 or integers, got dtype {dtype}")
+        allowed = "float32, float64 or integers, of NumPy, nullable or Arrow-backed"
+        raise InputError(f"{name} must be {allowed}, got dtype {dtype}")
     single = kind == "f" and dtype.itemsize == 4
     values = x.to_numpy(dtype=np.float32 if single else np.float64, na_value=np.nan)
     if kind == "f":
@@ -174,11 +200,6 @@ def _column(x: Any, name: str) -> tuple[npt.NDArray[Any], Callable[[npt.NDArray[
         target = "Float64" if str(dtype).startswith(("Int", "UInt")) else "double[pyarrow]"
     series = type(x)
     return values, lambda output: series(output).astype(target).array
-
-
-def _times(index: Any) -> npt.NDArray[np.int64] | None:
-    timed = type(index).__name__ in _TIMED
-    return np.asarray(index.asi8, dtype=np.int64) if timed else None
 
 
 def _check_index(index: Any, name: str) -> None:

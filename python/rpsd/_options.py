@@ -300,7 +300,7 @@ def _available(
     field = fields(settings)[name]
     words = [word for word in field.words if word not in missing]
     beside = field.beside_words() if all(isinstance(entry, str) for entry in missing) else []
-    return ["None"] * (field.default is None) + words + beside
+    return ["None (offline)"] * (name == "lookahead") + words + beside
 
 
 def resolve(options: Options) -> Options:

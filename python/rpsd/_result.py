@@ -121,7 +121,9 @@ class NoiseModel:
     predicted_gain_db, predicted_causal_gain_db : float or ndarray
         10 log10 of the mean squared error of the series as it is over that of the best estimate, from
         the whole series and from the past alone; NaN where unknown. Both are 0 where the noise is not
-        significant: the default then leaves the series as it is.
+        significant: the default then leaves the series as it is, or only replaces bad ticks. Bad ticks
+        that ``outliers="spike"`` replaced count in the first as errors of the series, but for those
+        that have no logarithm with ``space="log"``.
     gain_probability : float or ndarray
         P(gain > 0): how sure it is that smoothing helps; NaN where unknown.
     kind : str
@@ -159,6 +161,8 @@ class Result:
         Wavelet levels used; 0 where none were.
     missing : int or ndarray of int
         NaN samples of the input; they are NaN in the output.
+    sessions : int or ndarray of int
+        How many sessions each series was split into, by ``breaks``; 1 where it was not.
     options : Options
         What was run, with every ``auto`` but the level's replaced by what it stood for.
     """
@@ -171,4 +175,5 @@ class Result:
     action: Any
     level: Any
     missing: Any
+    sessions: Any
     options: Options

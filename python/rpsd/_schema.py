@@ -14,7 +14,8 @@ import msgspec
 import numpy as np
 from msgspec import Meta
 
-from rpsd._errors import ConfigError
+from rpsd._breaks import Mask
+from rpsd._errors import ConfigError, InputError
 
 _TRUTH = {
     "true": True,
@@ -55,6 +56,14 @@ _WINDOW_PARAMETERS: Mapping[str, tuple[int, int]] = {
 
 class _RefusedError(Exception):
     """A value is not allowed; the text, if any, is a hint to add to the message."""
+
+    error: type[ConfigError | InputError] = ConfigError
+
+
+class _RefusedDataError(_RefusedError):
+    """The same of what is data beside the prices, whose length only the prices can check."""
+
+    error = InputError
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,12 +163,19 @@ def _parse_number(text: str) -> object:
 def _check_breaks(value: object) -> Any:
     if value is None or (isinstance(value, str) and value == "auto"):
         return value
+    if isinstance(value, Mask):
+        return value
+    if isinstance(value, str) or np.isscalar(value):
+        raise _RefusedError
     try:
         mask = np.asarray(value)
     except ValueError:
-        raise _RefusedError from None
-    # A tuple keeps the struct immutable, comparable and hashable.
-    return tuple(mask.tolist()) if mask.dtype == np.bool_ and mask.ndim == 1 else _refuse()
+        raise _RefusedDataError from None
+    if mask.dtype != np.bool_ or mask.ndim != 1:
+        raise _RefusedDataError
+    pandas = sys.modules.get("pandas")
+    labelled = pandas is not None and isinstance(value, pandas.Series)
+    return Mask(mask.tolist(), value.index if labelled else None)  # type: ignore[attr-defined]
 
 
 def _parse_breaks(text: str) -> object:
@@ -246,7 +262,10 @@ class Field:
         return [text[self.kind] + _bounds_text(self.bounds)]
 
     def check(self, value: object) -> Any:
-        """Return the value as plain Python, or raise ConfigError with what came and what is allowed."""
+        """Return the value as plain Python, or raise ConfigError with what came and what is allowed.
+
+        InputError for a mask that is none: it belongs to the data.
+        """
         if isinstance(value, np.generic):
             value = value.item()
         if (value is None and self.nullable) or (isinstance(value, str) and value in self.words):
@@ -255,7 +274,7 @@ class Field:
             return self.special.check(value) if self.special else self._check_plain(value)
         except _RefusedError as refused:
             hint = str(refused) or suggestion(value, self.words)
-            raise ConfigError(f"{self.name} must be {self.allowed}, got {shown(value)}{hint}") from None
+            raise refused.error(f"{self.name} must be {self.allowed}, got {shown(value)}{hint}") from None
 
     def _check_plain(self, value: object) -> Any:
         if self.kind is bool or self.kind is str:

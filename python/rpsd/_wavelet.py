@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rpsd import _core
-from rpsd._errors import InputError, warn
+from rpsd._errors import InputError, RpsdWarning, warn
 from rpsd._mirror import checked_axis, raise_from_core
 
 _Taps = tuple[float, ...]
@@ -256,7 +256,7 @@ def _checked_level(level: Any, n: int, taps: int) -> int:
         raise InputError(f"level must be an integer >= 0 or None, got {level!r}") from None
     if chosen < 0:
         raise InputError(f"level must be an integer >= 0 or None, got {chosen}")
-    warn_of_level(chosen, n, taps)
+    warn_of_level(chosen, n, taps, UserWarning)
     return chosen
 
 
@@ -265,13 +265,13 @@ def deepest_level(n: int, taps: int) -> int:
     return max((n // (taps - 1)).bit_length() - 1, 0)
 
 
-def warn_of_level(level: int, n: int, taps: int) -> None:
+def warn_of_level(level: int, n: int, taps: int, category: type[Warning] = RpsdWarning) -> None:
     """Warn, as PyWavelets does, of a level at which only extended samples speak; it is still computed."""
     if level > deepest_level(n, taps):
         warn(
             f"Level value of {level} is too high for {n} samples and {taps} taps: above level "
             f"{deepest_level(n, taps)} every coefficient depends on how the signal is extended",
-            UserWarning,
+            category,
         )
 
 

@@ -27,6 +27,10 @@ void interpolate_missing(T* x, std::size_t n) noexcept;
 // back, are large and alike. n >= 3, y finite; scratch holds n.
 void mark_spikes(const double* y, std::size_t n, double* spike, double* scratch, Buffer<double>& selection);
 
+// bad[t] = 1 for spikes, and for runs of up to three samples, of any signs, each more than twelve robust standard deviations
+// away from the level before and the level after the run, which are alike. A move that stays is none.
+void mark_bad_ticks(const double* y, std::size_t n, double* bad, double* scratch, Buffer<double>& selection);
+
 // Squares of very large or very small numbers leave the range of double; such a series is worked on in other units.
 // The exponent of the power of two to divide x by: 0 for any ordinary series. energy is its sum of squares. No NaN.
 template <class T>

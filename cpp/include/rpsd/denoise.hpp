@@ -44,6 +44,7 @@ class Denoiser {
                   Scratch& scratch) const;
   // The sum of squares of the series, not finite where it holds NaN or an infinity. Throws as operator() does.
   double checked_energy(const T* x, std::size_t n, std::size_t row, std::size_t rows, int threads) const;
+  void check_logarithms(const T* x, std::size_t n, std::size_t row, std::size_t rows) const;
   void run(const T* x, std::size_t n, double energy, T* y, SeriesReport& report, const Pyramid<T>& pyramid,
            Scratch& scratch, int threads) const;
   // x -> y; false where the noise found is no more than rounding, and y has then not been written.

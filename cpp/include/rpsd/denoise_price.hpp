@@ -37,7 +37,8 @@ struct PriceOptions {
 // Series that one call takes at most.
 constexpr std::size_t kPriceBundle = 8;
 
-// x[0..n) in double, NaN where missing, at least one sample and none infinite -> y, which may be x and is NaN where x
+// x[0..n) in double, NaN where missing, -infinity where clean_spikes is on and a bad tick has no logarithm, at least one
+// sample -> y, which may be x and is NaN where x
 // is. count <= kPriceBundle series; each is worked on by itself, in bundles that share the latency of the recursions.
 void denoise_prices(const double* const* x, std::size_t n, std::size_t count, double* const* y,
                     const PriceOptions& options, PriceReport* reports);

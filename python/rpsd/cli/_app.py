@@ -17,6 +17,7 @@ from typing import Final, TextIO
 import click
 
 import rpsd
+from rpsd._schema import suggestion
 from rpsd.cli._config import config
 from rpsd.cli._demo import demo
 from rpsd.cli._denoise import denoise
@@ -65,7 +66,7 @@ def run(argv: list[str]) -> int:
             return _USAGE
         except click.UsageError as error:
             place = f" (see {error.ctx.command_path} --help)" if error.ctx else ""
-            return _fail(f"{error.format_message()}{place}", _USAGE)
+            return _fail(f"{_usage_message(error)}{place}", _USAGE)
         except rpsd.ConfigError as error:
             return _fail(error, _USAGE)
         except rpsd.GuardrailError as error:
@@ -96,6 +97,15 @@ def _discard_stdout() -> None:
     """Send what is still buffered nowhere: Python would try once more at exit, and complain."""
     with contextlib.suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _usage_message(error: click.UsageError) -> str:
+    if isinstance(error, click.NoSuchOption):
+        # The nearest one; click lists whatever has some letters in common.
+        return (
+            f'No such option "{error.option_name}"{suggestion(error.option_name, error.possibilities or ())}'
+        )
+    return error.format_message()
 
 
 def _fail(error: object, code: int) -> int:

@@ -16,6 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from rpsd import Config, ConfigError, Denoiser, GuardrailError, InputError, Result
+from rpsd._breaks import time_starts
+from rpsd._unused import warn_of_unused
 from rpsd.cli._log import logger
 from rpsd.cli._noise import action_rows, noise_json, noise_rows
 from rpsd.cli._options import configuration, denoiser_options, not_yet_available
@@ -82,6 +84,8 @@ def denoise(
     for note in not_yet_available(config):
         raise ConfigError(note)
     denoiser = Denoiser(config)
+    options = (name.removeprefix("denoiser__") for name, value in given.items() if value is not None)
+    warn_of_unused(config.denoiser, denoiser.options, options)
     file = read_table(in_path, str(config.paths.data_path))
     if output not in _STDOUT and not same_format(file, output):
         raise click.UsageError(f"the output has the format of the input, {file.suffix}; got -o {output}")
@@ -134,6 +138,10 @@ def _denoise(
     for note in notes:
         logger.warning("%s: %s", file.name, note)
     inputs = {column: read_numbers(file, column) for column in columns}
+    if config.denoiser.breaks == "auto" and times is not None and times.zone is not None:
+        mask = np.zeros(file.rows, dtype=bool)
+        mask[time_starts(times.values.astype(np.int64))] = True
+        denoiser = Denoiser(config, breaks=mask)
     results = {}
     for column, series in inputs.items():
         name = f'column "{shown(file.columns[column])}"'
@@ -188,6 +196,7 @@ def _tell(job: _Job) -> None:
         for key, value in (
             ("rows", str(job.table.rows)),
             ("missing", str(result.missing)),
+            *((("sessions", str(result.sessions)),) if result.options.breaks is not None else ()),
             *noise_rows(result.noise),
             *action_rows(result, job.inputs[column]),
             ("lookahead", offline if result.lookahead is None else str(result.lookahead)),
@@ -209,6 +218,7 @@ def _summary(job: _Job, in_path: str, output: str | None, plot: str | None) -> d
             {
                 "column": job.table.columns[column],
                 "missing": int(result.missing),
+                "sessions": int(result.sessions),
                 "noise_sd": float(result.noise.noise_sd),
                 "noise": noise_json(result.noise),
                 "level": int(result.level),
