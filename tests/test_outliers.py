@@ -164,12 +164,13 @@ def test_prices_without_a_logarithm_are_refused_without_cleaning_and_where_they_
         rpsd.denoise(x, space="log", outliers="spike", **options)
 
 
+@pytest.mark.parametrize("breaks", [None, np.arange(2048) % 512 == 0], ids=["whole", "sessions"])
 @pytest.mark.parametrize("method", ["auto", "kalman"])
-def test_the_predicted_gain_is_over_the_series_as_it_came(method):
+def test_the_predicted_gain_is_over_the_series_as_it_came(method, breaks):
     real, predicted = [], []
     for seed in range(8):
         drawn = rpsd.simulate("a", 2048, seed=seed, nsr=3, bad_ticks=0.005)
-        result = rpsd.Denoiser(method=method, outliers="spike").run(drawn.noisy)
+        result = rpsd.Denoiser(method=method, outliers="spike", breaks=breaks).run(drawn.noisy)
         errors = [np.mean((values - drawn.truth) ** 2) for values in (drawn.noisy, result.values)]
         real.append(10 * np.log10(errors[0] / errors[1]))
         predicted.append(result.noise.predicted_gain_db)

@@ -304,6 +304,7 @@ void Denoiser<T>::run_prices(Batch<const T> x, Batch<T> y, SeriesReport* reports
     SeriesReport& report = reports[begin + k];
     report.price = found[k];
     report.price.noise_sd = report.noise_sd = std::ldexp(found[k].noise_sd, exponents[k]);
+    report.price.raw_sd = std::ldexp(found[k].raw_sd, exponents[k]);
     report.price.step_sd = std::ldexp(found[k].step_sd, exponents[k]);
     report.changed = found[k].action != PriceAction::passthrough;
     const T* const from = x.row(begin + k);

@@ -55,6 +55,17 @@ inline void merge(SeriesReport& all, const SeriesReport& part, double before, do
   const auto gain = [&](double p, double q) {
     return -10 * std::log10(weighed(std::pow(10, -p / 10), std::pow(10, -q / 10)));
   };
+  // Errors as they came and what is left of them add up: a session without noise weighs little, one with bad ticks much.
+  PriceReport& price = all.price;
+  const double a = std::isnan(price.raw_sd) ? 0 : price.raw_sd;
+  const double b = std::isnan(part.price.raw_sd) ? 0 : part.price.raw_sd;
+  const double larger = std::max(a, b);
+  if (larger > 0) {  // in units of which the squares stay in range
+    const double p = u * (a / larger) * (a / larger), q = v * (b / larger) * (b / larger);
+    const double left = p * std::pow(10, -price.gain_db / 10) + q * std::pow(10, -part.price.gain_db / 10);
+    price.gain_db = 10 * std::log10((p + q) / left);
+    price.raw_sd = larger * std::sqrt(p + q);
+  }
   all.noise_sd = root(all.noise_sd, part.noise_sd);
   all.level = std::max(all.level, part.level);
   all.missing += part.missing;
@@ -62,7 +73,6 @@ inline void merge(SeriesReport& all, const SeriesReport& part, double before, do
   all.price.action = std::max(all.price.action, part.price.action);
   all.price.noise_sd = root(all.price.noise_sd, part.price.noise_sd);
   all.price.step_sd = root(all.price.step_sd, part.price.step_sd);
-  all.price.gain_db = gain(all.price.gain_db, part.price.gain_db);
   all.price.causal_gain_db = gain(all.price.causal_gain_db, part.price.causal_gain_db);
   all.price.gain_probability = weighed(all.price.gain_probability, part.price.gain_probability);
 }

@@ -278,9 +278,12 @@ void hear_wavelets(Work& w, const PriceModel& model, const WaveletContest& conte
 // Smoothing must pay without the bad ticks, which are cleaned either way; what is gained is told of the series as it came.
 void decide(const Work& w, bool noisy, std::size_t bad_ticks, const PriceOptions& options) noexcept {
   PriceReport& report = *w.report;
+  report.raw_sd = report.noise_sd;
   if (noisy && report.gain_db >= options.min_gain_db) {
     report.action = PriceAction::denoised;
-    report.gain_db += predicted_gain_db(w, true) - predicted_gain_db(w, false);
+    const double bad_db = predicted_gain_db(w, true) - predicted_gain_db(w, false);
+    report.gain_db += bad_db;
+    report.raw_sd *= std::pow(10, bad_db / 20);
   } else if (bad_ticks > 0) {
     report.action = PriceAction::cleaned;
   }

@@ -21,6 +21,7 @@ struct PriceReport {
   PriceAction action = PriceAction::passthrough;
   double noise_sd = std::numeric_limits<double>::quiet_NaN();
   double step_sd = noise_sd;
+  double raw_sd = noise_sd;            // root mean square error of the series as it came: noise, and bad ticks cleaned
   double gain_db = noise_sd;           // predicted, offline
   double causal_gain_db = noise_sd;    // predicted, of a filter that sees the past only
   double gain_probability = noise_sd;  // P(gain > 0)

@@ -15,8 +15,9 @@ import click
 import numpy as np
 import numpy.typing as npt
 
-from rpsd import Config, ConfigError, Denoiser, GuardrailError, InputError, Result
+from rpsd import Config, ConfigError, Denoiser, GuardrailError, InputError, Options, Result
 from rpsd._breaks import time_starts
+from rpsd._schema import fields
 from rpsd._unused import warn_of_unused
 from rpsd.cli._log import logger
 from rpsd.cli._noise import action_rows, noise_json, noise_rows
@@ -84,7 +85,7 @@ def denoise(
     for note in not_yet_available(config):
         raise ConfigError(note)
     denoiser = Denoiser(config)
-    options = (name.removeprefix("denoiser__") for name, value in given.items() if value is not None)
+    options = [name for name in fields(Options) if given[f"denoiser__{name}"] is not None]
     warn_of_unused(config.denoiser, denoiser.options, options)
     file = read_table(in_path, str(config.paths.data_path))
     if output not in _STDOUT and not same_format(file, output):
