@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The default, which fits a model to each series, and the plain local level beside statsmodels' fit and smoother."""
+"""The default, which fits a model to each series, and the plain local level beside statsmodels."""
 
 import warnings
 

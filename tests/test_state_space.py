@@ -114,7 +114,8 @@ def test_step_sites_are_moments_by_integration():
             continue  # a missing sample at the end says nothing of its step
         cavity = 1 / (1 / variance - 1 / q[0, t])
         base = 0.7 * shape[0, t]
-        share, square, expected, more = tilted(step * cavity / variance, cavity, base, STEP_SCALES, STEP_WEIGHTS[0])
+        away = step * cavity / variance
+        share, square, expected, more = tilted(away, cavity, base, STEP_SCALES, STEP_WEIGHTS[0])
         assert scaled[0, t] == pytest.approx(square, rel=1e-6)
         assert ratio[0, t] == pytest.approx(np.clip(expected / base, 0.2, 1e6), rel=1e-5)
         responsibilities += share
