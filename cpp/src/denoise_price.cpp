@@ -7,7 +7,7 @@
 #include <limits>
 #include <vector>
 
-#include "rpsd/cleaning.hpp"
+#include "price_work.hpp"
 #include "rpsd/cpu.hpp"
 #include "rpsd/lattice.hpp"
 #include "rpsd/noise_model.hpp"
@@ -22,31 +22,10 @@ namespace {
 
 constexpr std::size_t kLeastSamples = 32;   // fewer say too little about the noise
 constexpr double kBelieved = 0.99;          // as good as all of the noise
-constexpr double kMostZeroMoves = 0.95;     // a series that hardly moves is told its bounce, and returned
-constexpr std::size_t kLeastMoves = 8;     // of a series that hardly moves: fewer are jumps
 constexpr std::size_t kLeastKalman = 3;
 constexpr double kNoNoise = 1e-5;          // the ratio of variances at the end of the range that is searched
-constexpr std::size_t kArrays = 8;
 
 double square(double v) noexcept { return v * v; }
-
-// One series, in units of its own steps, without its missing ends.
-struct Work {
-  std::size_t begin = 0, n = 0, seen = 0;
-  double centre = 0, scale = 0, precision = 0;
-  bool still = false;         // it hardly moves
-  std::size_t cleaned = 0;  // bad ticks that count as missing
-  const double* x = nullptr;  // as it came, from begin on
-  double doubt = 0;           // added to the errors' variance by what is not known of scales
-  double wavelet_gain_db = 0;  // predicted, where wavelets have most of the say
-  double *y, *available, *spike, *mean, *variance, *step_square, *q, *r;
-  NoiseTest test;
-  PriceReport* report = nullptr;
-};
-
-struct SeriesScratch {
-  Buffer<double> arrays, selection;
-};
 
 struct PriceScratch {
   std::array<SeriesScratch, kPriceBundle> series;
@@ -55,70 +34,13 @@ struct PriceScratch {
   WaveletContestScratch contest;
 };
 
-// Missing ends away, gaps filled by lines, in units of a typical step. False where there is nothing to fit.
-bool prepare(const double* x, std::size_t n, std::size_t least, double precision, SeriesScratch& scratch, Work& work) {
-  std::size_t end = n;
-  while (work.begin < n && !std::isfinite(x[work.begin])) ++work.begin;
-  while (end > work.begin && !std::isfinite(x[end - 1])) --end;
-  work.n = end - work.begin;
-  if (work.n < 2) return false;
-  double* at = scratch.arrays.get(kArrays * work.n);
-  for (double** array : {&work.y, &work.available, &work.spike, &work.mean, &work.variance, &work.step_square,
-                         &work.q, &work.r}) {
-    *array = at;
-    at += work.n;
-  }
-  work.x = x + work.begin;
-  double low = std::numeric_limits<double>::infinity(), high = -low;
-  for (std::size_t t = 0; t < work.n; ++t) {
-    const double v = work.x[t];
-    const bool seen = std::isfinite(v);
-    work.y[t] = seen ? v : std::numeric_limits<double>::quiet_NaN();
-    work.available[t] = seen ? 1 : 0;
-    if (!seen) continue;
-    ++work.seen;
-    low = std::min(low, v);
-    high = std::max(high, v);
-  }
-  if (work.seen < least || !(high > low)) return false;
-  interpolate_missing(work.y, work.n);
-
-  work.precision = std::max(std::abs(low), std::abs(high)) * precision;
-  work.centre = low / 2 + high / 2;
-  double* const moves = work.mean;
-  std::size_t zeros = 0;
-  for (std::size_t t = 0; t < work.n; ++t) work.y[t] -= work.centre;
-  for (std::size_t t = 0; t + 1 < work.n; ++t) {
-    moves[t] = work.y[t + 1] - work.y[t];
-    zeros += moves[t] == 0;
-  }
-  const std::size_t m = work.n - 1;
-  const double typical = active_table<double>().median_abs(moves, m, scratch.selection.get(m));
-  const double most = typical > 0 ? 25 * typical * typical : std::numeric_limits<double>::infinity();
-  double sum = 0;
-  for (std::size_t t = 0; t < m; ++t) sum += std::min(moves[t] * moves[t], most);
-  work.scale = std::sqrt(sum / static_cast<double>(m));
-  work.still = static_cast<double>(zeros) > kMostZeroMoves * static_cast<double>(m);
-  if (!(work.scale > 0) || (work.still && m - zeros < kLeastMoves)) return false;
-  for (std::size_t t = 0; t < work.n; ++t) work.y[t] /= work.scale;
-  work.precision /= work.scale;
-  return true;
-}
-
-void find_spikes(const double* x, std::size_t n, Work& work, bool clean, SeriesScratch& scratch) {
-  (clean ? mark_bad_ticks : mark_spikes)(work.y, work.n, work.spike, work.mean, scratch.selection);
-  for (std::size_t t = 0; t < work.n; ++t) {
-    work.spike[t] *= work.available[t];
-    if (!clean || work.spike[t] == 0) continue;
-    work.y[t] = std::numeric_limits<double>::quiet_NaN();
-    work.available[t] = 0;
-    ++work.cleaned;
-  }
-  if (work.cleaned > 0) interpolate_missing(work.y, work.n);
-  for (std::size_t t = 0; t < n; ++t) {
-    if (!std::isinf(x[t])) continue;
-    if (t >= work.begin && t < work.begin + work.n) work.spike[t - work.begin] = 1;
-    ++work.cleaned;
+// Where most prices repeat the one before, one that is repeated is no bad tick: flat runs stay flat.
+void keep_repeated(Work& w) noexcept {
+  for (std::size_t t = 0; t < w.n; ++t) {
+    const bool repeated = (t > 0 && w.y[t] == w.y[t - 1]) || (t + 1 < w.n && w.y[t] == w.y[t + 1]);
+    if (w.test.outlier[t] == 0 || !repeated) continue;
+    w.test.outlier[t] = 0;
+    --w.test.outliers;
   }
 }
 
@@ -300,7 +222,10 @@ void work_on(const std::vector<Work*>& works, const PriceOptions& options, Price
   for (const PriceFit& fit : fits) models.push_back(fit.best);
   std::vector<NoiseTest> tests(count);
   test_noise(series.data(), models.data(), count, tests.data(), scratch.tests.data());
-  for (std::size_t k = 0; k < count; ++k) works[k]->test = tests[k];
+  for (std::size_t k = 0; k < count; ++k) {
+    works[k]->test = tests[k];
+    if (works[k]->repeats) keep_repeated(*works[k]);
+  }
   smooth_all(works, models.data());
   for (std::size_t k = 0; k < count; ++k) {
     Work* const w = works[k];

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: MIT
+#include "price_work.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "rpsd/cleaning.hpp"
+#include "rpsd/cpu.hpp"
+
+namespace rpsd {
+namespace {
+
+constexpr double kMostZeroMoves = 0.95;  // a series that hardly moves is told its bounce, and returned
+constexpr std::size_t kLeastMoves = 8;   // of a series that hardly moves: fewer are jumps
+constexpr std::size_t kArrays = 8;
+
+}  // namespace
+
+bool prepare(const double* x, std::size_t n, std::size_t least, double precision, SeriesScratch& scratch, Work& work) {
+  std::size_t end = n;
+  while (work.begin < n && !std::isfinite(x[work.begin])) ++work.begin;
+  while (end > work.begin && !std::isfinite(x[end - 1])) --end;
+  work.n = end - work.begin;
+  if (work.n < 2) return false;
+  double* at = scratch.arrays.get(kArrays * work.n);
+  for (double** array : {&work.y, &work.available, &work.spike, &work.mean, &work.variance, &work.step_square,
+                         &work.q, &work.r}) {
+    *array = at;
+    at += work.n;
+  }
+  work.x = x + work.begin;
+  double low = std::numeric_limits<double>::infinity(), high = -low;
+  for (std::size_t t = 0; t < work.n; ++t) {
+    const double v = work.x[t];
+    const bool seen = std::isfinite(v);
+    work.y[t] = seen ? v : std::numeric_limits<double>::quiet_NaN();
+    work.available[t] = seen ? 1 : 0;
+    if (!seen) continue;
+    ++work.seen;
+    low = std::min(low, v);
+    high = std::max(high, v);
+  }
+  if (work.seen < least || !(high > low)) return false;
+  interpolate_missing(work.y, work.n);
+
+  work.precision = std::max(std::abs(low), std::abs(high)) * precision;
+  work.centre = low / 2 + high / 2;
+  double* const moves = work.mean;
+  std::size_t zeros = 0;
+  for (std::size_t t = 0; t < work.n; ++t) work.y[t] -= work.centre;
+  for (std::size_t t = 0; t + 1 < work.n; ++t) {
+    moves[t] = work.y[t + 1] - work.y[t];
+    zeros += moves[t] == 0;
+  }
+  const std::size_t m = work.n - 1;
+  const double typical = active_table<double>().median_abs(moves, m, scratch.selection.get(m));
+  work.repeats = !(typical > 0);
+  const double most = typical > 0 ? 25 * typical * typical : std::numeric_limits<double>::infinity();
+  double sum = 0;
+  for (std::size_t t = 0; t < m; ++t) sum += std::min(moves[t] * moves[t], most);
+  work.scale = std::sqrt(sum / static_cast<double>(m));
+  work.still = static_cast<double>(zeros) > kMostZeroMoves * static_cast<double>(m);
+  if (!(work.scale > 0) || (work.still && m - zeros < kLeastMoves)) return false;
+  for (std::size_t t = 0; t < work.n; ++t) work.y[t] /= work.scale;
+  work.precision /= work.scale;
+  return true;
+}
+
+void find_spikes(const double* x, std::size_t n, Work& work, bool clean, SeriesScratch& scratch) {
+  (clean ? mark_bad_ticks : mark_spikes)(work.y, work.n, work.spike, work.mean, scratch.selection);
+  for (std::size_t t = 0; t < work.n; ++t) {
+    work.spike[t] *= work.available[t];
+    if (!clean || work.spike[t] == 0) continue;
+    work.y[t] = std::numeric_limits<double>::quiet_NaN();
+    work.available[t] = 0;
+    ++work.cleaned;
+  }
+  if (work.cleaned > 0) interpolate_missing(work.y, work.n);
+  for (std::size_t t = 0; t < n; ++t) {
+    if (!std::isinf(x[t])) continue;
+    if (t >= work.begin && t < work.begin + work.n) work.spike[t - work.begin] = 1;
+    ++work.cleaned;
+  }
+}
+
+}  // namespace rpsd
