@@ -19,7 +19,7 @@ ROOT = Path(__file__).parent.parent
 # What each module of the package may import from the package, lowest first (docs/architecture.md).
 LAYERS = [
     {"_core", "_errors"},
-    {"_breaks", "_prices"},
+    {"_audit", "_breaks", "_prices"},
     {"_schema"},
     {"_options", "_test_signals"},
     {"_config_file"},

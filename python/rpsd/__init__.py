@@ -18,6 +18,7 @@ from rpsd._modwt import imodwt, modwt
 from rpsd._wavelet import wavedec, waverec
 
 if _typing.TYPE_CHECKING:
+    from rpsd._audit import Leak, LeakReport, audit
     from rpsd._config import Config, load_config
     from rpsd._denoiser import Denoiser
     from rpsd._info import build_info
@@ -31,11 +32,14 @@ else:
         "Config": "_config",
         "Denoiser": "_denoiser",
         "Guardrails": "_options",
+        "Leak": "_audit",
+        "LeakReport": "_audit",
         "NoiseModel": "_result",
         "Options": "_options",
         "Report": "_result",
         "Result": "_result",
         "Simulated": "_simulate",
+        "audit": "_audit",
         "build_info": "_info",
         "load_config": "_config",
         "simulate": "_simulate",
@@ -63,6 +67,8 @@ __all__ = [
     "GuardrailError",
     "Guardrails",
     "InputError",
+    "Leak",
+    "LeakReport",
     "NoiseModel",
     "Options",
     "Report",
@@ -72,6 +78,7 @@ __all__ = [
     "Simulated",
     "StateError",
     "__version__",
+    "audit",
     "build_info",
     "denoise",
     "estimate_noise",
