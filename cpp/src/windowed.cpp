@@ -12,6 +12,7 @@
 #include "denoise_parts.hpp"
 #include "rpsd/cpu.hpp"
 #include "rpsd/parallel.hpp"
+#include "sliding.hpp"
 #include "thread_memory.hpp"
 
 namespace rpsd {
@@ -63,6 +64,22 @@ void follow(std::optional<SeriesReport>& before, const SeriesReport& next) noexc
 
 }  // namespace
 
+template <class T>
+struct Windowed<T>::Core {
+  Options options;
+  WindowOptions windows;
+  Denoiser<T> denoiser;
+  Pyramid<T> pyramid;  // of a whole window
+  SlidingShrinkage<T> sliding;
+
+  Core(const Options& chosen, const WindowOptions& lengths)
+      : options(chosen),
+        windows(lengths),
+        denoiser(chosen),
+        pyramid(denoiser.pyramid(lengths.window + lengths.lookahead)),
+        sliding(options, denoiser.transform(), pyramid, lengths.window - 1) {}
+};
+
 // Prepared samples [0, size), of which the first is `offset` in the series.
 template <class T>
 struct Windowed<T>::Span {
@@ -80,10 +97,10 @@ struct Windowed<T>::Span {
   }
 };
 
-// What one share of a call keeps: the transform of the windows' length, made anew only where that changes.
+// What one share of a call keeps.
 template <class T>
 struct Windowed<T>::Work {
-  std::optional<Pyramid<T>> pyramid;
+  std::optional<Pyramid<T>> pyramid;  // of windows that are not whole, made anew only where their length changes
 };
 
 // Memory of one thread.
@@ -91,35 +108,50 @@ template <class T>
 struct Windowed<T>::Scratch {
   Buffer<T> values, window;
   Buffer<std::ptrdiff_t> ages;
+  SlidingScratch<T> sliding;
 };
 
 template <class T>
 Windowed<T>::Windowed(const Options& options, const WindowOptions& windows)
-    : options_(options), windows_(windows), denoiser_(options) {}
+    : core_(std::make_shared<const Core>(options, windows)) {}
 
 template <class T>
 T Windowed<T>::value(const Span& span, std::size_t t, SeriesReport& report, Work& work) const {
   const std::size_t seen = static_cast<std::size_t>(span.age(t));
-  const std::size_t begin = t + 1 - std::min(seen, windows_.window);
-  const std::size_t n = span.end_of_session(t, windows_.lookahead + 1) - begin;
+  const std::size_t begin = t + 1 - std::min(seen, core_->windows.window);
+  const std::size_t n = span.end_of_session(t, core_->windows.lookahead + 1) - begin;
   const T* const x = span.values + begin;
-  if (options_.space == Space::log && options_.outliers == Outliers::spike)
-    check_logarithms(options_, x, n, {span.place.row, span.place.rows, span.place.offset + begin});
-  if (!work.pyramid || work.pyramid->length(0) != n) work.pyramid.emplace(denoiser_.pyramid(n));
+  if (core_->options.space == Space::log && core_->options.outliers == Outliers::spike)
+    check_logarithms(core_->options, x, n, {span.place.row, span.place.rows, span.place.offset + begin});
+  const Pyramid<T>* pyramid = &core_->pyramid;
+  if (n != pyramid->length(0)) {
+    if (!work.pyramid || work.pyramid->length(0) != n) work.pyramid.emplace(core_->denoiser.pyramid(n));
+    pyramid = &*work.pyramid;
+  }
   T* const y = of_this_thread<Scratch>().window.get(n);
-  denoiser_.run_one(x, y, report, *work.pyramid);
+  core_->denoiser.run_one(x, y, report, *pyramid);
   return y[t - begin];
 }
 
 template <class T>
 void Windowed<T>::evaluate(const Span& span, std::size_t begin, std::size_t end, T* y,
                            std::optional<SeriesReport>& report, Work& work) const {
-  const auto least = static_cast<std::ptrdiff_t>(windows_.min_periods);
+  const auto& [window, lookahead, min_periods] = core_->windows;
+  const SlidingShrinkage<T>& sliding = core_->sliding;
+  auto& scratch = of_this_thread<Scratch>().sliding;
+  std::size_t first = begin, last = begin;  // of whole windows that have been prepared
   for (std::size_t t = begin; t < end; ++t, ++y) {
     *y = kMissing<T>;
-    if (span.ages[t] < least || t + windows_.lookahead >= span.size) continue;
+    if (span.ages[t] < static_cast<std::ptrdiff_t>(min_periods) || t + lookahead >= span.size) continue;
+    if (sliding.serves() && t >= last && span.ages[t] >= static_cast<std::ptrdiff_t>(window)) {
+      const std::size_t session = span.end_of_session(t, std::min(end + lookahead, span.size) - t);
+      first = t;
+      last = std::max(session - std::min(session, lookahead), t);
+      if (last > first) sliding.prepare(span.values + t + 1 - window, last - first, scratch);
+    }
     SeriesReport found;
-    *y = value(span, t, found, work);
+    const std::optional<T> quick = t < last ? sliding.value(t - first, found, scratch) : std::nullopt;
+    *y = quick ? *quick : value(span, t, found, work);
     follow(report, found);
   }
 }
@@ -128,16 +160,16 @@ template <class T>
 void Windowed<T>::operator()(Batch<const T> x, Batch<T> y, WindowedReport* reports, int threads,
                              const std::vector<std::size_t>& starts) const {
   active_kernels();
-  const std::size_t n = x.length, blocks = (n + kBlock - 1) / kBlock, lookahead = windows_.lookahead;
-  const auto before = [&](std::size_t block) { return block * kBlock - std::min(block * kBlock, windows_.window - 1); };
+  const std::size_t n = x.length, blocks = (n + kBlock - 1) / kBlock, lookahead = core_->windows.lookahead;
+  const auto before = [&](std::size_t block) { return block * kBlock - std::min(block * kBlock, core_->windows.window - 1); };
   // Everything is checked before anything is written; and where each block begins is found, as its first samples may be
   // missing.
   std::vector<Carry<T>> carries(x.rows * blocks);
   parallel_for(x.rows, threads, [&](std::size_t first, std::size_t last) {
     for (std::size_t r = first; r < last; ++r) {
       const T* const row = x.row(r);
-      check_samples(options_, row, n, {r, x.rows});
-      if (options_.space == Space::log && options_.outliers == Outliers::none) check_logarithms(options_, row, n, {r, x.rows});
+      check_samples(core_->options, row, n, {r, x.rows});
+      if (core_->options.space == Space::log && core_->options.outliers == Outliers::none) check_logarithms(core_->options, row, n, {r, x.rows});
       reports[r] = {};
       Sessions sessions(starts, 0);
       Carry<T> carry;
@@ -146,7 +178,7 @@ void Windowed<T>::operator()(Batch<const T> x, Batch<T> y, WindowedReport* repor
         while (next < blocks && before(next) == t) carries[r * blocks + next++] = carry;
         const std::ptrdiff_t age = carry_on(carry, row[t], sessions.begins(t)).second;
         reports[r].series.missing += age <= 0;
-        reports[r].warmup += age > 0 && (age < static_cast<std::ptrdiff_t>(windows_.min_periods) || t + lookahead >= n);
+        reports[r].warmup += age > 0 && (age < static_cast<std::ptrdiff_t>(core_->windows.min_periods) || t + lookahead >= n);
       }
     }
   });
@@ -181,7 +213,7 @@ void Windowed<T>::operator()(Batch<const T> x, Batch<T> y, WindowedReport* repor
 template <class T>
 WindowState<T> Windowed<T>::begin() const {
   WindowState<T> state;
-  const std::size_t capacity = 2 * (windows_.window + windows_.lookahead - 1) + kBlock;
+  const std::size_t capacity = 2 * (core_->windows.window + core_->windows.lookahead - 1) + kBlock;
   state.values.resize(capacity);
   state.ages.resize(capacity);
   return state;
@@ -191,9 +223,9 @@ template <class T>
 void Windowed<T>::push(WindowState<T>& state, const T* x, std::size_t n, T* y) const {
   active_kernels();
   const Place place{0, 1, state.count};
-  check_samples(options_, x, n, place);
-  if (options_.space == Space::log && options_.outliers == Outliers::none) check_logarithms(options_, x, n, place);
-  const std::size_t held = windows_.window + windows_.lookahead - 1;
+  check_samples(core_->options, x, n, place);
+  if (core_->options.space == Space::log && core_->options.outliers == Outliers::none) check_logarithms(core_->options, x, n, place);
+  const std::size_t held = core_->windows.window + core_->windows.lookahead - 1;
   T* const values = state.values.data();
   std::ptrdiff_t* const ages = state.ages.data();
   Work work;
@@ -210,9 +242,9 @@ void Windowed<T>::push(WindowState<T>& state, const T* x, std::size_t n, T* y) c
       std::tie(values[state.end], ages[state.end]) = carry_on(state.carry, x[done + i], std::exchange(state.begins, false));
     state.count += m;
     // Of samples before the first there is no value.
-    const std::size_t size = state.end - state.first, late = std::min(m, m + windows_.lookahead - std::min(size, m + windows_.lookahead));
+    const std::size_t size = state.end - state.first, late = std::min(m, m + core_->windows.lookahead - std::min(size, m + core_->windows.lookahead));
     std::fill(y + done, y + done + late, kMissing<T>);
-    const std::size_t end = size - std::min(size, windows_.lookahead);
+    const std::size_t end = size - std::min(size, core_->windows.lookahead);
     std::optional<SeriesReport> report;
     evaluate({values + state.first, ages + state.first, size, {0, 1, state.count - size}}, end - (m - late), end,
              y + done + late, report, work);

@@ -38,6 +38,7 @@ class Denoiser {
 
   // One series without NaN or infinities on the caller's thread, x[n] -> y[n] with n = pyramid.length(0) >= 1: the bits
   // of operator(). For a method that fits no price model; pyramid: that of n, which may serve any number of series.
+  const Transform<T>& transform() const noexcept { return transform_; }
   Pyramid<T> pyramid(std::size_t n) const;
   void run_one(const T* x, T* y, SeriesReport& report, const Pyramid<T>& pyramid) const;
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <memory>
 #include <optional>
 #include <vector>
 
@@ -58,6 +59,7 @@ class Windowed {
   void push(WindowState<T>& state, const T* x, std::size_t n, T* y) const;
 
  private:
+  struct Core;
   struct Span;
   struct Work;
   struct Scratch;
@@ -66,9 +68,7 @@ class Windowed {
                 Work& work) const;
   T value(const Span& span, std::size_t t, SeriesReport& report, Work& work) const;
 
-  Options options_;
-  WindowOptions windows_;
-  Denoiser<T> denoiser_;
+  std::shared_ptr<const Core> core_;  // of which the parts refer to one another
 };
 
 }  // namespace rpsd
