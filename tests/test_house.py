@@ -24,7 +24,7 @@ LAYERS = [
     {"_options", "_test_signals"},
     {"_config_file"},
     {"_config", "_mirror"},
-    {"_result", "_ticks", "_unused", "_whiteness"},
+    {"_result", "_ticks", "_unused", "_whiteness", "_windowed"},
     {"_wavelet"},
     {"_denoiser", "_modwt"},
     {"_api", "_info", "_simulate"},

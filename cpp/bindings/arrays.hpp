@@ -44,6 +44,12 @@ Batch<T> borrow_writable(Array<T>& a, const char* name) {
   return {a.mutable_data(), view.rows, view.length, view.stride};
 }
 
+template <class T>
+void require_same_shape(const Array<T>& a, const Array<T>& b, const char* name) {
+  if (a.ndim() != b.ndim() || a.shape(0) != b.shape(0) || a.shape(1) != b.shape(1))
+    throw std::invalid_argument(std::string(name) + " must have the shape of x, " + shape_text(a) + ", got " + shape_text(b));
+}
+
 inline void require_threads(int threads) {
   if (threads < 0) throw std::invalid_argument("threads must be 0 (all) or positive, got " + std::to_string(threads));
 }

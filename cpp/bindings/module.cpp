@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // The Python module: checks dtype and layout, borrows views, drops the GIL, makes one call. No algorithm.
 #include "arrays.hpp"
+#include "chain.hpp"
 #include "rpsd/cpu.hpp"
-#include "rpsd/denoise.hpp"
 #include "rpsd/fir.hpp"
 #include "rpsd/options.hpp"
 #include "rpsd/parallel.hpp"
@@ -14,14 +14,9 @@ void define_lattice(py::module_& m);
 void define_modwt(py::module_& m);
 void define_state_space(py::module_& m);
 void define_wavelet(py::module_& m);
+void define_windowed(py::module_& m);
 
 namespace {
-
-template <class T>
-void require_same_shape(const Array<T>& a, const Array<T>& b, const char* name) {
-  if (a.ndim() != b.ndim() || a.shape(0) != b.shape(0) || a.shape(1) != b.shape(1))
-    throw std::invalid_argument(std::string(name) + " must have the shape of x, " + shape_text(a) + ", got " + shape_text(b));
-}
 
 template <class T>
 void fir_filter(const Array<T>& x, Array<T>& out, const Array<double>& taps, const std::string& mode, int threads) {
@@ -74,13 +69,6 @@ Array<double> median_abs(const Array<T>& x) {
   return medians;
 }
 
-// One validated chain for both dtypes.
-struct Chain {
-  Denoiser<double> f64;
-  Denoiser<float> f32;
-  explicit Chain(const Options& options) : f64(options), f32(options) {}
-};
-
 template <class T>
 py::tuple run(const Denoiser<T>& denoiser, const Array<T>& x, Array<T>& out, const std::vector<std::size_t>& starts,
               int threads) {
@@ -88,30 +76,13 @@ py::tuple run(const Denoiser<T>& denoiser, const Array<T>& x, Array<T>& out, con
   require_same_shape(x, out, "out");
   const auto in = borrow<T>(x, "x");
   const auto to = borrow_writable<T>(out, "out");
-  for (std::size_t i = 0; i < starts.size(); ++i)
-    if (starts[i] <= (i == 0 ? 0 : starts[i - 1]) || starts[i] >= in.length)
-      throw std::invalid_argument("starts must ascend within the series, got " + std::to_string(starts[i]));
+  require_starts(starts, in.length);
   std::vector<SeriesReport> reports(in.rows);
   {
     py::gil_scoped_release release;
     denoiser(in, to, reports.data(), threads, starts);
   }
-  const auto n = static_cast<py::ssize_t>(in.rows);
-  Array<double> noise_sd(n), step_sd(n), gain_db(n), causal_gain_db(n), gain_probability(n);
-  Array<std::int64_t> level(n), missing(n), action(n);
-  for (py::ssize_t i = 0; i < n; ++i) {
-    const auto& r = reports[static_cast<std::size_t>(i)];
-    noise_sd.mutable_at(i) = r.noise_sd;
-    level.mutable_at(i) = r.level;
-    missing.mutable_at(i) = static_cast<std::int64_t>(r.missing);
-    action.mutable_at(i) = static_cast<std::int64_t>(r.changed && r.price.action != PriceAction::cleaned ? PriceAction::denoised
-                                                        : r.price.action);
-    step_sd.mutable_at(i) = r.price.step_sd;
-    gain_db.mutable_at(i) = r.price.gain_db;
-    causal_gain_db.mutable_at(i) = r.price.causal_gain_db;
-    gain_probability.mutable_at(i) = r.price.gain_probability;
-  }
-  return py::make_tuple(noise_sd, level, missing, action, step_sd, gain_db, causal_gain_db, gain_probability);
+  return report_table(reports);
 }
 
 bool is_int_within(py::handle value, long least, long most) {
@@ -214,6 +185,7 @@ void define_module(py::module_& m) {
             "space"_a, "missing"_a, "outliers"_a);
   chain.def("denoise_series", &denoise_series, "x"_a, "least"_a, "axis"_a, "threads"_a, py::pos_only());
   define_wavelet(m);
+  define_windowed(m);
   define_modwt(m);
   define_lattice(m);
   define_state_space(m);

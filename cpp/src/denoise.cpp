@@ -25,13 +25,6 @@ namespace {
 // empirical Bayes weights find out by themselves what is signal there.
 constexpr int kDefaultLevel = 4, kEbayesLevel = 8;
 
-[[noreturn]] void reject(const char* what, std::size_t row, std::size_t rows, std::size_t position,
-                         const std::string& allowed) {
-  const std::string where = (rows > 1 ? "series " + std::to_string(row) + ", " : std::string()) + "position " +
-                            std::to_string(position);
-  throw std::invalid_argument(std::string("x has ") + what + " at " + where + "; allowed: " + allowed);
-}
-
 // Sums of squares are folded over blocks of this many samples, so that threads may share them out.
 constexpr std::size_t kEnergyBlock = std::size_t{1} << 16;
 
@@ -85,36 +78,9 @@ Denoiser<T>::Denoiser(const Options& options) : options_(options), transform_(op
 template <class T>
 double Denoiser<T>::checked_energy(const T* x, std::size_t n, std::size_t row, std::size_t rows, int threads) const {
   const double energy = energy_of(x, n, threads);
-  if (!std::isfinite(energy)) {  // or only too large to be squared
-    const Gaps gaps = find_gaps(x, n);
-    if (gaps.first_infinite < n)
-      reject(x[gaps.first_infinite] > 0 ? "inf" : "-inf", row, rows, gaps.first_infinite,
-             "finite numbers, and NaN for a missing sample");
-    if (gaps.missing > 0 && options_.missing == Missing::raise)
-      reject("NaN", row, rows, gaps.first_missing, "finite numbers (missing=\"interpolate\" accepts NaN)");
-  }
-  if (options_.space == Space::log) check_logarithms(x, n, row, rows);
+  if (!std::isfinite(energy)) check_samples(options_, x, n, {row, rows});  // or only too large to be squared
+  if (options_.space == Space::log) check_logarithms(options_, x, n, {row, rows});
   return energy;
-}
-
-// Prices <= 0 have no logarithm: with outliers="spike" they are bad ticks, if they are few.
-template <class T>
-void Denoiser<T>::check_logarithms(const T* x, std::size_t n, std::size_t row, std::size_t rows) const {
-  constexpr double kFew = 0.05;
-  std::size_t first = n, count = 0, seen = 0;
-  for (std::size_t i = 0; i < n; ++i) {
-    seen += !std::isnan(x[i]);
-    if (!(x[i] <= 0)) continue;
-    if (count == 0) first = i;
-    ++count;
-  }
-  if (count == 0) return;
-  if (options_.outliers == Outliers::none)
-    reject("a value <= 0", row, rows, first,
-           "prices > 0 with space=\"log\" (or space=\"price\", or outliers=\"spike\", which takes it for a bad tick)");
-  if (static_cast<double>(count) > kFew * static_cast<double>(seen))
-    reject((std::to_string(count) + " values <= 0 of " + std::to_string(seen) + ", the first").c_str(), row, rows, first,
-           "at most one in twenty with space=\"log\" and outliers=\"spike\" (or space=\"price\")");
 }
 
 template <class T>
@@ -359,6 +325,25 @@ void Denoiser<T>::operator()(Batch<const T> x, Batch<T> y, SeriesReport* reports
 }
 
 template <class T>
+Pyramid<T> Denoiser<T>::pyramid(std::size_t n) const {
+  int level = 0;
+  if (options_.threshold_mode != ThresholdMode::none && n > 0)
+    level = options_.level == kAutoLevel
+                ? std::min(options_.threshold_mode == ThresholdMode::ebayes ? kEbayesLevel : kDefaultLevel,
+                           transform_.max_level(n))
+                : options_.level;
+  auto lengths = level_lengths(transform_, n, level);
+  lengths.insert(lengths.begin(), n);
+  return Pyramid<T>(transform_, std::move(lengths));
+}
+
+template <class T>
+void Denoiser<T>::run_one(const T* x, T* y, SeriesReport& report, const Pyramid<T>& pyramid) const {
+  const std::size_t n = pyramid.length(0);
+  run(x, n, energy_of(x, n, 1), y, report, pyramid, of_this_thread<Scratch>(), 1);
+}
+
+template <class T>
 void Denoiser<T>::run_all(Batch<const T> x, Batch<T> y, const std::vector<double>& energies, SeriesReport* reports,
                           int threads) const {
   if (options_.method != Method::wavelet) {
@@ -369,15 +354,7 @@ void Denoiser<T>::run_all(Batch<const T> x, Batch<T> y, const std::vector<double
         run_prices(x, y, reports, b * kPriceBundle, std::min((b + 1) * kPriceBundle, x.rows), scratch);
     });
   }
-  int level = 0;
-  if (options_.threshold_mode != ThresholdMode::none && x.length > 0)
-    level = options_.level == kAutoLevel
-                ? std::min(options_.threshold_mode == ThresholdMode::ebayes ? kEbayesLevel : kDefaultLevel,
-                           transform_.max_level(x.length))
-                : options_.level;
-  auto lengths = level_lengths(transform_, x.length, level);
-  lengths.insert(lengths.begin(), x.length);
-  const Pyramid<T> pyramid(transform_, std::move(lengths));
+  const Pyramid<T> pyramid = this->pyramid(x.length);
   const int within = x.rows == 1 ? threads : 1;
   parallel_for(x.rows, threads, [&](std::size_t begin, std::size_t end) {
     auto& scratch = of_this_thread<Scratch>();

@@ -6,11 +6,54 @@
 #include <cmath>
 #include <cstddef>
 #include <limits>
+#include <stdexcept>
+#include <string>
 
 #include "rpsd/cleaning.hpp"
 #include "rpsd/denoise.hpp"
 
 namespace rpsd {
+
+// Where x[0] of a check lies, for its message.
+struct Place {
+  std::size_t row, rows, offset = 0;
+};
+
+[[noreturn]] inline void reject(const char* what, const Place& place, std::size_t position, const std::string& allowed) {
+  const std::string where = (place.rows > 1 ? "series " + std::to_string(place.row) + ", " : std::string()) + "position " +
+                            std::to_string(place.offset + position);
+  throw std::invalid_argument(std::string("x has ") + what + " at " + where + "; allowed: " + allowed);
+}
+
+template <class T>
+void check_samples(const Options& options, const T* x, std::size_t n, const Place& place) {
+  const Gaps gaps = find_gaps(x, n);
+  if (gaps.first_infinite < n)
+    reject(x[gaps.first_infinite] > 0 ? "inf" : "-inf", place, gaps.first_infinite,
+           "finite numbers, and NaN for a missing sample");
+  if (gaps.missing > 0 && options.missing == Missing::raise)
+    reject("NaN", place, gaps.first_missing, "finite numbers (missing=\"interpolate\" accepts NaN)");
+}
+
+// Prices <= 0 have no logarithm: with outliers="spike" they are bad ticks, if they are few.
+template <class T>
+void check_logarithms(const Options& options, const T* x, std::size_t n, const Place& place) {
+  constexpr double kFew = 0.05;
+  std::size_t first = n, count = 0, seen = 0;
+  for (std::size_t i = 0; i < n; ++i) {
+    seen += !std::isnan(x[i]);
+    if (!(x[i] <= 0)) continue;
+    if (count == 0) first = i;
+    ++count;
+  }
+  if (count == 0) return;
+  if (options.outliers == Outliers::none)
+    reject("a value <= 0", place, first,
+           "prices > 0 with space=\"log\" (or space=\"price\", or outliers=\"spike\", which takes it for a bad tick)");
+  if (static_cast<double>(count) > kFew * static_cast<double>(seen))
+    reject((std::to_string(count) + " values <= 0 of " + std::to_string(seen) + ", the first").c_str(), place, first,
+           "at most one in twenty with space=\"log\" and outliers=\"spike\" (or space=\"price\")");
+}
 
 // A result beyond the largest number stays at it, as finite prices must not become infinite ones.
 template <class T>

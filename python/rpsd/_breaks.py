@@ -2,12 +2,13 @@
 """Where trading sessions begin: given by a mask, told by gaps in the times, or seen in the prices."""
 
 from collections.abc import Iterable
+from heapq import heappush, heappushpop
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
-from rpsd._errors import InputError
+from rpsd._errors import CausalityError, InputError, warn
 
 # A gap in the times is a break where it is this many times the usual distance.
 _LONG: Final = 5.0
@@ -47,7 +48,46 @@ class Mask(tuple[bool, ...]):
         return tuple(self[k] for k in self.labels.get_indexer(index))
 
 
-def session_starts(breaks: Any, n: int, times: npt.NDArray[np.int64] | None, index: Any = None) -> list[int]:
+def sessions(
+    breaks: Any, batch: npt.NDArray[Any], times: npt.NDArray[np.int64] | None, index: Any, *, causal: bool
+) -> list[tuple[slice, list[int]]]:
+    """Return which rows of a batch have which session starts.
+
+    Parameters
+    ----------
+    breaks, times, index
+        As for `session_starts`.
+    batch : ndarray, shape (series, time)
+    causal : bool
+        Whether a start may depend on what came before it only.
+
+    Raises
+    ------
+    CausalityError
+        Where sessions would have to be told by the prices, and a causal run is asked for.
+    """
+    if breaks != "auto" or times is not None:
+        starts = session_starts(breaks, batch.shape[1], times, index, causal=causal)
+        return [(slice(None), starts)]
+    if causal:
+        raise CausalityError(
+            'breaks="auto" without times tells sessions by prices that come later, and lookahead forbids that; '
+            "allowed: a mask, or a pandas object with an index of times"
+        )
+    # Without times each series tells its own sessions.
+    found = [price_starts(row) for row in batch]
+    if batch.size and not all(found):
+        warn(
+            f'breaks="auto" found no session break by the prices alone in {found.count([])} of '
+            f"{len(batch)} series; it needs times (a pandas DatetimeIndex) or breaks that stand out, "
+            "else give a mask"
+        )
+    return [(slice(k, k + 1), starts) for k, starts in enumerate(found)]
+
+
+def session_starts(
+    breaks: Any, n: int, times: npt.NDArray[np.int64] | None, index: Any = None, *, causal: bool = False
+) -> list[int]:
     """Return where sessions begin after the first sample, in every series alike.
 
     Parameters
@@ -61,6 +101,8 @@ def session_starts(breaks: Any, n: int, times: npt.NDArray[np.int64] | None, ind
         Ascending times, for "auto".
     index : pandas.Index or None
         The labels of the samples, with which a mask that has labels is aligned.
+    causal : bool
+        Whether the usual distance of times is that of those before a gap, instead of all.
 
     Raises
     ------
@@ -74,7 +116,9 @@ def session_starts(breaks: Any, n: int, times: npt.NDArray[np.int64] | None, ind
             raise InputError(f"breaks must be a mask of one value for each sample, {n}, got {len(breaks)}")
         starts = np.flatnonzero(breaks.aligned_with(index) if isinstance(breaks, Mask) else breaks)
         return [int(start) for start in starts if start > 0]
-    return [] if times is None else time_starts(times)
+    if times is None:
+        return []
+    return causal_time_starts(times) if causal else time_starts(times)
 
 
 def time_starts(times: npt.NDArray[np.int64]) -> list[int]:
@@ -84,6 +128,25 @@ def time_starts(times: npt.NDArray[np.int64]) -> list[int]:
     if moved.size == 0:
         return []
     return [int(at) + 1 for at in np.flatnonzero(gaps > _LONG * float(np.median(moved)))]
+
+
+def causal_time_starts(times: npt.NDArray[np.int64]) -> list[int]:
+    """Return where sessions begin: after gaps that are long beside the median of the distances before them."""
+    starts: list[int] = []
+    lower: list[int] = []  # the lower half of the distances, negated: the largest is first
+    upper: list[int] = []
+    for at, gap in enumerate(np.diff(times).tolist(), start=1):
+        if gap <= 0:
+            continue
+        if lower:
+            middle = -lower[0] if len(lower) > len(upper) else (upper[0] - lower[0]) / 2
+            if gap > _LONG * middle:
+                starts.append(at)
+        if len(lower) > len(upper):
+            heappush(upper, -heappushpop(lower, -gap))
+        else:
+            heappush(lower, -heappushpop(upper, gap))
+    return starts
 
 
 def price_starts(x: npt.NDArray[Any]) -> list[int]:

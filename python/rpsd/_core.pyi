@@ -158,3 +158,33 @@ class Denoiser:
         noise_sd, level, missing count, action (0 passthrough, 1 cleaned, 2 denoised), step_sd, predicted
         gain in dB, the causal one, and P(gain > 0); NaN where unknown.
         """
+
+@final
+class Windowed:
+    """The chain of a Denoiser with a fixed lag: each value from its own window."""
+
+    def __init__(self, chain: Denoiser, *, window: int, lookahead: int, min_periods: int) -> None: ...
+    def run(
+        self, x: npt.NDArray[_T], out: npt.NDArray[_T], *, starts: Sequence[int], threads: int
+    ) -> tuple[tuple[_F64, _I64, _I64, _I64, _F64, _F64, _F64, _F64], _I64]:
+        """Write out, which lies apart from x; return what `Denoiser.run` does, and samples without a value.
+
+        Noise and level are those of the last window, the action that of any.
+        """
+
+    def stream_float64(self) -> WindowStream_float64: ...
+    def stream_float32(self) -> WindowStream_float32: ...
+
+@final
+class WindowStream_float64:
+    """Where one series stands."""
+
+    def push(self, x: _F64, *, begins: bool) -> _F64:
+        """Return the values at the samples `lookahead` before those of x; begins: x starts a session."""
+
+@final
+class WindowStream_float32:
+    """Where one series stands."""
+
+    def push(self, x: npt.NDArray[np.float32], *, begins: bool) -> npt.NDArray[np.float32]:
+        """Return the values at the samples `lookahead` before those of x; begins: x starts a session."""

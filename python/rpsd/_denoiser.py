@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rpsd import _core
-from rpsd._breaks import price_starts, session_starts
+from rpsd._breaks import sessions
 from rpsd._errors import ConfigError, GuardrailError, InputError, warn
 from rpsd._mirror import Batch, Mirror, checked_threads, mirror, raise_from_core
 from rpsd._options import (
@@ -27,6 +27,7 @@ from rpsd._schema import fields
 from rpsd._ticks import warn_of_lost_ticks
 from rpsd._unused import warn_of_unused
 from rpsd._wavelet import filter_bank, warn_of_level
+from rpsd._windowed import build_windowed, longest_window, runner, with_values
 
 if TYPE_CHECKING:
     from rpsd._config import Config
@@ -105,7 +106,7 @@ class Denoiser:
     (1000,)
     """
 
-    __slots__ = ("_core", "_guardrails", "_least", "_options", "_taps")
+    __slots__ = ("_core", "_guardrails", "_least", "_options", "_run", "_taps")
 
     def __init__(
         self,
@@ -126,6 +127,7 @@ class Denoiser:
         warn_of_unused(asked, self._options, options)
         self._taps = len(filter_bank(self._options.wavelet)[0])
         self._core = _build(self._options)
+        self._run = runner(self._core, build_windowed(self._core, self._options))
         self._least = self._least_plain_length()
 
     @property
@@ -195,7 +197,10 @@ class Denoiser:
         outputs = [run[0] for run in runs]
         found = [run[1] for run in runs]
         noise, level, missing, action = self._found(source, found)
-        report = measured_report(source, source.stacked(), source.stacked(outputs), self.guardrails, threads)
+        before, after = source.stacked(), source.stacked(outputs)
+        if self.options.lookahead is not None:
+            before, after = with_values(before, after)
+        report = measured_report(source, before, after, self.guardrails, threads)
         self._apply_policy(report)
         actions = np.array(_ACTIONS)[action]
         return Result(
@@ -203,11 +208,11 @@ class Denoiser:
             report=report,
             noise=noise,
             lookahead=self.options.lookahead,
-            warmup=0,
+            warmup=source.per_series([part[-1] for part in found]),
             action=actions.item() if source.shape == () else actions,
             level=level,
             missing=missing,
-            sessions=source.per_series([part[-1] for part in found]),
+            sessions=source.per_series([part[-2] for part in found]),
             options=self.options,
         )
 
@@ -241,7 +246,8 @@ class Denoiser:
 
     def _least_plain_length(self) -> int:
         """Return from how many samples on a series needs no warning of its level or ticks and no report."""
-        if self.guardrails.policy != "report" or self.options.breaks is not None or self._loses_ticks():
+        general = self.options.breaks is not None or self.options.lookahead is not None
+        if self.guardrails.policy != "report" or general or self._loses_ticks():
             return sys.maxsize
         if self.options.level == "auto" or self.options.threshold_mode == "none":
             return 0
@@ -255,34 +261,20 @@ class Denoiser:
     ) -> tuple[Batch, tuple[npt.NDArray[Any], ...]]:
         """Return the output and what was found: what the core reports, and the number of sessions."""
         out = np.empty_like(batch)
-        if self.options.level != "auto" and self.options.threshold_mode != "none" and batch.size:
-            warn_of_level(self.options.level, batch.shape[1], self._taps)
+        options = self.options
+        if options.level != "auto" and options.threshold_mode != "none" and batch.size:
+            warn_of_level(options.level, longest_window(options, batch.shape[1]), self._taps)
         count = checked_threads(threads)
-        times = source.times
-        if self.options.breaks != "auto" or times is not None:
-            starts = [session_starts(self.options.breaks, batch.shape[1], times, source.index)]
-            rows = [slice(None)]
-        else:
-            # Without times each series tells its own sessions.
-            starts = [price_starts(row) for row in batch]
-            rows = [slice(k, k + 1) for k in range(len(batch))]
-            if batch.size and not all(starts):
-                warn(
-                    f'breaks="auto" found no session break by the prices alone in {starts.count([])} of '
-                    f"{len(batch)} series; it needs times (a pandas DatetimeIndex) or breaks that stand out, "
-                    "else give a mask"
-                )
-        try:
-            runs = [
-                (
-                    *self._core.run(batch[row], out[row], starts=at, threads=count),
-                    [len(at) + 1] * len(batch[row]),
-                )
-                for row, at in zip(rows, starts, strict=True)
-            ]
-        except ValueError as error:
-            raise_from_core(error)
-        found = tuple(np.concatenate(part) for part in zip(*runs, strict=True)) or (np.empty(0),) * 9
+        runs = []
+        for rows, starts in sessions(
+            options.breaks, batch, source.times, source.index, causal=options.lookahead is not None
+        ):
+            try:
+                found, warmup = self._run(batch[rows], out[rows], starts=starts, threads=count)
+            except ValueError as error:
+                raise_from_core(error)
+            runs.append((*found, [len(starts) + 1] * len(warmup), warmup))
+        found = tuple(np.concatenate(part) for part in zip(*runs, strict=True)) or (np.empty(0),) * 10
         if self._loses_ticks():
             warn_of_lost_ticks(batch, found[0], found[4])
         return out, found

@@ -99,7 +99,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     )
     min_periods: Annotated[
         Literal["window"] | Annotated[int, Meta(ge=1)],
-        Meta(description="Samples before the first causal value; window is as many as window holds."),
+        Meta(description="Samples of a session before its first value; window is as many as window holds."),
     ] = "window"
     missing: Annotated[Literal["interpolate", "raise"], Meta(description="What NaN in the input does.")] = (
         "interpolate"
@@ -141,7 +141,10 @@ class Guardrails(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     ] = "report"
 
 
-# Valid values whose part is not built yet: delete an entry when its part lands. A type stands for
+# Methods that fit a price model.
+_FITTED = ("auto", "kalman")
+
+# Valid values whose part is not built yet (lookahead: with methods that fit a model): delete an entry when its part lands. A type stands for
 # every value of it, a Meta for every number in its range.
 _NOT_YET: Mapping[str, tuple[str | type | Meta, ...]] = {
     "lookahead": (Meta(ge=0),),
@@ -265,6 +268,8 @@ def require_available(settings: Options | Guardrails) -> None:
         if name not in fields(type(settings)):
             continue
         value = getattr(settings, name)
+        if isinstance(settings, Options) and name == "lookahead" and resolve(settings).method not in _FITTED:
+            continue
         if any(_covers(entry, value) for entry in missing):
             raise ConfigError(
                 f"{name}={shown(value)} is not available in rpsd {__version__}; "
@@ -280,7 +285,7 @@ def require_fitting(options: Options) -> None:
     ConfigError
         Naming the value, the method, the release, and what is available.
     """
-    fitted, noise = options.method in {"auto", "kalman"}, options.noise
+    fitted, noise = options.method in _FITTED, options.noise
     refused = f"with method={shown(options.method)} is not available in rpsd {__version__}; available: "
     if fitted and noise != "price":
         raise ConfigError(f"noise={shown(noise)} {refused}auto, price")
@@ -328,7 +333,7 @@ def resolve(options: Options) -> Options:
         "transform": _first(options.transform, "dwt"),
         "threshold_mode": mode,
         "threshold_rule": _first(options.threshold_rule, "posterior_median" if ebayes else "soft"),
-        "noise": _first(options.noise, "price" if method in {"auto", "kalman"} else "mad"),
+        "noise": _first(options.noise, "price" if method in _FITTED else "mad"),
         "min_gain_db": _first(options.min_gain_db, 0.1 if method == "auto" else 0.0),
     }
     if options.method == "fir":

@@ -152,8 +152,9 @@ class Result:
     noise : NoiseModel
     lookahead : int or None
         How many samples of future each value may have used; None: the whole series (offline).
-    warmup : int
-        Leading samples without a value; 0 offline.
+    warmup : int or ndarray of int
+        Samples that are there and have no value: those before ``min_periods`` of their session, and
+        the last ``lookahead``; 0 offline.
     action : str or ndarray of str
         ``denoised``; ``cleaned`` where only bad ticks were replaced; ``passthrough`` where the input
         was returned untouched.
@@ -171,7 +172,7 @@ class Result:
     report: Report
     noise: NoiseModel
     lookahead: int | None
-    warmup: int
+    warmup: Any
     action: Any
     level: Any
     missing: Any

@@ -225,7 +225,7 @@ def _summary(job: _Job, in_path: str, output: str | None, plot: str | None) -> d
                 "level": int(result.level),
                 "action": str(result.action),
                 "lookahead": result.lookahead,
-                "warmup": result.warmup,
+                "warmup": int(result.warmup),
                 "report": report_json(result.report),
             }
             for column, result in job.results.items()

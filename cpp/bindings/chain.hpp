@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: MIT
+// The denoiser as Python holds it, and what it found as Python gets it.
+#pragma once
+
+#include <cstdint>
+
+#include "arrays.hpp"
+#include "rpsd/denoise.hpp"
+
+namespace rpsd::python {
+
+// One validated chain for both dtypes.
+struct Chain {
+  Options options;
+  Denoiser<double> f64;
+  Denoiser<float> f32;
+  explicit Chain(const Options& chosen) : options(chosen), f64(chosen), f32(chosen) {}
+};
+
+inline void require_starts(const std::vector<std::size_t>& starts, std::size_t length) {
+  for (std::size_t i = 0; i < starts.size(); ++i)
+    if (starts[i] <= (i == 0 ? 0 : starts[i - 1]) || starts[i] >= length)
+      throw std::invalid_argument("starts must ascend within the series, got " + std::to_string(starts[i]));
+}
+
+inline py::tuple report_table(const std::vector<SeriesReport>& reports) {
+  const auto n = static_cast<py::ssize_t>(reports.size());
+  Array<double> noise_sd(n), step_sd(n), gain_db(n), causal_gain_db(n), gain_probability(n);
+  Array<std::int64_t> level(n), missing(n), action(n);
+  for (py::ssize_t i = 0; i < n; ++i) {
+    const auto& r = reports[static_cast<std::size_t>(i)];
+    noise_sd.mutable_at(i) = r.noise_sd;
+    level.mutable_at(i) = r.level;
+    missing.mutable_at(i) = static_cast<std::int64_t>(r.missing);
+    action.mutable_at(i) = static_cast<std::int64_t>(r.changed && r.price.action != PriceAction::cleaned ? PriceAction::denoised
+                                                        : r.price.action);
+    step_sd.mutable_at(i) = r.price.step_sd;
+    gain_db.mutable_at(i) = r.price.gain_db;
+    causal_gain_db.mutable_at(i) = r.price.causal_gain_db;
+    gain_probability.mutable_at(i) = r.price.gain_probability;
+  }
+  return py::make_tuple(noise_sd, level, missing, action, step_sd, gain_db, causal_gain_db, gain_probability);
+}
+
+}  // namespace rpsd::python
