@@ -87,10 +87,15 @@ struct AutomaticMethod {
   static constexpr size_t kLagValues = kChains;
 
   static inline void revise(const CausalLags& lags, const LagUpdate& update) noexcept {
-    const Samples least(0x1p-400);
+    double revisions[Quad::kWidth + kBundle], factors[Quad::kWidth + kBundle];
+    for (size_t c = 0; c < kBundle; c += Quad::kWidth) {
+      update.revision.to(revisions + c);
+      update.factor.to(factors + c);
+    }
+    const Samples least(0x1p-400), revision(revisions), factor(factors);
     for (size_t i = 0; i < lags.lookahead * kChains; i += kBundle) {
-      const Samples covariance(lags.covariances + i), next = covariance * update.factor;
-      (Samples(lags.means + i) + covariance * update.revision).to(lags.means + i);
+      const Samples covariance(lags.covariances + i), next = covariance * factor;
+      (Samples(lags.means + i) + covariance * revision).to(lags.means + i);
       select_positive(next * next - least, next, Samples(0.0)).to(lags.covariances + i);
     }
   }
@@ -112,23 +117,25 @@ struct AutomaticMethod {
   }
 
   static inline void step(const CausalSettings& settings, CausalState& s, const CausalLags& lags, double value) noexcept {
+    const double volatility = s.feedback;  // as expected before this sample is seen
     double jump = 0;
     bool changed = false;
     if (s.time >= kChainsFrom && s.step_variance > 0) {
       if (s.running == 0) begin(settings, s, lags);
       const double e = value - s.level[0], f = s.level_variance[0] + s.step_variance + s.noise_variance;
-      const ChainStep chains = weigh_components(s, value);
-      const double likelihood = weigh_chains(settings, s, chains);
-      revise(lags, advance_chains(s, chains));
+      const ChainStep chains = lags.lookahead > 0 ? weigh_components<true>(s, value) : weigh_components<false>(s, value);
+      const Evidence evidence = weigh_chains(settings, s, chains);
+      const LagUpdate update = advance_chains(s, chains);
+      if (lags.lookahead > 0) revise(lags, update);
       if (s.time > kJumpsFrom && e * e > 4 * f) jump = chains.jump;
-      if (s.time >= kChangesFrom) changed = follow_changes(settings, s, value, likelihood);
+      if (s.time >= kChangesFrom) changed = follow_changes(settings, s, value, evidence);
     }
     test_increment(s, value);
     jump = believed_jump(s, jump);
     if (jump > 0)
-      advance_filters<true>(s, value, jump, s.feedback);
+      advance_filters<true>(s, value, jump, volatility);
     else
-      advance_filters<false>(s, value, 0, s.feedback);
+      advance_filters<false>(s, value, 0, volatility);
     if (!changed && !is_due(s.time)) return;
     close_block(s);
     weigh_all(s);
@@ -146,13 +153,14 @@ struct AutomaticMethod {
   }
 
  private:
-  static inline bool follow_changes(const CausalSettings& settings, CausalState& s, double value, double likelihood) noexcept {
+  static inline bool follow_changes(const CausalSettings& settings, CausalState& s, double value,
+                                    const Evidence& used) noexcept {
     const double level = mean_of_filters(s, s.recent_weight);
     const double f = over_filters([&](size_t i) {
       const Samples variance = Samples(s.variance + i) + Samples(kGrid.ratio + i) + Samples(1.0);
       return Samples(s.recent_weight + i) * Samples(s.recent_scale + i) * variance;
     });
-    if (!has_changed(s, recent_log_likelihood(value - level, f), likelihood)) return false;
+    if (!has_changed(s, recent_advantage(value - level, f, used))) return false;
     restart_sums(s);
     restart_chains(settings, s, level, variance_of_filters(s, s.recent_weight, s.recent_scale));
     return true;

@@ -1,242 +1,323 @@
 // SPDX-License-Identifier: MIT
 // Four chains: models of jumps, bad samples and moving volatility, with the variances that the bank finds. Each keeps one
 // Gaussian, matched to the first two moments of its mixture (Ackerson & Fu 1970): an ambiguous jump widens it, so that
-// the next sample tells. They run in the lanes, one component of the mixture a row; two rows fill a bundle.
+// the next sample tells. A component of the mixtures is a row of two lanes, one for each kind of chain.
 #pragma once
 
 namespace {
 
 using rpsd::kernels::CausalSettings;
 using rpsd::kernels::kChains;
+using rpsd::kernels::kKinds;
+using rpsd::kernels::kRows;
 using rpsd::kernels::kVolatilities;
-using rpsd::kernels::kVolatilityRows;
 
-// Rows: nine volatilities, a jump, noise of eight times the variance, and of three hundred times.
-constexpr size_t kRows = kVolatilities + 3;
+constexpr size_t kBundleRows = kBundle / kKinds;                  // four
+constexpr size_t kMovingBundles = kRows / kBundleRows;            // three, and one for constant volatility
+constexpr size_t kBundles = kMovingBundles + 1;
+constexpr size_t kMiddle = kVolatilities / 2;
 constexpr double kVolatilityStep = 1.7, kLogVolatilityStep = 0.5306282510621704;  // of the variance
 constexpr double kDrift = 0.02, kReturn = 0.003;  // of the volatility in a step: to each neighbour, and to one
 constexpr double kJumpRate = 0.003, kJumpRateSamples = 300;  // before any is seen
 constexpr double kBadJumpRate = 0.0005, kNoisyRate = 0.02, kNoisy = 8, kBadRate = 0.003, kBad = 300;
 constexpr double kMovingEvidence = -3, kEvidenceRange = 30;
 
+// Values of the rows. Step variance: `fixed` + `moving` times the mean volatility; prior probability: `rate` + `learned`
+// times the rate of jumps + `steady` times what both leave, or in the rows of volatilities its probability times that.
 struct ChainTables {
-  // Step variance: fixed + moving times the mean volatility; noise variance; prior probability: `rate`, `learned` times
-  // the rate of jumps, and that of the volatility times what these leave.
-  double fixed[kRows * kChains], moving[kRows * kChains], noise[kRows * kChains];
-  double rate[kRows * kChains], learned[kRows * kChains];
-  double returns[kVolatilityRows * kChains], is_volatility[kVolatilityRows * kChains];
-  double left[2 * kChains], learns[2 * kChains], widest_noise[2 * kChains], drift[2 * kChains];
+  static constexpr size_t kLanes = kBundles * kBundle;
+  double fixed[kLanes], moving[kLanes], noise[kLanes], rate[kLanes], learned[kLanes], steady[kLanes];
+  double stay[kRows * kKinds], drift[kRows * kKinds], returns[kRows * kKinds], exponent[kRows * kKinds];
+  double left[kBundle], learns[kBundle], widest_noise[kBundle];
 
   constexpr ChainTables()
-      : fixed(), moving(), noise(), rate(), learned(), returns(), is_volatility(), left(), learns(), widest_noise(), drift() {
+      : fixed(), moving(), noise(), rate(), learned(), steady(), stay(), drift(), returns(), exponent(), left(), learns(),
+        widest_noise() {
     double volatility = 1;
-    for (size_t j = 0; j < kVolatilities / 2; ++j) volatility /= kVolatilityStep;
-    for (size_t j = 0; j < kVolatilities; ++j, volatility *= kVolatilityStep)
-      for (size_t c = 0; c < kChains; ++c) {
-        fixed[j * kChains + c] = j == kVolatilities / 2 ? 1 : volatility;
-        noise[j * kChains + c] = is_volatility[j * kChains + c] = 1;
-        returns[j * kChains + c] = j == kVolatilities / 2 ? kReturn : 0;
+    for (size_t j = 0; j < kMiddle; ++j) volatility /= kVolatilityStep;
+    for (size_t kind = 0; kind < kKinds; ++kind) {
+      double variance = volatility;
+      for (size_t j = 0; j < kVolatilities; ++j, variance *= kVolatilityStep) {
+        const size_t i = j * kKinds + kind;
+        fixed[i] = j == kMiddle ? 1 : variance;
+        noise[i] = 1;
+        drift[i] = kDrift;
+        stay[i] = 1 - (j == 0 || j + 1 == kVolatilities ? 1 : 2) * kDrift;
+        returns[i] = j == kMiddle ? kReturn : 0;
+        exponent[i] = static_cast<double>(j) - static_cast<double>(kMiddle);
       }
-    for (size_t c = 0; c < kChains; ++c) {
-      const bool bad = c >= 2;
-      const size_t jump = kVolatilities * kChains + c, noisy = jump + kChains, worst = noisy + kChains;
-      moving[jump] = kJumpSize;
-      moving[noisy] = moving[worst] = 1;
-      noise[jump] = 1;
-      noise[noisy] = kNoisy;
-      noise[worst] = kBad;
-      rate[jump] = bad ? kBadJumpRate : 0;
-      learned[jump] = bad ? 0 : 1;
-      rate[noisy] = bad ? kNoisyRate : 0;
-      rate[worst] = bad ? kBadRate : 0;
-      for (size_t k = c; k < 2 * kChains; k += kChains) {
-        left[k] = 1 - rate[jump] - rate[noisy] - rate[worst];
-        learns[k] = learned[jump];
-        widest_noise[k] = bad ? kBad : 1;
-        drift[k] = c % 2 == 1 ? kDrift : 0;
+      const size_t constant = kRows * kKinds + kind;
+      fixed[constant] = noise[constant] = steady[constant] = 1;
+      set_rare(kVolatilities * kKinds + kind, kind == 1);
+      set_rare(constant + kKinds, kind == 1);
+      for (size_t i = kind; i < kBundle; i += kKinds) {
+        left[i] = kind == 1 ? 1 - kBadJumpRate - kNoisyRate - kBadRate : 1;
+        learns[i] = kind == 1 ? 0 : 1;
+        widest_noise[i] = kind == 1 ? kBad : 1;
       }
     }
+  }
+
+ private:
+  constexpr void set_rare(size_t jump, bool bad) {
+    const size_t noisy = jump + kKinds, worst = noisy + kKinds;
+    moving[jump] = kJumpSize;
+    moving[noisy] = moving[worst] = noise[jump] = 1;
+    noise[noisy] = kNoisy;
+    noise[worst] = kBad;
+    learned[jump] = bad ? 0 : 1;
+    rate[jump] = bad ? kBadJumpRate : 0;
+    rate[noisy] = bad ? kNoisyRate : 0;
+    rate[worst] = bad ? kBadRate : 0;
   }
 };
 constexpr ChainTables kTables;
 
-// The chains' values in both halves of a bundle, and back.
-inline Samples both_halves(const double* chains) noexcept {
-  double lanes[kBundle];
+// One value a chain; vectors that are wider hold them twice.
+using Quad = Bundle<(kChains + kRealLanes - 1) / kRealLanes>;
+
+inline Quad read_quad(const double* chains) noexcept {
+  if constexpr (kRealLanes <= kChains) return Quad(chains);
+  double lanes[2 * kChains];
   memcpy(lanes, chains, kChains * sizeof(double));
   memcpy(lanes + kChains, chains, kChains * sizeof(double));
-  return Samples(lanes);
+  return Quad(lanes);
 }
-inline void to_chains(const Samples& samples, double* chains) noexcept {
-  double lanes[kBundle];
-  samples.to(lanes);
+inline void write_quad(const Quad& quad, double* chains) noexcept {
+  if constexpr (kRealLanes <= kChains) return quad.to(chains);
+  double lanes[Quad::kWidth];
+  quad.to(lanes);
   memcpy(chains, lanes, kChains * sizeof(double));
 }
 
-// The sum of a bundle's two rows, in both halves.
-inline Samples rows_added(const Samples& v) noexcept {
-  double lanes[3 * kChains];
-  v.to(lanes);
-  memcpy(lanes + 2 * kChains, lanes, kChains * sizeof(double));
-  return v + Samples(lanes + kChains);
+// A value for each kind, in every row.
+inline Samples kinds_of(const double* values) noexcept {
+  Real part;
+#if defined(__GNUC__)
+  for (size_t k = 0; k < kRealLanes; ++k) part[k] = values[k % kKinds];
+#else
+  double lanes[kRealLanes];
+  for (size_t k = 0; k < kRealLanes; ++k) lanes[k] = values[k % kKinds];
+  part = load(lanes);
+#endif
+  Samples samples;
+  for (Real& p : samples.part) p = part;
+  return samples;
+}
+
+// Sums over the four rows of each: rows 0 and 2, rows 1 and 3, then both.
+inline Quad sum_rows(const Samples& constant, const Samples& moving) noexcept {
+#if defined(RPSD_SHUFFLE) && RPSD_VEC_BYTES == 64
+  const Real u = constant.part[0], v = moving.part[0];
+  const Real sum = __builtin_shufflevector(u, v, 0, 1, 2, 3, 8, 9, 10, 11) + __builtin_shufflevector(u, v, 4, 5, 6, 7, 12, 13, 14, 15);
+  Quad quad;
+  quad.part[0] = __builtin_shufflevector(sum, sum, 0, 1, 4, 5, 0, 1, 4, 5) + __builtin_shufflevector(sum, sum, 2, 3, 6, 7, 2, 3, 6, 7);
+  return quad;
+#elif defined(RPSD_SHUFFLE) && RPSD_VEC_BYTES == 32
+  const Real u = constant.part[0] + constant.part[1], v = moving.part[0] + moving.part[1];
+  Quad quad;
+  quad.part[0] = __builtin_shufflevector(u, v, 0, 1, 4, 5) + __builtin_shufflevector(u, v, 2, 3, 6, 7);
+  return quad;
+#else
+  double rows[2 * kBundle], sums[kChains];
+  constant.to(rows);
+  moving.to(rows + kBundle);
+  for (size_t c = 0; c < kChains; ++c) {
+    const double* const r = rows + c / kKinds * kBundle + c % kKinds;
+    sums[c] = (r[0] + r[2 * kKinds]) + (r[kKinds] + r[3 * kKinds]);
+  }
+  return read_quad(sums);
+#endif
 }
 
 inline double prior_evidence(const CausalSettings& settings, size_t chain) noexcept {
-  return (chain >= 2 ? settings.bad_sample_evidence : 0) + (chain % 2 == 1 ? kMovingEvidence : 0);
+  return (chain % kKinds == 1 ? settings.bad_sample_evidence : 0) + (chain >= kKinds ? kMovingEvidence : 0);
 }
 
 inline void restart_chains(const CausalSettings& settings, CausalState& s, double level, double variance) noexcept {
-  double total = 0;
+  s.total_evidence = 0;
   for (size_t c = 0; c < kChains; ++c) {
     s.level[c] = level;
     s.level_variance[c] = variance;
     s.evidence[c] = prior_evidence(settings, c);
     s.mean_volatility[c] = 1;
-    total += s.chain_weight[c] = exponential_of(s.evidence[c]);
-    for (size_t j = 0; j < kVolatilityRows; ++j) s.volatility[j * kChains + c] = j == kVolatilities / 2 ? 1 : 0;
+    s.chain_weight[c] = exponential_of(s.evidence[c]);
+    s.total_evidence += s.chain_weight[c];
   }
-  for (double& weight : s.chain_weight) weight /= total;
-  s.log_evidence = logarithm_of(total);
+  for (double& weight : s.chain_weight) weight /= s.total_evidence;
+  for (size_t i = 0; i < kRows * kKinds; ++i) s.volatility[i] = i / kKinds == kMiddle ? 1 : 0;
   s.feedback = 1;
 }
 
-// Where the volatilities are expected at the next sample, zero in the row that fills up.
+// Where the volatilities are expected at the next sample. No row lies beyond the ends, so that what leaves stays.
 inline void predict_volatility(const CausalState& s, double* predicted) noexcept {
-  constexpr size_t kWidth = kBundle, kEnd = kVolatilityRows * kChains;
-  double moved[kEnd + 2 * kChains];  // and a row beyond each end
-  for (size_t i = 0; i < kEnd; i += kWidth)
-    (Samples(s.volatility + i) * Samples(1 - kReturn) + Samples(kTables.returns + i)).to(moved + kChains + i);
-  memcpy(moved, moved + kChains, kChains * sizeof(double));
-  memcpy(moved + kEnd, moved + kEnd - kChains, kChains * sizeof(double));
-  memset(moved + kEnd + kChains, 0, kChains * sizeof(double));
-  const Samples drift(kTables.drift), stay = Samples(1.0) - Samples(2.0) * drift;
-  for (size_t i = 0; i < kEnd; i += kWidth) {
-    const Samples neighbours = Samples(moved + i) + Samples(moved + i + 2 * kChains);
-    const Samples here = stay * Samples(moved + kChains + i) + drift * neighbours;
-    (here * Samples(kTables.is_volatility + i)).to(predicted + i);
+  constexpr size_t kRowParts = kRows * kKinds / kRealLanes;
+  Real rows[kRowParts + 2];
+  rows[0] = rows[kRowParts + 1] = splat(0);
+  RPSD_UNROLL
+  for (size_t k = 0; k < kRowParts; ++k)
+    rows[k + 1] = load(s.volatility + k * kRealLanes) * splat(1 - kReturn) + load(kTables.returns + k * kRealLanes);
+  RPSD_UNROLL
+  for (size_t k = 0; k < kRowParts; ++k) {
+    const Real neighbours = rows_before<double>(rows[k], rows[k + 1]) + rows_after<double>(rows[k + 1], rows[k + 2]);
+    store(predicted + k * kRealLanes,
+          load(kTables.stay + k * kRealLanes) * rows[k + 1] + load(kTables.drift + k * kRealLanes) * neighbours);
   }
 }
 
-// Sums over the rows of likelihoods, and of their products with gain, gain^2, gain times noise variance, precision and
-// precision times gain; over the volatilities alone of likelihoods, and of products with volatility and its logarithm.
+// Sums over a chain's components of likelihoods and of their products with gain, gain^2, gain times noise variance,
+// precision and precision times gain; over volatilities alone of likelihoods and of products with volatility and its
+// logarithm.
+template <class T>
 struct ChainSums {
-  Samples likelihood, gain, gain_square, noise, precision, precision_gain, volatilities, volatility, log_volatility;
+  T likelihood, gain, gain_square, noise, precision, precision_gain, volatilities, volatility, log_volatility;
 };
 
 struct ChainStep {
-  Samples e, widest;  // innovation, and the precision in whose units likelihoods are taken
-  ChainSums sums;
-  double jump;        // probability, of the chain of jumps alone
+  Quad e, widest;  // innovations, and precisions in whose units likelihoods are taken
+  ChainSums<Quad> sums;
+  double jump;  // probability, of the chain of constant volatility
 };
 
-inline Samples volatility_exponents(size_t row) noexcept {
-  double lanes[kBundle];
-  for (size_t k = 0; k < kBundle; ++k) lanes[k] = static_cast<double>(row + k / kChains) - static_cast<double>(kVolatilities / 2);
-  return Samples(lanes);
+// What the rows of one half of the chains share.
+struct RowContext {
+  Samples variance, q, r, q_now, half_square, widest;
+};
+
+template <bool kLag>
+inline void add_rows(ChainSums<Samples>& sums, const Samples& share, const Samples& gain, const Samples& noise,
+                     const Samples& precision) noexcept {
+  const Samples part = share * gain;
+  sums.likelihood = sums.likelihood + share;
+  sums.gain = sums.gain + part;
+  sums.gain_square = sums.gain_square + part * gain;
+  sums.noise = sums.noise + part * noise;
+  if (kLag) {
+    const Samples sharp = share * precision;
+    sums.precision = sums.precision + sharp;
+    sums.precision_gain = sums.precision_gain + sharp * gain;
+  }
 }
 
-// Likelihoods of all components; s.volatility takes those of the volatilities.
+// Likelihoods of all components; s.volatility takes those of the volatilities. kLag: also what only the lag needs.
+template <bool kLag>
 inline ChainStep weigh_components(CausalState& s, double value) noexcept {
-  constexpr size_t kPairs = kRows * kChains / kBundle;
-  const Samples zero(0.0), one(1.0), q(s.step_variance), r(s.noise_variance), variance = both_halves(s.level_variance);
-  const Samples q_now = q * both_halves(s.mean_volatility), jump_rate((kJumpRate * kJumpRateSamples + s.jumps) / (kJumpRateSamples + s.counted + s.block_counted));
+  const Samples zero(0.0), one(1.0), q(s.step_variance), r(s.noise_variance);
+  const Samples jump_rate((kJumpRate * kJumpRateSamples + s.jumps) / (kJumpRateSamples + s.counted + s.block_counted));
   const Samples left = Samples(kTables.left) - Samples(kTables.learns) * jump_rate;
-  const Samples outside = larger(Samples(kJumpSize) * q_now + r, q_now + Samples(kTables.widest_noise) * r);
-  ChainStep step;
-  step.e = Samples(value) - both_halves(s.level);
-  step.widest = one / (variance + outside);
-  const Samples half_square = Samples(0.5) * step.e * step.e;
-  double predicted[kRows * kChains] = {};
+  RowContext halves[2];
+  RPSD_UNROLL
+  for (size_t h = 0; h < 2; ++h) {
+    RowContext& half = halves[h];
+    const Samples e = Samples(value) - kinds_of(s.level + h * kKinds);
+    half.variance = kinds_of(s.level_variance + h * kKinds);
+    half.q_now = q * kinds_of(s.mean_volatility + h * kKinds);
+    half.half_square = Samples(0.5) * e * e;
+    const Samples outside = larger(Samples(kJumpSize) * half.q_now + r, half.q_now + Samples(kTables.widest_noise) * r);
+    half.widest = one / (half.variance + outside);
+  }
+  double predicted[kRows * kKinds];
   predict_volatility(s, predicted);
-  Components<kBundle / kRealLanes, kPairs> components;
-  Samples gain[kPairs];
+  Components<kBundle / kRealLanes, kBundles> components;
+  Samples gain[kBundles];
   RPSD_UNROLL
-  for (size_t p = 0; p < kPairs; ++p) {
-    const size_t i = p * kBundle;
-    const Samples before = variance + (q * Samples(kTables.fixed + i) + q_now * Samples(kTables.moving + i));
-    components.set(p, before + r * Samples(kTables.noise + i), half_square, step.widest);
-    components.likelihood[p] = smaller(components.likelihood[p], zero);  // of rows that a chain does not have
-    gain[p] = before * components.precision[p];
+  for (size_t b = 0; b < kBundles; ++b) {
+    const size_t i = b * kBundle;
+    const RowContext& half = halves[b < kMovingBundles ? 1 : 0];
+    const Samples before = half.variance + (q * Samples(kTables.fixed + i) + half.q_now * Samples(kTables.moving + i));
+    components.set(b, before + r * Samples(kTables.noise + i), half.half_square, half.widest);
+    components.likelihood[b] = smaller(components.likelihood[b], zero);  // of rows that a kind does not have
+    gain[b] = before * components.precision[b];
   }
-  components.weigh(kPairs);
-  ChainSums& sums = step.sums;
-  sums = {zero, zero, zero, zero, zero, zero, zero, zero, zero};
-  Samples jumps(0.0);
+  components.weigh(kBundles);
+  ChainSums<Samples> moving = {zero, zero, zero, zero, zero, zero, zero, zero, zero}, constant = moving;
   RPSD_UNROLL
-  for (size_t p = 0; p < kPairs; ++p) {
-    const size_t i = p * kBundle;
-    const Samples prior(predicted + i), precision = components.precision[p];
+  for (size_t b = 0; b < kMovingBundles; ++b) {
+    const size_t i = b * kBundle;
+    const Samples prior(predicted + i), likelihood = components.likelihood[b], posterior = prior * likelihood;
     const Samples rate = Samples(kTables.rate + i) + Samples(kTables.learned + i) * jump_rate;
-    const Samples share = (left * prior + rate) * components.likelihood[p], part = share * gain[p], sharp = share * precision;
-    sums.likelihood = sums.likelihood + share;
-    sums.gain = sums.gain + part;
-    sums.gain_square = sums.gain_square + part * gain[p];
-    sums.noise = sums.noise + part * (r * Samples(kTables.noise + i));
-    sums.precision = sums.precision + sharp;
-    sums.precision_gain = sums.precision_gain + sharp * gain[p];
-    if (i < kVolatilityRows * kChains) {
-      const Samples posterior = prior * components.likelihood[p];
-      posterior.to(s.volatility + i);
-      sums.volatilities = sums.volatilities + posterior;
-      sums.volatility = sums.volatility + posterior * Samples(kTables.fixed + i);
-      sums.log_volatility = sums.log_volatility + posterior * volatility_exponents(2 * p);
-    }
-    if (i == kVolatilities / 2 * kBundle) jumps = share;
+    add_rows<kLag>(moving, left * posterior + rate * likelihood, gain[b], r * Samples(kTables.noise + i), components.precision[b]);
+    posterior.to(s.volatility + i);
+    moving.volatilities = moving.volatilities + posterior;
+    moving.volatility = moving.volatility + posterior * Samples(kTables.fixed + i);
+    moving.log_volatility = moving.log_volatility + posterior * Samples(kTables.exponent + i);
   }
-  Samples* const all[] = {&sums.likelihood, &sums.gain, &sums.gain_square, &sums.noise, &sums.precision,
-                          &sums.precision_gain, &sums.volatilities, &sums.volatility, &sums.log_volatility};
-  for (Samples* const sum : all) *sum = rows_added(*sum);
-  double shares[kBundle], totals[kBundle];
-  jumps.to(shares);
-  sums.likelihood.to(totals);
-  step.jump = shares[kVolatilities % 2 * kChains] / totals[0];
+  constexpr size_t kLast = kMovingBundles, kAt = kLast * kBundle;
+  const Samples rate = left * Samples(kTables.steady + kAt) + Samples(kTables.rate + kAt) + Samples(kTables.learned + kAt) * jump_rate;
+  const Samples share = rate * components.likelihood[kLast];
+  add_rows<kLag>(constant, share, gain[kLast], r * Samples(kTables.noise + kAt), components.precision[kLast]);
+  constant.volatilities = constant.volatility = Samples(1.0 / kBundleRows);
+  ChainStep step;
+  step.e = Quad(value) - read_quad(s.level);
+  step.widest = [&] {
+    double lanes[kChains], shares[kBundle];
+    for (size_t h = 0; h < 2; ++h) {
+      halves[h].widest.to(shares);
+      memcpy(lanes + h * kKinds, shares, kKinds * sizeof(double));
+    }
+    return read_quad(lanes);
+  }();
+  step.sums = {sum_rows(constant.likelihood, moving.likelihood),
+               sum_rows(constant.gain, moving.gain),
+               sum_rows(constant.gain_square, moving.gain_square),
+               sum_rows(constant.noise, moving.noise),
+               sum_rows(constant.precision, moving.precision),
+               sum_rows(constant.precision_gain, moving.precision_gain),
+               sum_rows(constant.volatilities, moving.volatilities),
+               sum_rows(constant.volatility, moving.volatility),
+               sum_rows(constant.log_volatility, moving.log_volatility)};
+  double shares[kBundle], totals[Quad::kWidth];
+  share.to(shares);
+  step.sums.likelihood.to(totals);
+  step.jump = shares[kKinds] / totals[0];
   return step;
 }
 
-// New weights of the chains; returns the log likelihood of the sample over all chains.
-inline double weigh_chains(const CausalSettings& settings, CausalState& s, const ChainStep& step) noexcept {
-  const Samples logs = logarithm(step.sums.likelihood) - Samples(0.5) * step.e * step.e * step.widest;
-  const Samples log_volatility = Samples(kLogVolatilityStep) * step.sums.log_volatility / step.sums.volatilities;
-  double likelihoods[kBundle], exponents[kBundle], best = -1e300;
-  logs.to(likelihoods);
-  log_volatility.to(exponents);
-  for (size_t c = 0; c < kChains; ++c) {
-    likelihoods[c] += s.evidence[c];
-    best = likelihoods[c] > best ? likelihoods[c] : best;
-  }
-  for (size_t c = 0; c < kChains; ++c) {
-    const double least = prior_evidence(settings, c) - kEvidenceRange;
-    s.evidence[c] = exponents[c] = likelihoods[c] - best > least ? likelihoods[c] - best : least;
-  }
-  exponential(Samples(exponents)).to(exponents);
-  double feedback = 0, total = 0;
-  for (size_t c = 0; c < kChains; ++c) {
-    feedback += s.chain_weight[c] * exponents[kChains + c];
-    total += exponents[c];
-  }
-  for (size_t c = 0; c < kChains; ++c) s.chain_weight[c] = exponents[c] / total;
-  s.feedback = feedback;
-  const double before = s.log_evidence;
-  s.log_evidence = logarithm_of(total);
-  return best + s.log_evidence - before;
+// What samples say of the chains together: log likelihood = offset + log(ratio).
+struct Evidence {
+  double offset, ratio;
+};
+
+// New weights of the chains.
+inline Evidence weigh_chains(const CausalSettings& settings, CausalState& s, const ChainStep& step) noexcept {
+  const Quad one(1.0), logs = each(step.sums.likelihood, [](const Real& a) { return logarithm(a); });
+  const Quad likelihoods = read_quad(s.evidence) + (logs - Quad(0.5) * step.e * step.e * step.widest);
+  const Quad log_volatility = Quad(kLogVolatilityStep) * step.sums.log_volatility / step.sums.volatilities;
+  double lanes[Quad::kWidth], volatilities[Quad::kWidth], least[kChains];
+  likelihoods.to(lanes);
+  double best = lanes[0];
+  for (size_t c = 1; c < kChains; ++c) best = lanes[c] > best ? lanes[c] : best;
+  for (size_t c = 0; c < kChains; ++c) least[c] = prior_evidence(settings, c) - kEvidenceRange;
+  const Quad evidence = larger(likelihoods - Quad(best), read_quad(least));
+  const Quad odds = each(evidence, [](const Real& a) { return exponential(a); });
+  each(log_volatility, [](const Real& a) { return exponential(a); }).to(volatilities);
+  odds.to(lanes);
+  const double total = (lanes[0] + lanes[1]) + (lanes[2] + lanes[3]), before = s.total_evidence;
+  s.feedback = (s.chain_weight[0] * volatilities[0] + s.chain_weight[1] * volatilities[1]) +
+               (s.chain_weight[2] * volatilities[2] + s.chain_weight[3] * volatilities[3]);
+  write_quad(evidence, s.evidence);
+  write_quad(odds * (one / Quad(total)), s.chain_weight);
+  s.total_evidence = total;
+  return {best, total / before};
 }
 
 // What the samples in the lag learn: means move with the innovation, covariances follow the mixture's moments.
 struct LagUpdate {
-  Samples revision, factor;
+  Quad revision, factor;
 };
 
 inline LagUpdate advance_chains(CausalState& s, const ChainStep& step) noexcept {
-  const ChainSums& sums = step.sums;
-  const Samples one(1.0), norm = one / sums.likelihood, square = step.e * step.e;
-  const Samples gain = sums.gain * norm, precision = sums.precision * norm;
-  const Samples spread = larger(sums.gain_square * norm - gain * gain, Samples(0.0));
-  to_chains(both_halves(s.level) + gain * step.e, s.level);
-  to_chains(sums.noise * norm + spread * square, s.level_variance);
-  const Samples volatilities = one / sums.volatilities;
-  to_chains(sums.volatility * volatilities, s.mean_volatility);
-  for (size_t i = 0; i < kVolatilityRows * kChains; i += kBundle)
-    (Samples(s.volatility + i) * volatilities).to(s.volatility + i);
+  const auto& sums = step.sums;
+  const Quad one(1.0), norm = one / sums.likelihood, square = step.e * step.e;
+  const Quad gain = sums.gain * norm, precision = sums.precision * norm, volatilities = one / sums.volatilities;
+  const Quad spread = larger(sums.gain_square * norm - gain * gain, Quad(0.0));
+  write_quad(read_quad(s.level) + gain * step.e, s.level);
+  write_quad(sums.noise * norm + spread * square, s.level_variance);
+  write_quad(sums.volatility * volatilities, s.mean_volatility);
+  double lanes[Quad::kWidth];
+  volatilities.to(lanes);
+  const Samples scale = kinds_of(lanes + kKinds);
+  for (size_t i = 0; i < kRows * kKinds; i += kBundle) (Samples(s.volatility + i) * scale).to(s.volatility + i);
   return {precision * step.e, (one - gain) + (sums.precision_gain * norm - precision * gain) * square};
 }
 
@@ -245,9 +326,8 @@ inline void miss_chains(CausalState& s) noexcept {
 }
 
 inline double level_of_chains(const CausalState& s, const double* levels) noexcept {
-  double level = 0;
-  for (size_t c = 0; c < kChains; ++c) level += s.chain_weight[c] * levels[c];
-  return level;
+  return (s.chain_weight[0] * levels[0] + s.chain_weight[1] * levels[1]) +
+         (s.chain_weight[2] * levels[2] + s.chain_weight[3] * levels[3]);
 }
 
 }  // namespace

@@ -50,22 +50,23 @@ inline double belief(const CausalState& s) noexcept {
   return probability > kDeadZone ? (probability - kDeadZone) / (1 - kDeadZone) : 0;
 }
 
-// Log likelihood of a sample by the filters of the recent samples alone, with heavy tails.
-inline double recent_log_likelihood(double e, double f) noexcept {
-  constexpr double kTail[2] = {10, 200}, kTailWeight[2] = {0.05, 0.003}, kBody = 0.95;
-  const double inverse = 1 / f, half_square = 0.5 * e * e * inverse, widest = 1 / kTail[1];
-  const auto likelihood = [&](double scale) {
-    const double exponent = half_square * (widest - 1 / scale);
-    return exponential_of(exponent < -650 ? -650 : exponent);
-  };
-  const double sum = kBody * likelihood(1) + kTailWeight[0] / sqrt(kTail[0]) * likelihood(kTail[0]) + kTailWeight[1] / sqrt(kTail[1]);
-  return logarithm_of(sum * sqrt(inverse)) - half_square * widest;
+// Likelihood of a sample by the filters of the recent samples alone, with heavy tails, over that of all chains; its
+// logarithm, clipped.
+inline double recent_advantage(double e, double f, const Evidence& used) noexcept {
+  constexpr double kMost = 3, kTails[3] = {1, 10, 200}, kWeights[3] = {0.95, 0.05, 0.003};
+  // In units of the widest tail's exponential.
+  static constexpr double kFactors[kBundle] = {1 / kTails[2] - 1 / kTails[0], 1 / kTails[2] - 1 / kTails[1]};
+  const double inverse = 1 / f, half_square = 0.5 * e * e * inverse;
+  double bodies[kRealLanes];
+  store(bodies, exponential_within(larger(splat(-650), splat(half_square) * load(kFactors))));
+  const double sum = kWeights[0] * bodies[0] + kWeights[1] / sqrt(kTails[1]) * bodies[1] + kWeights[2] / sqrt(kTails[2]);
+  return clip(logarithm_of(sum * sqrt(inverse) / used.ratio) - half_square / kTails[2] - used.offset, -kMost, kMost);
 }
 
 // Sums up by how much the recent samples' model does better than the one in use (Page 1954); true where it must take over.
-inline bool has_changed(CausalState& s, double recent, double used) noexcept {
-  constexpr double kMost = 3, kAlarm = 20;
-  const double sum = s.alarm + clip(recent - used, -kMost, kMost);
+inline bool has_changed(CausalState& s, double advantage) noexcept {
+  constexpr double kAlarm = 20;
+  const double sum = s.alarm + advantage;
   s.alarm = sum > 0 ? sum : 0;
   return s.alarm > kAlarm;
 }

@@ -8,10 +8,10 @@ namespace rpsd::kernels {
 
 // Kalman filters that differ in their ratio of step to noise variance alone.
 constexpr size_t kFilters = 24;
-// Models of what filters do not know: {jumps, bad samples} x {constant, moving volatility}.
-constexpr size_t kChains = 4;
-// Volatilities that the moving ones move among, filled up to whole pairs of rows.
-constexpr size_t kVolatilities = 9, kVolatilityRows = 10;
+// Models of what filters do not know: jumps, and bad samples too; both with constant and with moving volatility.
+constexpr size_t kKinds = 2, kChains = 2 * kKinds;
+// Rows of the chains whose volatility moves: volatilities, a jump, two kinds of bad samples.
+constexpr size_t kVolatilities = 9, kRows = kVolatilities + 3;
 
 // Values are in units of `unit` about `centre`; variances of filters are in units of the noise's.
 struct CausalState {
@@ -26,12 +26,12 @@ struct CausalState {
   double recent_weight[kFilters], recent_scale[kFilters];
 
   double level[kChains], level_variance[kChains], evidence[kChains], chain_weight[kChains];
-  double mean_volatility[kChains], volatility[kVolatilityRows * kChains];
+  double mean_volatility[kChains], volatility[kRows * kKinds];  // probabilities, rows beyond them zero
 
   double counted, recent_counted, block_counted, block_decay;  // samples in the sums
   double noise_variance, step_variance;
   double feedback;       // the chains' volatility, for the filters
-  double log_evidence;   // of the chains together
+  double total_evidence;  // of the chains, of which the most likely one counts as 1
   double gain_db;        // predicted
   double gate;           // 0: the series is left alone, 1: denoised
   double products, product_squares, moves, move_sum, last_move, last_value;  // of the test for noise
