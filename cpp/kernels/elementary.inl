@@ -119,13 +119,13 @@ RPSD_ALWAYS_INLINE Real exponential_within(const Real& x) noexcept {
 }
 
 // e^x for x <= 709; zero from -708 down.
-inline Real exponential(const Real& x) noexcept {
+RPSD_ALWAYS_INLINE Real exponential(const Real& x) noexcept {
   const Real least = splat(-708);
   return select_positive(x - least, exponential_within(larger(least, x)), splat(0));
 }
 
 // log v for v > 0 normal.
-inline Real logarithm(const Real& v) noexcept {
+RPSD_ALWAYS_INLINE Real logarithm(const Real& v) noexcept {
   constexpr double kSquareRoot2 = 0x1.6a09e667f3bcdp+0;
   constexpr double kC[7] = {0x1.5555555555558p-1, 0x1.99999999952d7p-2, 0x1.2492492df281ap-2, 0x1.c71c62e3f11e6p-3,
                             0x1.7462b51cb66b1p-3, 0x1.39fe51a7c18f9p-3, 0x1.2b5900de53b32p-3};

@@ -38,6 +38,10 @@ struct UintOf<float> {
 #include "bundle.inl"
 #include "state_space.inl"
 #include "scale_mixture.inl"
+#include "causal_bank.inl"
+#include "causal_chains.inl"
+#include "causal_gate.inl"
+#include "causal.inl"
 
 #if defined(RPSD_ISA_V4)
 #define RPSD_ISA_NAME "v4"
@@ -66,7 +70,8 @@ extern "C" const rpsd::kernels::Kernels* RPSD_ISA_ENTRY() noexcept {
       {level_sums, centre, decimate, agreeing_slopes, lagged_products},
       {weight_score},
       {level_filter, level_smooth, level_likelihood, level_profile, level_mixture, noise_sites, step_sites,
-       exponentials, logarithms}};
+       exponentials, logarithms},
+      {causal_sweep<AutomaticMethod>, causal_sweep<KalmanMethod>}};
   return &kernels;
 }
 

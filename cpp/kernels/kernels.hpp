@@ -8,6 +8,8 @@
 
 #include <stddef.h>
 
+#include "causal_state.hpp"
+
 namespace rpsd::kernels {
 
 // Outputs of one lane that fir and fir_symmetric work on at a time: input and output stay in the first-level cache.
@@ -193,6 +195,7 @@ struct Kernels {
   QualityTable quality;
   EbayesTable ebayes;
   StateSpaceTable state_space;
+  CausalTable causal;
 };
 
 }  // namespace rpsd::kernels

@@ -183,4 +183,32 @@ inline void interleave(const Vec<T>& even, const Vec<T>& odd, Vec<T>& u, Vec<T>&
 #endif
 }
 
+// Pairs of lanes, here a row each: the rows before those of v, the last of u among them, and those after, the first of w.
+template <class T>
+inline Vec<T> rows_before(const Vec<T>& u, const Vec<T>& v) noexcept {
+  constexpr size_t L = kLanes<T>;
+  T lanes[2 * L];
+  if constexpr (L == 2) return u;
+#if defined(RPSD_SHUFFLE)
+  if constexpr (L == 4) return __builtin_shufflevector(u, v, 2, 3, 4, 5);
+  if constexpr (L == 8) return __builtin_shufflevector(u, v, 6, 7, 8, 9, 10, 11, 12, 13);
+#endif
+  store(lanes, u);
+  store(lanes + L, v);
+  return load(lanes + L - 2);
+}
+template <class T>
+inline Vec<T> rows_after(const Vec<T>& v, const Vec<T>& w) noexcept {
+  constexpr size_t L = kLanes<T>;
+  T lanes[2 * L];
+  if constexpr (L == 2) return w;
+#if defined(RPSD_SHUFFLE)
+  if constexpr (L == 4) return __builtin_shufflevector(v, w, 2, 3, 4, 5);
+  if constexpr (L == 8) return __builtin_shufflevector(v, w, 2, 3, 4, 5, 6, 7, 8, 9);
+#endif
+  store(lanes, v);
+  store(lanes + L, w);
+  return load(lanes + 2);
+}
+
 }  // namespace
