@@ -144,8 +144,8 @@ class Guardrails(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 # Methods that fit a price model.
 _FITTED = ("auto", "kalman")
 
-# Valid values whose part is not built yet (lookahead: with methods that fit a model): delete an entry when its part lands. A type stands for
-# every value of it, a Meta for every number in its range.
+# Valid values whose part is not built yet (lookahead: with methods that fit a model): delete an entry
+# when its part lands. A type stands for every value of it, a Meta for every number in its range.
 _NOT_YET: Mapping[str, tuple[str | type | Meta, ...]] = {
     "lookahead": (Meta(ge=0),),
     "policy": ("relax", "passthrough"),
