@@ -6,6 +6,7 @@
 
 #include "arrays.hpp"
 #include "rpsd/denoise.hpp"
+#include "rpsd/windowed.hpp"
 
 namespace rpsd::python {
 
@@ -40,6 +41,17 @@ inline py::tuple report_table(const std::vector<SeriesReport>& reports) {
     gain_probability.mutable_at(i) = r.price.gain_probability;
   }
   return py::make_tuple(noise_sd, level, missing, action, step_sd, gain_db, causal_gain_db, gain_probability);
+}
+
+// What a run with a fixed lag found, and the samples of each series that have no value.
+inline py::tuple windowed_table(const std::vector<WindowedReport>& reports) {
+  std::vector<SeriesReport> series;
+  Array<std::int64_t> warmup(static_cast<py::ssize_t>(reports.size()));
+  for (const WindowedReport& report : reports) {
+    warmup.mutable_at(static_cast<py::ssize_t>(series.size())) = static_cast<std::int64_t>(report.warmup);
+    series.push_back(report.series);
+  }
+  return py::make_tuple(report_table(series), warmup);
 }
 
 }  // namespace rpsd::python

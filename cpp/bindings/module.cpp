@@ -10,6 +10,7 @@
 
 namespace rpsd::python {
 
+void define_causal(py::module_& m);
 void define_causal_price(py::module_& m);
 void define_lattice(py::module_& m);
 void define_modwt(py::module_& m);
@@ -189,6 +190,7 @@ void define_module(py::module_& m) {
   define_windowed(m);
   define_modwt(m);
   define_lattice(m);
+  define_causal(m);
   define_causal_price(m);
   define_state_space(m);
   define_for<double>(m, chain, &Chain::f64);

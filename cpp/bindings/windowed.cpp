@@ -35,13 +35,7 @@ py::tuple run(const Windowed<T>& windowed, const Array<T>& x, Array<T>& out, con
     py::gil_scoped_release release;
     windowed(in, to, reports.data(), threads, starts);
   }
-  std::vector<SeriesReport> series;
-  Array<std::int64_t> warmup(static_cast<py::ssize_t>(in.rows));
-  for (const WindowedReport& report : reports) {
-    warmup.mutable_at(static_cast<py::ssize_t>(series.size())) = static_cast<std::int64_t>(report.warmup);
-    series.push_back(report.series);
-  }
-  return py::make_tuple(report_table(series), warmup);
+  return windowed_table(reports);
 }
 
 template <class T>

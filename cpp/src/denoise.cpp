@@ -172,7 +172,7 @@ void Denoiser<T>::shrink_in_place(const Pyramid<T>& pyramid, double noise_sd, Sc
 
 template <class T>
 void Denoiser<T>::run(const T* x, std::size_t n, double energy, T* y, SeriesReport& report, const Pyramid<T>& pyramid,
-                      Scratch& scratch, int threads) const {
+                      Scratch& scratch, int threads, const std::size_t* only) const {
   report = SeriesReport{};
   report.noise_sd = options_.noise == Noise::given ? options_.noise_sd : std::numeric_limits<double>::quiet_NaN();
   report.missing = std::isfinite(energy) ? 0 : find_gaps(x, n).missing;
@@ -228,7 +228,11 @@ void Denoiser<T>::run(const T* x, std::size_t n, double energy, T* y, SeriesRepo
                             : shrink_wavelet(from, energy, to, report, pyramid, scratch, threads);
   report.noise_sd = std::ldexp(report.noise_sd, exponent);
   if (fir_ && worthwhile) {
-    (*fir_)(report.changed ? to : from, n, to, scratch.fir);
+    const T* const unfiltered = report.changed ? to : from;
+    if (only != nullptr)
+      to[*only] = fir_->at(unfiltered, n, *only, scratch.fir);
+    else
+      (*fir_)(unfiltered, n, to, scratch.fir);
     report.changed = true;
   }
   if (!report.changed && spikes > 0) {
@@ -338,9 +342,10 @@ Pyramid<T> Denoiser<T>::pyramid(std::size_t n) const {
 }
 
 template <class T>
-void Denoiser<T>::run_one(const T* x, T* y, SeriesReport& report, const Pyramid<T>& pyramid) const {
+T Denoiser<T>::run_at(std::size_t position, const T* x, T* y, SeriesReport& report, const Pyramid<T>& pyramid) const {
   const std::size_t n = pyramid.length(0);
-  run(x, n, energy_of(x, n, 1), y, report, pyramid, of_this_thread<Scratch>(), 1);
+  run(x, n, energy_of(x, n, 1), y, report, pyramid, of_this_thread<Scratch>(), 1, &position);
+  return y[position];
 }
 
 template <class T>

@@ -223,6 +223,33 @@ void Fir<T>::extend(const T* x, std::size_t n, T* left, T* right) const {
   }
 }
 
+// Copies samples begin to end - 1 of the extended series, which starts `before_` samples ahead of x.
+template <class T>
+void Fir<T>::copy_extended(const T* x, std::size_t n, const T* left, const T* right, std::size_t begin, std::size_t end,
+                           T* to) const {
+  for (; begin < std::min(end, before_); ++begin) *to++ = left[begin];
+  const std::size_t inside = std::min(end, before_ + n);
+  if (begin < inside) to = std::copy(x + (begin - before_), x + (inside - before_), to);
+  for (begin = std::max(begin, inside); begin < end; ++begin) *to++ = right[begin - before_ - n];
+}
+
+template <class T>
+T Fir<T>::at(const T* x, std::size_t n, std::size_t i, FirScratch<T>& scratch) const {
+  if (is_short(n) || correlation_.transforms(n)) {
+    T* const y = scratch.whole.get(n);
+    (*this)(x, n, y, scratch);
+    return y[i];
+  }
+  const std::size_t reach = before_ + after_;
+  T *const left = scratch.ends.get(reach + 1), *const right = left + before_;
+  extend(x, n, left, right);
+  T* const window = scratch.window.get(reach + 1);
+  copy_extended(x, n, left, right, i, i + reach + 1, window);
+  T y;
+  correlation_(window, 1, n, &y, scratch.work);
+  return y;
+}
+
 template <class T>
 void Fir<T>::operator()(const T* x, std::size_t n, T* y, FirScratch<T>& scratch) const {
   run(x, n, y, 0, units(n), scratch);
@@ -235,13 +262,7 @@ void Fir<T>::run(const T* x, std::size_t n, T* y, std::size_t first, std::size_t
   const std::size_t reach = before_ + after_, unit = correlation_.unit(n);
   T *const left = scratch.ends.get(reach + 1), *const right = left + before_;
   extend(x, n, left, right);
-  // Copies samples begin to end - 1 of the extended series, which starts `before_` samples ahead of x.
-  const auto copy = [&](std::size_t begin, std::size_t end, T* to) {
-    for (; begin < std::min(end, before_); ++begin) *to++ = left[begin];
-    const std::size_t inside = std::min(end, before_ + n);
-    if (begin < inside) to = std::copy(x + (begin - before_), x + (inside - before_), to);
-    for (begin = std::max(begin, inside); begin < end; ++begin) *to++ = right[begin - before_ - n];
-  };
+  const auto copy = [&](std::size_t begin, std::size_t end, T* to) { copy_extended(x, n, left, right, begin, end, to); };
   const bool in_place = x == y;
   T* const window = scratch.window.get(unit + reach);
   for (std::size_t u = first; u < last; ++u) {

@@ -20,6 +20,8 @@ using Index = std::ptrdiff_t;
 
 // Pairs of outputs that synthesis computes at least: a vector of most instruction sets, rather than one by one.
 constexpr std::size_t kLeastPairs = 4;
+// Windows whose ends are transformed side by side, to fill the kernels' vectors.
+constexpr std::size_t kGroup = 8;
 // Windows from which on details in order of size are worth keeping.
 constexpr std::size_t kManyWindows = 16;
 
@@ -28,13 +30,31 @@ bool is_plain(const Options& options) noexcept {
          options.fir_taps.empty() && options.outliers == Outliers::none && options.space == Space::price;
 }
 
-// Samples [begin, end) beyond the signal v(0) .. v(n - 1), which is longer than they are.
-template <class T, class Signal>
-void extend_to(const Signal& v, Index n, Index begin, Index end, Boundary boundary, T* out) noexcept {
+// The `before` samples ahead of v[0..n), which is longer than that -> out; and the `after` behind it.
+template <class T>
+void extend_left(const T* v, std::size_t n, std::size_t before, Boundary boundary, T* out) noexcept {
+  const auto signal = [v](Index t) { return v[t]; };
   if (boundary == Boundary::symmetric)
-    for (Index i = begin; i < end; ++i) *out++ = v(i < 0 ? -1 - i : 2 * n - 1 - i);
+    for (std::size_t t = 0; t < before; ++t) out[t] = v[before - 1 - t];
   else
-    for (Index i = begin; i < end; ++i) *out++ = extend<T>(v, n, i, boundary);
+    for (std::size_t t = 0; t < before; ++t)
+      out[t] = extend<T>(signal, static_cast<Index>(n), static_cast<Index>(t) - static_cast<Index>(before), boundary);
+}
+template <class T>
+void extend_right(const T* v, std::size_t n, std::size_t after, Boundary boundary, T* out) noexcept {
+  const auto signal = [v](Index t) { return v[t]; };
+  if (boundary == Boundary::symmetric)
+    for (std::size_t t = 0; t < after; ++t) out[t] = v[n - 1 - t];
+  else
+    for (std::size_t t = 0; t < after; ++t)
+      out[t] = extend<T>(signal, static_cast<Index>(n), static_cast<Index>(n + t), boundary);
+}
+
+// What vectors read beyond what counts is some number: memory starts as zeros.
+template <class T>
+T* grown(std::vector<T>& memory, std::size_t size) {
+  if (memory.size() < size) memory.resize(size);
+  return memory.data();
 }
 
 // The magnitude as bits, whose order is that of the magnitudes.
@@ -124,67 +144,74 @@ void SlidingShrinkage<T>::prepare(const T* x, std::size_t count, SlidingScratch<
   const std::size_t samples = count - 1 + n_, deepest = std::size_t{1} << shared_levels_;
   scratch.x = x;
   scratch.count = count;
-  scratch.peak = 0;
-  for (std::size_t i = 0; i < samples; ++i) scratch.peak = std::max(scratch.peak, std::abs(static_cast<double>(x[i])));
+  scratch.energy = active_table<T>().sum_squares(x, samples);
   scratch.phases.resize(2 * deepest - 2);
   T* memory = scratch.shared.get(2 * shared_levels_ * (samples + deepest));
   for (std::size_t k = 1; k <= shared_levels_; ++k) share_level(k, samples, memory, scratch);
   for (auto& sorted : scratch.sorted) sorted.magnitudes.clear();
 
-  // Kernels may compute a vector more than is wanted, of what lies behind.
-  const std::size_t behind = kLeastPairs + transform_.taps();
+  scratch.first = scratch.last = 0;
+
   std::size_t total = 0, most = 0;
-  for (const Level& level : level_) {
-    total += level.count + behind;
-    most = std::max(most, level.count + 2 * transform_.taps());
+  for (std::size_t k = 1; k <= levels_; ++k) {
+    total += 2 * kGroup * apart(k);
+    most = std::max(most, apart(k - 1) + apart(k));
   }
-  T* window = scratch.window.get(2 * total);
-  std::fill(window, window + 2 * total, T(0));
+  T* window = grown(scratch.window, total);
   scratch.a.resize(levels_ + 1);
   scratch.d.resize(levels_ + 1);
   for (std::size_t k = 1; k <= levels_; ++k) {
     scratch.a[k] = window;
-    scratch.d[k] = window + level_[k].count + behind;
-    window += 2 * (level_[k].count + behind);
+    scratch.d[k] = window + kGroup * apart(k);
+    window += 2 * kGroup * apart(k);
   }
-  scratch.line.get(6 * most);
-  const std::size_t widest = reach_[levels_].size() + reach_[1].size() + 2 * behind;
-  std::fill_n(scratch.shrunk.get(widest), widest, T(0));
-  std::fill_n(scratch.woven.get(4 * widest), 4 * widest, T(0));
+  scratch.line.get(6 * kGroup * most);
+  const std::size_t widest = reach_[levels_].size() + reach_[1].size() + 2 * (kLeastPairs + transform_.taps());
+  grown(scratch.shrunk, widest);
+  grown(scratch.woven, 4 * widest);
   scratch.shrinkages.resize(levels_);
 }
 
-// What the boundary reaches of level k of window i, of both ends in one go; the rest is copied.
+// Kernels may compute a vector more than is wanted, of what lies behind.
 template <class T>
-void SlidingShrinkage<T>::transform_ends(std::size_t i, std::size_t k, SlidingScratch<T>& scratch) const {
-  const auto& kernel = active_table<T>();
-  const std::size_t half = transform_.taps() / 2, place = std::size_t{1} << k;
-  const auto lead = static_cast<Index>(transform_.lead());
-  const Level &before = level_[k - 1], &level = level_[k];
-  const auto n = static_cast<Index>(before.count);
-  const T* const v = k == 1 ? scratch.x + i : scratch.a[k - 1];
-  const auto signal = [v](Index t) { return v[t]; };
-  const std::size_t ends = level.low + level.count - level.high, pairs = ends + 2 * (half - 1);
-  T *const line = scratch.line.get(6 * pairs), *const even = line + 2 * pairs, *const odd = even + pairs;
-  T *const a = odd + pairs, *const d = a + pairs;
-  extend_to(signal, n, -lead, 0, transform_.boundary(), line);
-  T* to = std::copy(v, v + 2 * level.low, line + lead);
-  to = std::copy(v + static_cast<Index>(2 * level.high) - lead, v + n, to);
-  extend_to(signal, n, n, static_cast<Index>(2 * level.count), transform_.boundary(), to);
-  kernel.split(line, 2 * pairs, even, odd);
-  const std::size_t outputs = pairs - (half - 1), right = level.low + half - 1;
-  kernel.analysis(even, odd, outputs, transform_.analysis_taps(), half, a, d);
+std::size_t SlidingShrinkage<T>::apart(std::size_t k) const noexcept {
+  return level_[k].count + kLeastPairs + 2 * transform_.taps();
+}
 
-  const auto& shared = scratch.phases[place - 2 + i % place];
-  const auto from = static_cast<std::size_t>(static_cast<Index>(i / place + level.low) - shared.origin);
-  const std::size_t inside = level.high - level.low;
-  const auto assemble = [&](const T* edges, const T* middle, T* out) {
-    out = std::copy(edges, edges + level.low, out);
-    out = std::copy(middle + from, middle + from + inside, out);
-    std::copy(edges + right, edges + outputs, out);
-  };
-  assemble(a, shared.a, scratch.a[k]);
-  assemble(d, shared.d, scratch.d[k]);
+// What the boundary reaches of level k of the windows at hand, of all their ends in one go; the rest is copied.
+template <class T>
+void SlidingShrinkage<T>::transform_ends(std::size_t k, SlidingScratch<T>& scratch) const {
+  const auto& kernel = active_table<T>();
+  const std::size_t half = transform_.taps() / 2, lead = transform_.lead(), place = std::size_t{1} << k;
+  const std::size_t first = scratch.first, windows = scratch.last - first;
+  const Level &before = level_[k - 1], &level = level_[k];
+  const std::size_t n = before.count, from_right = 2 * level.high - lead;
+  const std::size_t pairs = level.low + level.count - level.high + 2 * (half - 1), all = windows * pairs;
+  T *const line = scratch.line.get(6 * all), *const even = line + 2 * all, *const odd = even + all;
+  T *const a = odd + all, *const d = a + all;
+  for (std::size_t w = 0; w < windows; ++w) {
+    const T* const v = k == 1 ? scratch.x + first + w : scratch.a[k - 1] + w * apart(k - 1);
+    T* to = line + 2 * w * pairs;
+    extend_left(v, n, lead, transform_.boundary(), to);
+    to = std::copy(v, v + 2 * level.low, to + lead);
+    to = std::copy(v + from_right, v + n, to);
+    extend_right(v, n, 2 * level.count - n, transform_.boundary(), to);
+  }
+  kernel.split(line, 2 * all, even, odd);
+  kernel.analysis(even, odd, all - (half - 1), transform_.analysis_taps(), half, a, d);
+
+  const std::size_t right = level.low + half - 1, inside = level.high - level.low;
+  for (std::size_t w = 0; w < windows; ++w) {
+    const auto& shared = scratch.phases[place - 2 + ((first + w) & (place - 1))];
+    const auto from = static_cast<std::size_t>(static_cast<Index>(((first + w) >> k) + level.low) - shared.origin);
+    const auto assemble = [&](const T* edges, const T* middle, T* out) {
+      out = std::copy(edges, edges + level.low, out);
+      out = std::copy(middle + from, middle + from + inside, out);
+      std::copy(edges + right, edges + pairs - (half - 1), out);
+    };
+    assemble(a + w * pairs, shared.a, scratch.a[k] + w * apart(k));
+    assemble(d + w * pairs, shared.d, scratch.d[k] + w * apart(k));
+  }
 }
 
 // Level k where every coefficient depends on the boundary.
@@ -194,18 +221,20 @@ void SlidingShrinkage<T>::transform_all(std::size_t k, SlidingScratch<T>& scratc
   const std::size_t half = transform_.taps() / 2, pairs = level_[k].count + half - 1;
   const auto lead = static_cast<Index>(transform_.lead());
   const auto n = static_cast<Index>(level_[k - 1].count);
-  const T* const v = scratch.a[k - 1];
   T *const line = scratch.line.get(4 * pairs), *const even = line + 2 * pairs, *const odd = even + pairs;
-  for (Index t = -lead; t < 2 * static_cast<Index>(pairs) - lead; ++t)
-    line[t + lead] = extend<T>([v](Index at) { return v[at]; }, n, t, transform_.boundary());
-  kernel.split(line, 2 * pairs, even, odd);
-  kernel.analysis(even, odd, level_[k].count, transform_.analysis_taps(), half, scratch.a[k], scratch.d[k]);
+  for (std::size_t w = 0; w < scratch.last - scratch.first; ++w) {
+    const T* const v = scratch.a[k - 1] + w * apart(k - 1);
+    for (Index t = -lead; t < 2 * static_cast<Index>(pairs) - lead; ++t)
+      line[t + lead] = extend<T>([v](Index at) { return v[at]; }, n, t, transform_.boundary());
+    kernel.split(line, 2 * pairs, even, odd);
+    kernel.analysis(even, odd, level_[k].count, transform_.analysis_taps(), half, scratch.a[k] + w * apart(k),
+                    scratch.d[k] + w * apart(k));
+  }
 }
 
 template <class T>
-double SlidingShrinkage<T>::finest_noise(std::size_t i, SlidingScratch<T>& scratch) const {
+double SlidingShrinkage<T>::finest_noise(std::size_t i, const T* d, SlidingScratch<T>& scratch) const {
   const Level& level = level_[1];
-  const T* const d = scratch.d[1];
   const std::size_t few = level.count - (level.high - level.low);
   std::array<typename SortedDetails<T>::Bits, 64> edges;
   if (scratch.count < kManyWindows || few > edges.size()) return mad_noise(d, level.count, scratch.selection);
@@ -236,16 +265,16 @@ double SlidingShrinkage<T>::finest_noise(std::size_t i, SlidingScratch<T>& scrat
 }
 
 template <class T>
-T SlidingShrinkage<T>::invert(SlidingScratch<T>& scratch) const {
+T SlidingShrinkage<T>::invert(std::size_t i, SlidingScratch<T>& scratch) const {
   const auto& kernel = active_table<T>();
-  const std::size_t half = transform_.taps() / 2;
-  T* const shrunk = scratch.shrunk.get(0);
-  T* const woven = scratch.woven.get(0);
-  const std::size_t apart = 2 * (reach_[levels_].size() + reach_[1].size() + 2 * (kLeastPairs + transform_.taps()));
-  const T* a = scratch.a[levels_] + reach_[levels_].begin;
+  const std::size_t half = transform_.taps() / 2, w = i - scratch.first;
+  T* const shrunk = scratch.shrunk.data();
+  T* const woven = scratch.woven.data();
+  const std::size_t half_woven = 2 * (reach_[levels_].size() + reach_[1].size() + 2 * (kLeastPairs + transform_.taps()));
+  const T* a = scratch.a[levels_] + w * apart(levels_) + reach_[levels_].begin;
   for (std::size_t k = levels_; k > 0; --k) {
-    shrink(scratch.shrinkages[k - 1], scratch.d[k] + reach_[k].begin, reach_[k].size(), shrunk);
-    T* const out = woven + (k % 2) * apart;
+    shrink(scratch.shrinkages[k - 1], scratch.d[k] + w * apart(k) + reach_[k].begin, reach_[k].size(), shrunk);
+    T* const out = woven + (k % 2) * half_woven;
     kernel.synthesis(a, shrunk, std::max(reach_[k].size() - (half - 1), kLeastPairs), transform_.synthesis_taps(), half, out);
     a = out + (reach_[k - 1].begin - 2 * reach_[k].begin);
   }
@@ -257,30 +286,33 @@ std::optional<T> SlidingShrinkage<T>::value(std::size_t i, SeriesReport& report,
   const T* const x = scratch.x + i;
   // Magnitudes between which no sum of squares asks for other units.
   const double most = sizeof(T) == 8 ? 1e90 : 1e25;
-  if (!(scratch.peak < most) || !(std::abs(static_cast<double>(x[0])) > 1 / most)) return std::nullopt;
+  if (!(scratch.energy < most * most) || !(std::abs(static_cast<double>(x[0])) > 1 / most)) return std::nullopt;
   if (std::all_of(x, x + n_, [x](T v) { return v == x[0]; })) return std::nullopt;
-  for (std::size_t k = 1; k <= levels_; ++k) {
-    if (k <= shared_levels_) transform_ends(i, k, scratch);
-    else transform_all(k, scratch);
+  if (i < scratch.first || i >= scratch.last) {
+    scratch.first = i;
+    scratch.last = std::min(i + kGroup, scratch.count);
+    for (std::size_t k = 1; k <= levels_; ++k) k <= shared_levels_ ? transform_ends(k, scratch) : transform_all(k, scratch);
   }
+  const auto details = [&](std::size_t k) { return scratch.d[k] + (i - scratch.first) * apart(k); };
   report = SeriesReport{};
   report.level = static_cast<int>(levels_);
-  report.noise_sd = options_.noise == Noise::given ? options_.noise_sd : finest_noise(i, scratch);
-  // Beyond this the noise is no rounding, whatever the energy is.
+  report.noise_sd = options_.noise == Noise::given ? options_.noise_sd : finest_noise(i, details(1), scratch);
+  // Beyond the first bound, which is that of all windows, the noise is no rounding.
   const double unit = 17 * static_cast<double>(std::numeric_limits<T>::epsilon());
-  if (options_.noise == Noise::mad && !(report.noise_sd > unit * scratch.peak * std::sqrt(static_cast<double>(n_))))
+  if (options_.noise == Noise::mad && !(report.noise_sd > unit * std::sqrt(scratch.energy)) &&
+      is_rounding(report.noise_sd, x, n_, active_table<T>().sum_squares(x, n_)))
     return std::nullopt;
   scratch.levels.clear();
   for (std::size_t k = 1; k <= levels_; ++k) {
     const std::size_t m = level_[k].count;
-    const double energy = active_table<T>().sum_squares(scratch.d[k], m);
-    const double sigma =
-        options_.noise == Noise::level && k > 1 ? mad_noise(scratch.d[k], m, scratch.selection) : report.noise_sd;
-    scratch.levels.push_back({scratch.d[k], m, energy / static_cast<double>(m), sigma});
+    const T* const d = details(k);
+    const double energy = active_table<T>().sum_squares(d, m);
+    const double sigma = options_.noise == Noise::level && k > 1 ? mad_noise(d, m, scratch.selection) : report.noise_sd;
+    scratch.levels.push_back({d, m, energy / static_cast<double>(m), sigma});
   }
   select_shrinkages(options_, scratch.levels.data(), levels_, n_, 1, scratch.shrinkages.data());
   report.changed = true;
-  return invert(scratch);
+  return invert(i, scratch);
 }
 
 template class SlidingShrinkage<double>;

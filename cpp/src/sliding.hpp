@@ -28,19 +28,21 @@ struct SortedDetails {
 // Memory of one thread, and what is known of the windows it works on.
 template <class T>
 struct SlidingScratch {
-  Buffer<T> shared, split, window, line, shrunk, woven, selection;
+  Buffer<T> shared, split, line, selection;
+  std::vector<T> window, shrunk, woven;
   struct Shared {
     T *a, *d;
     std::ptrdiff_t origin;  // a[i] and d[i] are coefficient i + origin of a window at the first place of these
   };
   std::vector<Shared> phases;
-  std::vector<T*> a, d;  // by level: coefficients of one window
+  std::vector<T*> a, d;  // by level: coefficients of the windows at hand, one after the other
   std::vector<LevelDetails<T>> levels;
   std::vector<LevelShrinkage> shrinkages;
   SortedDetails<T> sorted[2];
   const T* x = nullptr;
   std::size_t count = 0;
-  double peak = 0;
+  double energy = 0;
+  std::size_t first = 0, last = 0;  // the windows at hand
 };
 
 template <class T>
@@ -64,10 +66,11 @@ class SlidingShrinkage {
     std::size_t count, low, high;
   };
   void share_level(std::size_t k, std::size_t samples, T*& memory, SlidingScratch<T>& scratch) const;
-  void transform_ends(std::size_t i, std::size_t k, SlidingScratch<T>& scratch) const;
+  void transform_ends(std::size_t k, SlidingScratch<T>& scratch) const;
   void transform_all(std::size_t k, SlidingScratch<T>& scratch) const;
-  double finest_noise(std::size_t i, SlidingScratch<T>& scratch) const;
-  T invert(SlidingScratch<T>& scratch) const;
+  std::size_t apart(std::size_t k) const noexcept;  // between coefficients of neighbouring windows at hand
+  double finest_noise(std::size_t i, const T* d, SlidingScratch<T>& scratch) const;
+  T invert(std::size_t i, SlidingScratch<T>& scratch) const;
 
   const Options& options_;
   const Transform<T>& transform_;

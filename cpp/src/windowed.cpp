@@ -129,8 +129,7 @@ T Windowed<T>::value(const Span& span, std::size_t t, SeriesReport& report, Work
     pyramid = &*work.pyramid;
   }
   T* const y = of_this_thread<Scratch>().window.get(n);
-  core_->denoiser.run_one(x, y, report, *pyramid);
-  return y[t - begin];
+  return core_->denoiser.run_at(t - begin, x, y, report, *pyramid);
 }
 
 template <class T>

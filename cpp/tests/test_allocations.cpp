@@ -12,6 +12,7 @@
 #include "rpsd/modwt.hpp"
 #include "rpsd/quality.hpp"
 #include "rpsd/wavelet.hpp"
+#include "rpsd/windowed.hpp"
 
 namespace {
 
@@ -78,6 +79,25 @@ rpsd::FilterBank haar() {
   return {{half, half}, {-half, half}, {half, half}, {half, -half}};
 }
 
+// Whole windows, and a stream of single samples once it has seen a window.
+template <class T>
+void check_windows(const char* name, const rpsd::Options& options) {
+  const auto x = series<T>();
+  std::vector<T> y(x.size());
+  std::vector<rpsd::WindowedReport> reports(kMany);
+  const rpsd::Windowed<T> windowed(options, {64, 2, 64});
+  check(name, [&](std::size_t rows) {
+    windowed({x.data(), rows, kLength, kLength}, {y.data(), rows, kLength, kLength}, reports.data(), 1);
+    CHECK(reports[0].series.changed);
+  });
+  auto state = windowed.begin();
+  windowed.push(state, x.data(), 100, y.data());
+  windowed.push(state, x.data(), 1, y.data());
+  const std::size_t before = allocations;
+  for (std::size_t i = 1; i < 3 * kLength; ++i) windowed.push(state, x.data() + i, 1, y.data() + i);
+  CHECK(allocations == before);
+}
+
 template <class T>
 void check_denoisers() {
   const auto x = series<T>();
@@ -107,6 +127,8 @@ void check_denoisers() {
   rpsd::Options filtered = plain;
   filtered.fir_taps.assign(101, 1.0 / 101);
   chain("with FIR", filtered);
+  check_windows<T>("windows", plain);
+  check_windows<T>("windows with FIR", filtered);
 }
 
 template <class T>

@@ -25,9 +25,10 @@ _PLAIN_TYPES = frozenset({str, int, float, bool, NoneType})
 def denoise(
     x: Any, *, axis: int = -1, out: npt.NDArray[Any] | None = None, threads: int = 1, **options: Any
 ) -> Any:
-    """Return the denoised input, offline: each value is computed from the whole series.
+    """Return the denoised input, offline unless ``lookahead`` is given.
 
     By default a price model is fitted, and a series in which no noise is found is returned as it is.
+    With ``lookahead=k`` and ``method="wavelet"`` or ``"fir"`` the value at t uses data up to t + k only.
 
     Parameters
     ----------

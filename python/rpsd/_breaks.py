@@ -71,7 +71,7 @@ def sessions(
         return [(slice(None), starts)]
     if causal:
         raise CausalityError(
-            'breaks="auto" without times tells sessions by prices that come later, and lookahead forbids that; '
+            'breaks="auto" without times tells sessions by later prices, which lookahead forbids; '
             "allowed: a mask, or a pandas object with an index of times"
         )
     # Without times each series tells its own sessions.
@@ -131,7 +131,7 @@ def time_starts(times: npt.NDArray[np.int64]) -> list[int]:
 
 
 def causal_time_starts(times: npt.NDArray[np.int64]) -> list[int]:
-    """Return where sessions begin: after gaps that are long beside the median of the distances before them."""
+    """Return where sessions begin: after gaps that are long beside the median of those before them."""
     starts: list[int] = []
     lower: list[int] = []  # the lower half of the distances, negated: the largest is first
     upper: list[int] = []

@@ -160,6 +160,22 @@ class Denoiser:
         """
 
 @final
+class Causal:
+    """The default method or the local level with a fixed lag."""
+
+    def __init__(self, chain: Denoiser, *, lookahead: int) -> None: ...
+    def run(
+        self, x: npt.NDArray[_T], out: npt.NDArray[_T], *, starts: Sequence[int], threads: int
+    ) -> tuple[tuple[_F64, _I64, _I64, _I64, _F64, _F64, _F64, _F64], _I64]:
+        """As `Windowed.run`; noise and gains are those at the end."""
+
+    def start(self, series: int) -> _F64:
+        """Return states, series x numbers, of series without samples."""
+
+    def push(self, states: _F64, rows: Sequence[int], x: npt.NDArray[_T]) -> npt.NDArray[_T]:
+        """Move states[rows] on by x, rows x time; return the values `lookahead` samples before."""
+
+@final
 class Windowed:
     """The chain of a Denoiser with a fixed lag: each value from its own window."""
 

@@ -141,13 +141,13 @@ class Guardrails(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     ] = "report"
 
 
-# Methods that fit a price model.
+# Methods that fit a price model, and the longest lag that they keep.
 _FITTED = ("auto", "kalman")
+_MOST_LOOKAHEAD = 1000
 
-# Valid values whose part is not built yet (lookahead: with methods that fit a model): delete an entry when its part lands. A type stands for
+# Valid values whose part is not built yet: delete an entry when its part lands. A type stands for
 # every value of it, a Meta for every number in its range.
 _NOT_YET: Mapping[str, tuple[str | type | Meta, ...]] = {
-    "lookahead": (Meta(ge=0),),
     "policy": ("relax", "passthrough"),
 }  # fmt: skip
 
@@ -268,8 +268,6 @@ def require_available(settings: Options | Guardrails) -> None:
         if name not in fields(type(settings)):
             continue
         value = getattr(settings, name)
-        if isinstance(settings, Options) and name == "lookahead" and resolve(settings).method not in _FITTED:
-            continue
         if any(_covers(entry, value) for entry in missing):
             raise ConfigError(
                 f"{name}={shown(value)} is not available in rpsd {__version__}; "
@@ -289,6 +287,10 @@ def require_fitting(options: Options) -> None:
     refused = f"with method={shown(options.method)} is not available in rpsd {__version__}; available: "
     if fitted and noise != "price":
         raise ConfigError(f"noise={shown(noise)} {refused}auto, price")
+    if fitted and (options.lookahead or 0) > _MOST_LOOKAHEAD:
+        raise ConfigError(
+            f"lookahead must be at most {_MOST_LOOKAHEAD} with method={shown(options.method)}, got {options.lookahead}"
+        )
 
 
 def _covers(entry: str | type | Meta, value: object) -> bool:

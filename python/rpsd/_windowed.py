@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Runs with a fixed lag: each value from the window that ends `lookahead` samples after it."""
+"""Runs with a fixed lag: each value from what there is `lookahead` samples after it."""
 
 from typing import Any
 
@@ -10,10 +10,12 @@ from rpsd import _core
 from rpsd._options import Options
 
 
-def build_windowed(chain: _core.Denoiser, options: Options) -> _core.Windowed | None:
-    """Return the chain over the windows that resolved options ask for; None where they are offline."""
+def build_windowed(chain: _core.Denoiser, options: Options) -> _core.Windowed | _core.Causal | None:
+    """Return what runs with the lag that resolved options ask for; None where they are offline."""
     if options.lookahead is None:
         return None
+    if options.method in {"auto", "kalman"}:
+        return _core.Causal(chain, lookahead=options.lookahead)
     least = options.window if options.min_periods == "window" else int(options.min_periods)
     return _core.Windowed(chain, window=options.window, lookahead=options.lookahead, min_periods=least)
 
@@ -34,7 +36,7 @@ def with_values(
     return np.where(np.isnan(y[:, span]), np.nan, x[:, span]), np.ascontiguousarray(y[:, span])
 
 
-def runner(chain: _core.Denoiser, windowed: _core.Windowed | None) -> Any:
+def runner(chain: _core.Denoiser, windowed: _core.Windowed | _core.Causal | None) -> Any:
     """Return ``run(x, out, starts=, threads=)``: what the chain reports, and the warm-up of each series."""
     if windowed is not None:
         return windowed.run

@@ -36,11 +36,12 @@ class Denoiser {
   void operator()(Batch<const T> x, Batch<T> y, SeriesReport* reports, int threads,
                   const std::vector<std::size_t>& starts = {}) const;
 
-  // One series without NaN or infinities on the caller's thread, x[n] -> y[n] with n = pyramid.length(0) >= 1: the bits
-  // of operator(). For a method that fits no price model; pyramid: that of n, which may serve any number of series.
+  // One value of a series without NaN or infinities on the caller's thread, with the bits of operator(): y[position] of
+  // x[n] -> y[n], n = pyramid.length(0); the rest of y is scratch, apart from x. For a method that fits no price model;
+  // pyramid: that of n, which may serve any number of series.
   const Transform<T>& transform() const noexcept { return transform_; }
   Pyramid<T> pyramid(std::size_t n) const;
-  void run_one(const T* x, T* y, SeriesReport& report, const Pyramid<T>& pyramid) const;
+  T run_at(std::size_t position, const T* x, T* y, SeriesReport& report, const Pyramid<T>& pyramid) const;
 
  private:
   struct Scratch;
@@ -51,7 +52,7 @@ class Denoiser {
   // The sum of squares of the series, not finite where it holds NaN or an infinity. Throws as operator() does.
   double checked_energy(const T* x, std::size_t n, std::size_t row, std::size_t rows, int threads) const;
   void run(const T* x, std::size_t n, double energy, T* y, SeriesReport& report, const Pyramid<T>& pyramid,
-           Scratch& scratch, int threads) const;
+           Scratch& scratch, int threads, const std::size_t* only = nullptr) const;
   // x -> y; false where the noise found is no more than rounding, and y has then not been written.
   bool shrink_wavelet(const T* x, double energy, T* y, SeriesReport& report, const Pyramid<T>& pyramid,
                       Scratch& scratch, int threads) const;

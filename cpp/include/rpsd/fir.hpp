@@ -20,7 +20,7 @@ enum class FirMode {
 
 template <class T>
 struct FirScratch {
-  Buffer<T> ends, window, work;
+  Buffer<T> ends, window, work, whole;
   Buffer<double> padded, forward, sums;  // of series shorter than the filter
 };
 
@@ -33,6 +33,9 @@ class Correlation {
   Correlation(std::vector<T> coefficients, bool look_ahead);
 
   const std::vector<T>& coefficients() const noexcept { return coefficients_; }
+
+  // Whether a result of a series of n may come from a transform, and depend on samples beyond the coefficients' reach.
+  bool transforms(std::size_t n) const noexcept;
 
   // Outputs to ask for at a time in a series of n, so that a series can be cut anywhere at multiples of them.
   std::size_t unit(std::size_t n) const noexcept;
@@ -47,7 +50,6 @@ class Correlation {
     const ConvolutionFft<T>* fft = nullptr;
     std::vector<T> re, im;
   };
-  bool transforms(std::size_t n) const noexcept;
   bool is_even(const T* w, std::size_t m) const noexcept;
   void by_transforms(const T* w, std::size_t m, T* y, Buffer<T>& work) const;
   const Spectrum& spectrum() const;
@@ -71,11 +73,15 @@ class Fir {
   // The same in parts, with the same bits: units first to last - 1 of units(n). y lies apart from x, or all are asked for.
   std::size_t units(std::size_t n) const noexcept;
   void run(const T* x, std::size_t n, T* y, std::size_t first, std::size_t last, FirScratch<T>& scratch) const;
+  // y[i] alone, i < n, with the same bits.
+  T at(const T* x, std::size_t n, std::size_t i, FirScratch<T>& scratch) const;
 
  private:
   bool is_short(std::size_t n) const noexcept;
   void zero_phase_short(const T* x, std::size_t n, T* y, FirScratch<T>& scratch) const;
   void extend(const T* x, std::size_t n, T* left, T* right) const;
+  void copy_extended(const T* x, std::size_t n, const T* left, const T* right, std::size_t begin, std::size_t end,
+                     T* to) const;
 
   FirMode mode_;
   std::vector<double> taps_, reversed_;
