@@ -137,7 +137,7 @@ LONG = [
 @pytest.mark.parametrize("options", LONG, ids=str)
 def test_is_the_definition_in_long_series(options, dtype, lookahead):
     x = walk(1400, 7, dtype)
-    x[700:712] = np.nan
+    x[760:830] = x[920:970] = np.nan  # where the first windows of the second block begin
     x[1100:1130] = x[1100]  # flat
     options = {"method": "wavelet", **options, "lookahead": lookahead}
     assert rpsd.denoise(x, **options).tobytes() == by_definition(x, **options).tobytes()
@@ -160,6 +160,16 @@ def test_a_stream_gives_the_same_bits_in_any_pieces(seed):
     k = windows["lookahead"]
     assert np.isnan(late[:k]).all()
     assert late[k:].tobytes() == y[: len(x) - k].tobytes()
+
+
+def test_sessions_in_long_series():
+    x, starts = walk(2400, 6), [900, 1022, 1030, 2000]
+    x[1000:1026] = x[1990:2005] = np.nan
+    for windows in ({"window": 64, "lookahead": 5, "min_periods": 10}, {"window": 300, "lookahead": 0}):
+        options = {"method": "wavelet", "level": 2}
+        found = run(x, options, windows, starts)
+        assert found.values.tobytes() == by_definition(x, starts=starts, **windows, **options).tobytes()
+        assert found.sessions == 5
 
 
 def test_a_stream_longer_than_its_memory():
