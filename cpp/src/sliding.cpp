@@ -26,7 +26,8 @@ constexpr std::size_t kGroup = 8;
 constexpr std::size_t kManyWindows = 16;
 
 bool is_plain(const Options& options) noexcept {
-  return options.method == Method::wavelet && options.transform == TransformKind::dwt && !is_block_mode(options.threshold_mode) && options.noise != Noise::local && options.noise != Noise::price &&
+  return options.method == Method::wavelet && options.transform == TransformKind::dwt &&
+         !is_block_mode(options.threshold_mode) && options.noise != Noise::local && options.noise != Noise::price &&
          options.fir_taps.empty() && options.outliers == Outliers::none && options.space == Space::price;
 }
 
@@ -249,7 +250,8 @@ double SlidingShrinkage<T>::finest_noise(std::size_t i, const T* d, SlidingScrat
     sorted.begin = begin;
   }
   for (; sorted.begin < begin; ++sorted.begin)
-    replace_sorted(sorted.magnitudes, magnitude_bits(shared.d[sorted.begin]), magnitude_bits(shared.d[sorted.begin + inside]));
+    replace_sorted(sorted.magnitudes, magnitude_bits(shared.d[sorted.begin]),
+                   magnitude_bits(shared.d[sorted.begin + inside]));
   std::transform(d, d + level.low, edges.begin(), magnitude_bits<T>);
   std::transform(d + level.high, d + level.count, edges.begin() + static_cast<Index>(level.low), magnitude_bits<T>);
   std::sort(edges.begin(), edges.begin() + static_cast<Index>(few));
@@ -291,7 +293,8 @@ std::optional<T> SlidingShrinkage<T>::value(std::size_t i, SeriesReport& report,
   if (i < scratch.first || i >= scratch.last) {
     scratch.first = i;
     scratch.last = std::min(i + kGroup, scratch.count);
-    for (std::size_t k = 1; k <= levels_; ++k) k <= scratch.shared_levels ? transform_ends(k, scratch) : transform_all(k, scratch);
+    for (std::size_t k = 1; k <= levels_; ++k)
+      k <= scratch.shared_levels ? transform_ends(k, scratch) : transform_all(k, scratch);
   }
   const auto details = [&](std::size_t k) { return scratch.d[k] + (i - scratch.first) * apart(k); };
   report = SeriesReport{};
