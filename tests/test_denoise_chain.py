@@ -278,3 +278,25 @@ def test_an_explicit_level_beyond_the_length_warns_and_computes():
         warnings.simplefilter("error")
         rpsd.denoise(x, level="auto")
         rpsd.denoise(x, level=2)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"method": "wavelet"},
+        {"method": "wavelet", "transform": "modwt", "use_fir_filter": True},
+        {"method": "fir"},
+    ],
+    ids=str,
+)
+def test_what_no_smoother_could_gain_leaves_the_series(options):
+    near_clean, noisy = (rpsd.simulate("a", 2048, 1, nsr=nsr).noisy for nsr in (0.1, 1.0))
+    careful = rpsd.Denoiser(min_gain_db=0.1, **options)
+    left = careful.run(near_clean)
+    assert (left.action, left.level, left.noise.predicted_gain_db) == ("passthrough", 0, 0.0)
+    np.testing.assert_array_equal(left.values, near_clean)
+    done = careful.run(noisy)
+    assert done.action == "denoised"
+    np.testing.assert_array_equal(done.values, rpsd.denoise(noisy, **options))
+    assert done.noise.predicted_gain_db == rpsd.estimate_noise(noisy).predicted_gain_db
+    assert rpsd.Denoiser(min_gain_db=20, **options).run(noisy).action == "passthrough"

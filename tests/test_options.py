@@ -171,8 +171,6 @@ def test_a_noise_that_is_not_the_price_models_asks_for_wavelets(noise):
     [
         ({"method": "kalman", "noise": 0.5}, 'noise=0.5 with method="kalman" is not available'),
         ({"method": "kalman", "noise": "mad"}, 'noise="mad" with method="kalman" is not available'),
-        ({"level": 2, "min_gain_db": 0.1}, 'min_gain_db=0.1 with method="wavelet" is not available'),
-        ({"noise": 0.5, "min_gain_db": 1}, 'min_gain_db=1.0 with method="wavelet" is not available'),
     ],
     ids=str,
 )

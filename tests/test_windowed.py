@@ -125,6 +125,7 @@ LONG = [
     {"threshold_mode": "ebayes"},
     {"threshold_mode": "wiener", "boundary": "antireflect", "window": 200},
     {"space": "log", "boundary": "smooth", "window": 97},
+    {"min_gain_db": 2.0, "window": 64},
     {"use_fir_filter": True, "window": 64, "fir_taps": 21},
     {"method": "fir"},  # of more coefficients than single precision sums in one go
     {"method": "fir", "window": 700},  # by transforms

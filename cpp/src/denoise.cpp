@@ -209,17 +209,25 @@ void Denoiser<T>::run(const T* x, std::size_t n, double energy, T* y, SeriesRepo
     return leave();
   }
   report.noise_sd = std::ldexp(report.noise_sd, -exponent);
-  if (price_noise_) {
+  bool worthwhile = true;
+  if (price_noise_ || options_.min_gain_db > 0) {
     double* const prices = scratch.prices.get(2 * n);
     std::copy(from, from + n, prices);
-    const double relative = static_cast<double>(std::numeric_limits<T>::epsilon());
-    report.noise_sd = price_noise_sd(prices, n, relative, prices + n);
+    const PriceReport found = price_report(prices, n, static_cast<double>(std::numeric_limits<T>::epsilon()), prices + n);
+    if (price_noise_) report.noise_sd = found.gain_db > 0 ? found.noise_sd : 0.0;
+    if (options_.min_gain_db > 0) {
+      // What the best smoother may gain is the most that any method can.
+      report.price.gain_db = found.gain_db;
+      report.price.gain_probability = found.gain_probability;
+      worthwhile = found.gain_db >= options_.min_gain_db;
+      if (!worthwhile) report.level = 0;
+    }
   }
   if (report.level > 0 && !(price_noise_ && report.noise_sd == 0))
     report.changed = modwt_ ? (*modwt_)(from, n, report.level, energy, to, report.noise_sd, threads, scratch.modwt)
                             : shrink_wavelet(from, energy, to, report, pyramid, scratch, threads);
   report.noise_sd = std::ldexp(report.noise_sd, exponent);
-  if (fir_) {
+  if (fir_ && worthwhile) {
     const T* const unfiltered = report.changed ? to : from;
     if (only != nullptr)
       to[*only] = fir_->at(unfiltered, n, *only, scratch.fir);

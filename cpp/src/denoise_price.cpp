@@ -311,12 +311,12 @@ void denoise_prices(const double* const* x, std::size_t n, std::size_t count, do
     if (reports[k].action != PriceAction::passthrough) write(works[k], y[k], n);
 }
 
-double price_noise_sd(const double* x, std::size_t n, double precision, double* scratch) {
+PriceReport price_report(const double* x, std::size_t n, double precision, double* scratch) {
   PriceOptions options;
   options.precision = precision;
   PriceReport report;
   denoise_prices(&x, n, 1, &scratch, options, &report);
-  return report.gain_db > 0 ? report.noise_sd : 0.0;
+  return report;
 }
 
 }  // namespace rpsd

@@ -28,7 +28,8 @@ constexpr std::size_t kManyWindows = 16;
 bool is_plain(const Options& options) noexcept {
   return options.method == Method::wavelet && options.transform == TransformKind::dwt &&
          !is_block_mode(options.threshold_mode) && options.noise != Noise::local && options.noise != Noise::price &&
-         options.fir_taps.empty() && options.outliers == Outliers::none && options.space == Space::price;
+         options.fir_taps.empty() && options.min_gain_db == 0 && options.outliers == Outliers::none &&
+         options.space == Space::price;
 }
 
 // The `before` samples ahead of v[0..n) -> out; and the `after` behind it.

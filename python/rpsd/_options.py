@@ -88,7 +88,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     ] = "hann"
     min_gain_db: Annotated[
         _Auto | _NonNegativeFloat,
-        Meta(description="Predicted gain in dB below which the input is returned untouched."),
+        Meta(description="Predicted gain in dB, of the best smoother, below which the input is returned."),
     ] = "auto"
     lookahead: Annotated[
         _NonNegativeInt | None,
@@ -297,8 +297,6 @@ def require_fitting(options: Options) -> None:
     refused = f"with method={shown(options.method)} is not available in rpsd {__version__}; available: "
     if fitted and noise != "price":
         raise ConfigError(f"noise={shown(noise)} {refused}auto, price")
-    if not fitted and options.min_gain_db != 0:
-        raise ConfigError(f"min_gain_db={shown(options.min_gain_db)} {refused}auto, 0")
 
 
 def _covers(entry: str | type | Meta, value: object) -> bool:

@@ -44,7 +44,7 @@ constexpr std::size_t kPriceBundle = 8;
 void denoise_prices(const double* const* x, std::size_t n, std::size_t count, double* const* y,
                     const PriceOptions& options, PriceReport* reports);
 
-// The noise of a series as the automatic method finds it; 0 where it finds none. scratch holds n.
-double price_noise_sd(const double* x, std::size_t n, double precision, double* scratch);
+// What the automatic method finds in a series; scratch holds n.
+PriceReport price_report(const double* x, std::size_t n, double precision, double* scratch);
 
 }  // namespace rpsd
