@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""The default method and kalman with a fixed lag: nothing after t + k changes y[..t], live is backtest, and it pays."""
+"""The default and kalman with a fixed lag: nothing later changes a value, live is backtest, and it pays."""
+
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -91,7 +93,7 @@ def test_no_information_crosses_a_break(method, lookahead):
     y = rpsd.denoise(x, method=method, lookahead=lookahead, breaks=mask)
     # Within a session the last values have what there is of it: a missing sample adds nothing.
     edges = [0, 150, 152, 400, 600]
-    for begin, end in zip(edges[:-1], edges[1:], strict=True):
+    for begin, end in pairwise(edges):
         session = np.r_[x[begin:end], np.full(lookahead if end < 600 else 0, np.nan)]
         alone = rpsd.denoise(session, method=method, lookahead=lookahead)[: end - begin]
         np.testing.assert_array_equal(y[begin:end], alone)

@@ -22,19 +22,21 @@ using Index = std::ptrdiff_t;
 constexpr std::size_t kLeastPairs = 4;
 // Windows whose ends are transformed side by side, to fill the kernels' vectors.
 constexpr std::size_t kGroup = 8;
-// Windows from which on details in order of size are worth keeping.
+// Windows from which on it is worth to share, and to keep details in order of size.
 constexpr std::size_t kManyWindows = 16;
 
 bool is_plain(const Options& options) noexcept {
-  return options.method == Method::wavelet && options.transform == TransformKind::dwt && !is_block_mode(options.threshold_mode) && options.noise != Noise::local && options.noise != Noise::price &&
-         options.fir_taps.empty() && options.outliers == Outliers::none && options.space == Space::price;
+  return options.method == Method::wavelet && options.transform == TransformKind::dwt &&
+         !is_block_mode(options.threshold_mode) && options.noise != Noise::local && options.noise != Noise::price &&
+         options.fir_taps.empty() && options.min_gain_db == 0 && options.outliers == Outliers::none &&
+         options.space == Space::price;
 }
 
-// The `before` samples ahead of v[0..n), which is longer than that -> out; and the `after` behind it.
+// The `before` samples ahead of v[0..n) -> out; and the `after` behind it.
 template <class T>
 void extend_left(const T* v, std::size_t n, std::size_t before, Boundary boundary, T* out) noexcept {
   const auto signal = [v](Index t) { return v[t]; };
-  if (boundary == Boundary::symmetric)
+  if (boundary == Boundary::symmetric && before <= n)
     for (std::size_t t = 0; t < before; ++t) out[t] = v[before - 1 - t];
   else
     for (std::size_t t = 0; t < before; ++t)
@@ -43,7 +45,7 @@ void extend_left(const T* v, std::size_t n, std::size_t before, Boundary boundar
 template <class T>
 void extend_right(const T* v, std::size_t n, std::size_t after, Boundary boundary, T* out) noexcept {
   const auto signal = [v](Index t) { return v[t]; };
-  if (boundary == Boundary::symmetric)
+  if (boundary == Boundary::symmetric && after <= n)
     for (std::size_t t = 0; t < after; ++t) out[t] = v[n - 1 - t];
   else
     for (std::size_t t = 0; t < after; ++t)
@@ -141,13 +143,14 @@ void SlidingShrinkage<T>::share_level(std::size_t k, std::size_t samples, T*& me
 
 template <class T>
 void SlidingShrinkage<T>::prepare(const T* x, std::size_t count, SlidingScratch<T>& scratch) const {
-  const std::size_t samples = count - 1 + n_, deepest = std::size_t{1} << shared_levels_;
   scratch.x = x;
   scratch.count = count;
+  scratch.shared_levels = count < kManyWindows ? 0 : shared_levels_;
+  const std::size_t samples = count - 1 + n_, deepest = std::size_t{1} << scratch.shared_levels;
   scratch.energy = active_table<T>().sum_squares(x, samples);
   scratch.phases.resize(2 * deepest - 2);
-  T* memory = scratch.shared.get(2 * shared_levels_ * (samples + deepest));
-  for (std::size_t k = 1; k <= shared_levels_; ++k) share_level(k, samples, memory, scratch);
+  T* memory = scratch.shared.get(2 * scratch.shared_levels * (samples + deepest));
+  for (std::size_t k = 1; k <= scratch.shared_levels; ++k) share_level(k, samples, memory, scratch);
   for (auto& sorted : scratch.sorted) sorted.magnitudes.clear();
 
   scratch.first = scratch.last = 0;
@@ -214,18 +217,17 @@ void SlidingShrinkage<T>::transform_ends(std::size_t k, SlidingScratch<T>& scrat
   }
 }
 
-// Level k where every coefficient depends on the boundary.
+// All of level k, where nothing is shared or every coefficient depends on the boundary.
 template <class T>
 void SlidingShrinkage<T>::transform_all(std::size_t k, SlidingScratch<T>& scratch) const {
   const auto& kernel = active_table<T>();
   const std::size_t half = transform_.taps() / 2, pairs = level_[k].count + half - 1;
-  const auto lead = static_cast<Index>(transform_.lead());
-  const auto n = static_cast<Index>(level_[k - 1].count);
+  const std::size_t lead = transform_.lead(), n = level_[k - 1].count, after = 2 * pairs - lead - n;
   T *const line = scratch.line.get(4 * pairs), *const even = line + 2 * pairs, *const odd = even + pairs;
   for (std::size_t w = 0; w < scratch.last - scratch.first; ++w) {
-    const T* const v = scratch.a[k - 1] + w * apart(k - 1);
-    for (Index t = -lead; t < 2 * static_cast<Index>(pairs) - lead; ++t)
-      line[t + lead] = extend<T>([v](Index at) { return v[at]; }, n, t, transform_.boundary());
+    const T* const v = k == 1 ? scratch.x + scratch.first + w : scratch.a[k - 1] + w * apart(k - 1);
+    extend_left(v, n, lead, transform_.boundary(), line);
+    extend_right(v, n, after, transform_.boundary(), std::copy(v, v + n, line + lead));
     kernel.split(line, 2 * pairs, even, odd);
     kernel.analysis(even, odd, level_[k].count, transform_.analysis_taps(), half, scratch.a[k] + w * apart(k),
                     scratch.d[k] + w * apart(k));
@@ -237,7 +239,7 @@ double SlidingShrinkage<T>::finest_noise(std::size_t i, const T* d, SlidingScrat
   const Level& level = level_[1];
   const std::size_t few = level.count - (level.high - level.low);
   std::array<typename SortedDetails<T>::Bits, 64> edges;
-  if (scratch.count < kManyWindows || few > edges.size()) return mad_noise(d, level.count, scratch.selection);
+  if (scratch.shared_levels == 0 || few > edges.size()) return mad_noise(d, level.count, scratch.selection);
   const auto& shared = scratch.phases[i % 2];
   SortedDetails<T>& sorted = scratch.sorted[i % 2];
   const auto begin = static_cast<std::size_t>(static_cast<Index>(i / 2 + level.low) - shared.origin);
@@ -249,7 +251,8 @@ double SlidingShrinkage<T>::finest_noise(std::size_t i, const T* d, SlidingScrat
     sorted.begin = begin;
   }
   for (; sorted.begin < begin; ++sorted.begin)
-    replace_sorted(sorted.magnitudes, magnitude_bits(shared.d[sorted.begin]), magnitude_bits(shared.d[sorted.begin + inside]));
+    replace_sorted(sorted.magnitudes, magnitude_bits(shared.d[sorted.begin]),
+                   magnitude_bits(shared.d[sorted.begin + inside]));
   std::transform(d, d + level.low, edges.begin(), magnitude_bits<T>);
   std::transform(d + level.high, d + level.count, edges.begin() + static_cast<Index>(level.low), magnitude_bits<T>);
   std::sort(edges.begin(), edges.begin() + static_cast<Index>(few));
@@ -291,7 +294,8 @@ std::optional<T> SlidingShrinkage<T>::value(std::size_t i, SeriesReport& report,
   if (i < scratch.first || i >= scratch.last) {
     scratch.first = i;
     scratch.last = std::min(i + kGroup, scratch.count);
-    for (std::size_t k = 1; k <= levels_; ++k) k <= shared_levels_ ? transform_ends(k, scratch) : transform_all(k, scratch);
+    for (std::size_t k = 1; k <= levels_; ++k)
+      k <= scratch.shared_levels ? transform_ends(k, scratch) : transform_all(k, scratch);
   }
   const auto details = [&](std::size_t k) { return scratch.d[k] + (i - scratch.first) * apart(k); };
   report = SeriesReport{};

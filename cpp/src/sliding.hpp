@@ -40,7 +40,7 @@ struct SlidingScratch {
   std::vector<LevelShrinkage> shrinkages;
   SortedDetails<T> sorted[2];
   const T* x = nullptr;
-  std::size_t count = 0;
+  std::size_t count = 0, shared_levels = 0;
   double energy = 0;
   std::size_t first = 0, last = 0;  // the windows at hand
 };

@@ -168,7 +168,8 @@ void Windowed<T>::operator()(Batch<const T> x, Batch<T> y, WindowedReport* repor
     for (std::size_t r = first; r < last; ++r) {
       const T* const row = x.row(r);
       check_samples(core_->options, row, n, {r, x.rows});
-      if (core_->options.space == Space::log && core_->options.outliers == Outliers::none) check_logarithms(core_->options, row, n, {r, x.rows});
+      if (core_->options.space == Space::log && core_->options.outliers == Outliers::none)
+        check_logarithms(core_->options, row, n, {r, x.rows});
       reports[r] = {};
       Sessions sessions(starts, 0);
       Carry<T> carry;

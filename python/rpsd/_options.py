@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The one schema of options and guardrails that Python, YAML, the environment, CLI and HTTP share."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -264,14 +264,22 @@ def require_available(settings: Options | Guardrails) -> None:
     ConfigError
         Naming the value, the release, and what is available.
     """
+    for _, message in unavailable(settings):
+        raise ConfigError(message)
+
+
+def unavailable(settings: Options | Guardrails) -> Iterator[tuple[str, str]]:
+    """Yield the name of each valid value that this release does not have yet, and what to say of it."""
+    known = fields(type(settings))
     for name, missing in _NOT_YET.items():
-        if name not in fields(type(settings)):
+        if name not in known:
             continue
         value = getattr(settings, name)
         if any(_covers(entry, value) for entry in missing):
-            raise ConfigError(
+            yield (
+                name,
                 f"{name}={shown(value)} is not available in rpsd {__version__}; "
-                f"available: {', '.join(_available(name, missing, type(settings)))}"
+                f"available: {', '.join(_available(name, missing, type(settings)))}",
             )
 
 
@@ -289,7 +297,8 @@ def require_fitting(options: Options) -> None:
         raise ConfigError(f"noise={shown(noise)} {refused}auto, price")
     if fitted and (options.lookahead or 0) > _MOST_LOOKAHEAD:
         raise ConfigError(
-            f"lookahead must be at most {_MOST_LOOKAHEAD} with method={shown(options.method)}, got {options.lookahead}"
+            f"lookahead must be at most {_MOST_LOOKAHEAD} with method={shown(options.method)}, "
+            f"got {options.lookahead}"
         )
 
 

@@ -8,9 +8,9 @@ from typing import Any, Final
 
 import click
 
-from rpsd import Config, ConfigError, load_config
+from rpsd import Config, load_config
 from rpsd._config import SECTIONS
-from rpsd._options import require_available
+from rpsd._options import unavailable
 from rpsd._schema import Field, fields
 from rpsd.cli._log import use_level
 
@@ -44,15 +44,11 @@ def configuration(config_path: str | None, given: dict[str, Any]) -> Config:
 
 def not_yet_available(config: Config) -> list[str]:
     """Return a sentence, with its origin, for each valid value that this release cannot run yet."""
-    notes = []
-    for section, settings in (("denoiser", config.denoiser), ("guardrails", config.guardrails)):
-        for key in fields(type(settings)):
-            # Alone in its section, so that each is found and not only the first.
-            try:
-                require_available(type(settings)(**{key: getattr(settings, key)}))
-            except ConfigError as error:
-                notes.append(f"{config.origin(section, key)}: {error}")
-    return notes
+    return [
+        f"{config.origin(section, key)}: {message}"
+        for section, settings in (("denoiser", config.denoiser), ("guardrails", config.guardrails))
+        for key, message in unavailable(settings)
+    ]
 
 
 def _with_options(
