@@ -102,7 +102,7 @@ struct AutomaticMethod {
 
   static inline void miss(CausalState& s, const CausalLags&) noexcept {
     miss_filters(s);
-    miss_chains(s);
+    if (s.running != 0) miss_chains(s);
   }
 
   // The chains take over from the bank; what is in the lag stays as it came.
@@ -124,9 +124,9 @@ struct AutomaticMethod {
       if (s.running == 0) begin(settings, s, lags);
       const double e = value - s.level[0], f = s.level_variance[0] + s.step_variance + s.noise_variance;
       const ChainStep chains = lags.lookahead > 0 ? weigh_components<true>(s, value) : weigh_components<false>(s, value);
-      const Evidence evidence = weigh_chains(settings, s, chains);
       const LagUpdate update = advance_chains(s, chains);
       if (lags.lookahead > 0) revise(lags, update);
+      const Evidence evidence = weigh_chains(settings, s, chains);
       if (s.time > kJumpsFrom && e * e > 4 * f) jump = chains.jump;
       if (s.time >= kChangesFrom) changed = follow_changes(settings, s, value, evidence);
     }
