@@ -213,7 +213,7 @@ class Causal:
         rate = (0.9 + self.jumps) / (300 + (bank.sums + bank.block)[2, 0])
         moves = np.array([chain.advance(value, q, r, rate) for chain in self.chains]).T
         self.means = self.means + self.shared * moves[0]
-        self.shared = self.shared * moves[1]
+        self.shared = self.shared * np.clip(moves[1], -8, 8)
         jump = first.jump if outside and self.time > 24 else 0.0
         logs = np.array([chain.log_likelihood for chain in self.chains])
         old = np.array([chain.evidence for chain in self.chains])
