@@ -85,6 +85,7 @@ struct KalmanMethod {
 
 struct AutomaticMethod {
   static constexpr size_t kLagValues = kChains;
+  static constexpr double kMostGrowth = 8;
 
   static inline void revise(const CausalLags& lags, const LagUpdate& update) noexcept {
     double revisions[Quad::kWidth + kBundle], factors[Quad::kWidth + kBundle];
@@ -92,17 +93,20 @@ struct AutomaticMethod {
       update.revision.to(revisions + c);
       update.factor.to(factors + c);
     }
-    const Samples least(0x1p-400), revision(revisions), factor(factors);
+    // Far outside of what is known the moments lose their digits to cancellation: bounds that samples never meet otherwise.
+    const Samples least(0x1p-400), farthest(kFarthest * kFarthest), growth(kMostGrowth), zero(0.0);
+    const Samples revision(revisions), factor = smaller(larger(Samples(factors), zero - growth), growth);
     for (size_t i = 0; i < lags.lookahead * kChains; i += kBundle) {
-      const Samples covariance(lags.covariances + i), next = covariance * factor;
+      const Samples covariance(lags.covariances + i);
+      const Samples next = smaller(larger(covariance * factor, zero - farthest), farthest);
       (Samples(lags.means + i) + covariance * revision).to(lags.means + i);
-      select_positive(next * next - least, next, Samples(0.0)).to(lags.covariances + i);
+      select_positive(next * next - least, next, zero).to(lags.covariances + i);
     }
   }
 
   static inline void miss(CausalState& s, const CausalLags&) noexcept {
     miss_filters(s);
-    miss_chains(s);
+    if (s.running != 0) miss_chains(s);
   }
 
   // The chains take over from the bank; what is in the lag stays as it came.
@@ -124,9 +128,9 @@ struct AutomaticMethod {
       if (s.running == 0) begin(settings, s, lags);
       const double e = value - s.level[0], f = s.level_variance[0] + s.step_variance + s.noise_variance;
       const ChainStep chains = lags.lookahead > 0 ? weigh_components<true>(s, value) : weigh_components<false>(s, value);
-      const Evidence evidence = weigh_chains(settings, s, chains);
       const LagUpdate update = advance_chains(s, chains);
       if (lags.lookahead > 0) revise(lags, update);
+      const Evidence evidence = weigh_chains(settings, s, chains);
       if (s.time > kJumpsFrom && e * e > 4 * f) jump = chains.jump;
       if (s.time >= kChangesFrom) changed = follow_changes(settings, s, value, evidence);
     }
@@ -203,7 +207,7 @@ void causal_sweep(const CausalSettings& settings, CausalState& s, const CausalLa
       Method::keep(s, mean, covariance);
       slot = slot + 1 == k ? 0 : slot + 1;
     }
-    y[i] = s.gate > kLeastGate ? came + s.gate * (estimate - units_of(s, came)) * s.unit : came;
+    y[i] = s.gate > kLeastGate ? came + s.gate * (clip(estimate, -kFarthest, kFarthest) - units_of(s, came)) * s.unit : came;
   }
   s.slot = static_cast<double>(slot);
   s.seen += static_cast<double>(n);

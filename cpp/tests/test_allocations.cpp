@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "check.hpp"
+#include "rpsd/causal_price.hpp"
 #include "rpsd/denoise.hpp"
 #include "rpsd/fir.hpp"
 #include "rpsd/modwt.hpp"
@@ -171,9 +172,31 @@ void check_quality() {
   });
 }
 
+// A stream's push allocates nothing at all.
+void check_causal() {
+  const auto x = series<double>();
+  std::vector<double> y(x.size());
+  for (const auto method : {rpsd::PriceMethod::automatic, rpsd::PriceMethod::kalman}) {
+    rpsd::CausalOptions options;
+    options.method = method;
+    options.lookahead = 5;
+    const rpsd::CausalModel model(options);
+    std::vector<double> state(model.state_size());
+    model.start(state.data());
+    model.push(state.data(), x.data(), 1, y.data());
+    const std::size_t before = allocations;
+    model.push(state.data(), x.data(), x.size(), y.data());
+    CHECK(allocations == before);
+    check("causal", [&](std::size_t rows) {
+      rpsd::causal_price(model, {x.data(), rows, kLength, kLength}, {y.data(), rows, kLength, kLength}, nullptr, 1);
+    });
+  }
+}
+
 }  // namespace
 
 int main() {
+  check_causal();
   check_denoisers<double>();
   check_denoisers<float>();
   check_transforms<double>();

@@ -98,6 +98,28 @@ def step_volatility(u: _F64, *, step_variance: float) -> _F64:
     """(1, time): the shape of the steps' variance from E[step^2] in its scale's units."""
 
 @final
+class CausalModel:
+    """The default and the local level model with a fixed lag: each estimate from the past alone."""
+
+    def __init__(self, *, method: str, lookahead: int, outliers: str, min_gain_db: float) -> None:
+        """method: auto, kalman; 0 <= lookahead <= 1000; outliers: none, spike."""
+
+    def denoise(self, x: _F64, *, threads: int) -> tuple[_F64, _F64]:
+        """Estimates of x, NaN at the last lookahead samples and where x is; and (series, 6) reports."""
+
+    def start(self) -> _F64:
+        """Return the state of a series without samples: a copy is a snapshot."""
+
+    def push(self, state: _F64, x: _F64) -> _F64:
+        """Take in x (time,); return at each sample the estimate lookahead before it. Changes the state."""
+
+    def flush(self, state: _F64) -> _F64:
+        """Return the estimates of the last lookahead samples, with what is known."""
+
+    def report(self, state: _F64) -> dict[str, float]:
+        """noise_sd, step_sd, gain_db, gate, resets, seen; the columns of reports."""
+
+@final
 class Transform:
     """A filter bank with a boundary: symmetric and the other eight."""
 
