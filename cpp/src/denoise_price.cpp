@@ -179,6 +179,13 @@ bool are_peaks(const Work& w) noexcept {
   return 2 * peaks > w.test.outliers;
 }
 
+// Without noise a peak is part of the signal, and stays.
+void keep_peaks(Work& w) noexcept {
+  if (w.test.outliers == 0 || !are_peaks(w)) return;
+  std::fill(w.test.outlier, w.test.outlier + w.n, 0.0);
+  w.test.outliers = 0;
+}
+
 // Lets wavelets have their say about a series without gaps, bad ticks or heavy noise; adjusts what is expected.
 void hear_wavelets(Work& w, const PriceModel& model, const WaveletContest& contest, WaveletContestScratch& scratch) {
   if (w.seen < w.n || w.cleaned > 0 || !(w.test.believed > 0) || !WaveletContest::is_for(w.n)) return;
@@ -230,6 +237,7 @@ void work_on(const std::vector<Work*>& works, const PriceOptions& options, Price
   for (std::size_t k = 0; k < count; ++k) {
     Work* const w = works[k];
     PriceReport& report = *w->report;
+    if (!(w->test.believed > 0)) keep_peaks(*w);
     const bool on_ticks = w->test.believed > 0 && smooth_ticks(*w, fits[k]);
     if (w->test.believed > 0 && !on_ticks) w->doubt = scale_doubt(*w, models[k]);
     if (options.contest && !on_ticks) hear_wavelets(*w, models[k], *options.contest, scratch.contest);
