@@ -209,6 +209,18 @@ def test_bad_ticks_alone_are_cleaned():
     assert np.abs(result.values - walk)[bad].max() < 3  # between its neighbours
 
 
+@pytest.mark.parametrize("size", [1e3, 1e5, 1e9, -1e6])
+def test_one_bad_tick_of_any_size_leaves_no_trace(size):
+    """A price of 0, or of other units, is thousands of steps away."""
+    s = rpsd.simulate("a", 1000, 7, nsr=1.0)
+    x = s.noisy.copy()
+    x[500] = size
+    clean, found = rpsd.estimate_noise(s.noisy), rpsd.Denoiser().run(x)
+    assert found.noise.noise_sd == pytest.approx(clean.noise_sd, rel=0.1)
+    assert found.noise.step_sd == pytest.approx(clean.step_sd, rel=0.1)
+    assert np.abs(found.values - s.truth).max() < 5
+
+
 def test_jumps_stay_where_they_are():
     x, truth = cell("c", 1, 1000, 33)
     y = AUTO.denoise(x)
