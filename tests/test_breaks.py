@@ -60,6 +60,15 @@ def test_times_tell_the_sessions():
     np.testing.assert_array_equal(frame["price"].to_numpy(), told.to_numpy())
 
 
+def test_times_that_repeat_do_not_count_as_distances():
+    """Of trades most may have the time of the one before: the usual distance is that of those that differ."""
+    seconds = np.repeat(np.r_[np.arange(100), 10_000 + np.arange(100)], 3)
+    x = np.cumsum(np.random.default_rng(4).normal(size=600))
+    trades = pd.Series(x, index=pd.Timestamp("2025-03-03 09:30") + pd.to_timedelta(seconds, unit="s"))
+    with pytest.warns(rpsd.RpsdWarning, match="repeats 400 of 600 times"):
+        assert rpsd.Denoiser(breaks="auto").run(trades).sessions == 2
+
+
 def test_large_moves_that_stay_tell_the_sessions():
     x = five_days()
     np.testing.assert_array_equal(rpsd.denoise(x, breaks="auto"), rpsd.denoise(x, breaks=starts()))

@@ -277,3 +277,9 @@ def test_log_space_tells_that_it_does_not_use_ticks(dtype):
     fine = np.exp(0.0005 * np.random.default_rng(1).normal(size=2048).cumsum() + 5)
     noisy = np.round(fine + 0.2 * np.random.default_rng(2).normal(size=2048), 3)  # 200 ticks of noise
     rpsd.denoise(noisy.astype(dtype), space="log")
+
+
+def test_log_space_tells_nothing_of_ticks_where_only_the_bounce_moves_prices():
+    """In price space too the lattice is left out where steps are less than a fiftieth of a tick."""
+    prices = 100.0 + np.random.default_rng(3).integers(0, 2, 2000)
+    rpsd.denoise(prices, space="log")  # pytest makes any warning an error

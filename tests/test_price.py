@@ -209,8 +209,46 @@ def test_bad_ticks_alone_are_cleaned():
     assert np.abs(result.values - walk)[bad].max() < 3  # between its neighbours
 
 
+@pytest.mark.parametrize("size", [1e3, 1e5, 1e9, -1e6])
+def test_one_bad_tick_of_any_size_leaves_no_trace(size):
+    """A price of 0, or of other units, is thousands of steps away."""
+    s = rpsd.simulate("a", 1000, 7, nsr=1.0)
+    x = s.noisy.copy()
+    x[500] = size
+    clean, found = rpsd.estimate_noise(s.noisy), rpsd.Denoiser().run(x)
+    assert found.noise.noise_sd == pytest.approx(clean.noise_sd, rel=0.1)
+    assert found.noise.step_sd == pytest.approx(clean.step_sd, rel=0.1)
+    assert np.abs(found.values - s.truth).max() < 5
+
+
 def test_jumps_stay_where_they_are():
     x, truth = cell("c", 1, 1000, 33)
     y = AUTO.denoise(x)
     at = np.argsort(np.abs(np.diff(truth)))[-6:]
     assert np.abs(np.diff(y)[at] / np.diff(truth)[at] - 1).max() < 0.25
+
+
+@pytest.mark.parametrize("n", [64, 300, 1000])
+@pytest.mark.parametrize("share", [0.07, 0.1, 0.15])
+def test_two_prices_in_turn(n, share):
+    """Apart from the rarer price the series is constant: neither noise nor steps have a variance."""
+    for seed in range(10):
+        x = np.where(np.random.default_rng(seed).random(n) < share, 101.0, 100.0)
+        result = rpsd.Denoiser().run(x)
+        assert np.isfinite(result.values).all(), seed
+        if result.action == "passthrough":
+            assert np.array_equal(result.values, x)
+        else:
+            assert result.values.min() >= 100
+            assert result.values.max() <= 101
+        if result.action == "cleaned":
+            assert np.count_nonzero(result.values != x) <= 0.05 * n
+
+
+@pytest.mark.parametrize("method", ["auto", "kalman"])
+def test_a_constant_with_bad_ticks(method):
+    x = np.full(500, 100.0)
+    x[[50, 120, 200, 280, 333, 400]] = [130, 70, 110, 140, 90, 30]
+    result = rpsd.Denoiser(method=method, outliers="spike").run(x)
+    assert result.action == "cleaned"
+    np.testing.assert_allclose(result.values, 100.0, rtol=1e-14)

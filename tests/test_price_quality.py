@@ -69,3 +69,20 @@ def test_minute_bars_of_liquid_stocks_are_left_alone():
     assert (result.action == "passthrough").mean() >= 0.85
     assert result.noise.predicted_gain_db.mean() < 0.27
     assert gains_db(noisy, truth, result.values).mean() > -0.03
+
+
+@pytest.mark.parametrize(
+    ("kind", "n", "nsr", "seed"),
+    [("b", 1500, 0.18, 5022), ("c", 1500, 0.18, 5012), ("b", 1500, 0.3, 5079), ("c", 600, 0.18, 5249)],
+)
+def test_steps_of_moving_size_are_no_noise_to_wavelets(kind, n, nsr, seed):
+    """Of these walks one sample passes for the tip of a peak; the finest details are steps all the same."""
+    s = rpsd.simulate(kind, n, seed, nsr=nsr)
+    assert gains_db(s.noisy, s.truth, rpsd.denoise(s.noisy)) > 0
+
+
+@pytest.mark.parametrize("snr", [7.0, 15.0])
+def test_peaks_are_no_bad_ticks_where_no_noise_is_found(snr):
+    for seed in range(5):
+        s = rpsd.simulate("bumps", 512, seed, snr=snr)
+        assert gains_db(s.noisy, s.truth, rpsd.denoise(s.noisy)) > -0.2, seed

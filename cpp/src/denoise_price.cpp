@@ -23,6 +23,8 @@ namespace {
 constexpr std::size_t kLeastSamples = 32;   // fewer say too little about the noise
 constexpr double kBelieved = 0.99;          // as good as all of the noise
 constexpr std::size_t kLeastKalman = 3;
+constexpr double kLeastStep = 1e-24;        // variance, in squares of the series' scale
+constexpr double kMostBadTicks = 0.05;     // a larger share is none, but what the series is
 constexpr double kNoNoise = 1e-5;          // the ratio of variances at the end of the range that is searched
 
 double square(double v) noexcept { return v * v; }
@@ -44,13 +46,14 @@ void keep_repeated(Work& w) noexcept {
   }
 }
 
-// Smooths with the believed noise level; samples set aside keep the variance that the model gave them.
+// Smooths with the believed noise level; samples set aside keep the variance that the model gave them. Where all others
+// are equal neither noise nor steps have a variance, and any one tells their level.
 void smooth_all(const std::vector<Work*>& works, const PriceModel* models) {
   std::vector<LocalLevel> problems;
   std::vector<Smoothed> outputs;
   for (std::size_t k = 0; k < works.size(); ++k) {
     Work& w = *works[k];
-    const double step = w.test.step_variance;
+    const double step = std::max(w.test.step_variance, kLeastStep);
     const double noise = std::max(w.test.noise_variance * w.test.believed, 1e-9 * step);
     for (std::size_t t = 0; t < w.n; ++t) {
       w.q[t] = step * w.test.step_shape[t];
@@ -179,6 +182,14 @@ bool are_peaks(const Work& w) noexcept {
   return 2 * peaks > w.test.outliers;
 }
 
+// Where no noise is found, what was set aside stays if there is much of it, or if it is peaks.
+void keep_signal(Work& w) noexcept {
+  const bool few = static_cast<double>(w.test.outliers) <= kMostBadTicks * static_cast<double>(w.seen);
+  if (w.test.outliers == 0 || (few && !are_peaks(w))) return;
+  std::fill(w.test.outlier, w.test.outlier + w.n, 0.0);
+  w.test.outliers = 0;
+}
+
 // Lets wavelets have their say about a series without gaps, bad ticks or heavy noise; adjusts what is expected.
 void hear_wavelets(Work& w, const PriceModel& model, const WaveletContest& contest, WaveletContestScratch& scratch) {
   if (w.seen < w.n || w.cleaned > 0 || !(w.test.believed > 0) || !WaveletContest::is_for(w.n)) return;
@@ -230,6 +241,7 @@ void work_on(const std::vector<Work*>& works, const PriceOptions& options, Price
   for (std::size_t k = 0; k < count; ++k) {
     Work* const w = works[k];
     PriceReport& report = *w->report;
+    if (!(w->test.believed > 0)) keep_signal(*w);
     const bool on_ticks = w->test.believed > 0 && smooth_ticks(*w, fits[k]);
     if (w->test.believed > 0 && !on_ticks) w->doubt = scale_doubt(*w, models[k]);
     if (options.contest && !on_ticks) hear_wavelets(*w, models[k], *options.contest, scratch.contest);
@@ -276,6 +288,16 @@ void work_plainly(const std::vector<Work*>& works, const PriceOptions& options) 
   }
 }
 
+// True of a series that is constant but for its bad ticks: there is nothing else to be known of it.
+bool clean_constant(Work& w) {
+  if (w.cleaned == 0 || std::any_of(w.y, w.y + w.n, [&](double v) { return v != w.y[0]; })) return false;
+  std::copy(w.y, w.y + w.n, w.mean);
+  w.test.outlier = w.step_square;  // none is set aside
+  std::fill(w.test.outlier, w.test.outlier + w.n, 0.0);
+  w.report->action = PriceAction::cleaned;
+  return true;
+}
+
 }  // namespace
 
 void denoise_prices(const double* const* x, std::size_t n, std::size_t count, double* const* y,
@@ -293,6 +315,8 @@ void denoise_prices(const double* const* x, std::size_t n, std::size_t count, do
       find_spikes(x[k], n, works[k], options.clean_spikes, scratch.series[k]);
     if (y[k] != x[k]) std::copy(x[k], x[k] + n, y[k]);
   }
+  for (std::size_t k = 0; k < count; ++k)
+    if (waiting[k] && clean_constant(works[k])) waiting[k] = false;
   // Bundles are of one length, which missing ends may change.
   for (std::size_t first = 0; first < count; ++first) {
     if (!waiting[first]) continue;

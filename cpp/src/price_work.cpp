@@ -13,7 +13,17 @@ namespace {
 
 constexpr double kMostZeroMoves = 0.95;  // a series that hardly moves is told its bounce, and returned
 constexpr std::size_t kLeastMoves = 8;   // of a series that hardly moves: fewer are jumps
+constexpr double kFarthest = 300;  // in scales: farther away the mixture of noise scales has nothing to tell a bad tick by
 constexpr std::size_t kArrays = 8;
+
+// A bad tick says no more for being farther away, whatever its digits.
+void hold_spikes(Work& work) noexcept {
+  for (std::size_t t = 1; t + 1 < work.n; ++t) {
+    if (work.spike[t] == 0) continue;
+    const double level = (work.y[t - 1] + work.y[t + 1]) / 2;
+    work.y[t] = std::clamp(work.y[t], level - kFarthest, level + kFarthest);
+  }
+}
 
 }  // namespace
 
@@ -76,6 +86,7 @@ void find_spikes(const double* x, std::size_t n, Work& work, bool clean, SeriesS
     work.available[t] = 0;
     ++work.cleaned;
   }
+  if (!clean) hold_spikes(work);
   if (work.cleaned > 0) interpolate_missing(work.y, work.n);
   for (std::size_t t = 0; t < n; ++t) {
     if (!std::isinf(x[t])) continue;

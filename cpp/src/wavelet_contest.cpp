@@ -24,6 +24,9 @@ constexpr double kLeastShare = 0.01;
 // Decimated wavelets take a tenth of the time. Where their risk is above the smoother's by this factor, translation
 // invariance does not make up for it (docs/decisions/0010-price-model.md).
 constexpr double kHopeless = 1.27;
+// Nor is what wavelets make under the finest details' noise believed, where its risk under the smaller noise is above the
+// smoother's by this factor: the finest details are steps then. Of walks it is 1.9 and more, of signals at most 1.05.
+constexpr double kUnlikely = 1.27;
 
 FilterBank haar() {
   const double h = std::sqrt(0.5);
@@ -136,8 +139,12 @@ ContestResult WaveletContest::run(const double* y, std::size_t n, const Smoother
 
   // Then how: for a signal that is smooth or spiky the finest details do tell the noise.
   Risk risks[2];
-  for (std::size_t w = 0; w < 2; ++w)
+  double least = std::numeric_limits<double>::infinity();
+  for (std::size_t w = 0; w < 2; ++w) {
     risks[w] = estimate(transforms_[w], y, n, level, coefficients + w * size, finest, estimates + w * n, scratch);
+    least = std::min(least, own_risk(y, n, {estimates + w * n, sd, risks[w].posterior}, sd));
+  }
+  if (least > kUnlikely * own) return none;
   const double second = 1 / (1 + std::exp(std::clamp(samples * (risks[1].unbiased - risks[0].unbiased) / (2 * kTemperature), -700.0, 700.0)));
   for (std::size_t t = 0; t < n; ++t) {
     const double wavelets = (1 - second) * estimates[t] + second * estimates[n + t];
