@@ -283,7 +283,7 @@ BAD_CALLS = {
     "window": ({"use_fir_filter": True, "fir_window": ("chebwin", -1, 2)}, rpsd.ConfigError, "fir_window"),
     "guardrail": ({"policy": "raise"}, rpsd.ConfigError, "guardrails={"),
     "many threads": ({"threads": 2**40}, rpsd.InputError, "threads"),
-    "not yet": ({"lookahead": 0}, rpsd.ConfigError, "not available"),
+    "far ahead": ({"lookahead": 1001}, rpsd.ConfigError, "lookahead must be at most 1000"),
 }
 
 

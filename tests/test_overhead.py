@@ -206,7 +206,7 @@ def test_what_is_equal_but_of_another_type_is_validated():
         ({"wavlet": "db4"}, "unknown option"),
         ({"level": -1}, "level must be"),
         ({"noise": float("nan")}, "noise must be"),
-        ({"lookahead": 0}, "not available"),
+        ({"lookahead": 1001}, "lookahead must be at most 1000"),
         ({"rmse_threshold": 0.1}, "is a guardrail"),
         ({"wavelet": ["db4"]}, "wavelet must be"),
         ({"level": np.arange(3)}, "level must be"),
