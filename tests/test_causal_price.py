@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The causal denoiser: against its twin, against the future, against itself in pieces, and against known truths."""
+"""The causal denoiser: against its twin, the future, itself in pieces, and known truths."""
 
 import hashlib
 import json
@@ -30,7 +30,7 @@ def pushed(causal, x):
 
 
 def broken_prices(n=900, seed=0):
-    """Return prices in which all happens: missing samples, bad ticks, a jump, less noise, larger steps, no moves."""
+    """Return prices with missing samples, bad ticks, a jump, less noise, larger steps and no moves."""
     x, _ = cell("e_both", 2, n, seed)
     third = n // 3
     x[third:] = x[third] + 30 + 0.1 * (x[third:] - x[third])
@@ -160,9 +160,8 @@ def hashes():
             for name, make in SERIES.items():
                 state = causal.start()
                 y = causal.push(state, make())
-                found[f"{method} {lookahead} {name}"] = hashlib.sha256(
-                    y.tobytes() + state.tobytes()
-                ).hexdigest()
+                digest = hashlib.sha256(y.tobytes() + state.tobytes()).hexdigest()
+                found[f"{method} {lookahead} {name}"] = digest
     return found
 
 
@@ -307,7 +306,7 @@ def test_arguments_are_checked():
         model(method="wavelet")
     with pytest.raises(ValueError, match="min_gain_db must be a finite number of at least 0, got"):
         model(min_gain_db=-1)
-    with pytest.raises(ValueError, match="state must be [0-9]+ numbers, got shape"):
+    with pytest.raises(ValueError, match=r"state must be [0-9]+ numbers, got shape"):
         model().push(np.zeros(3), np.zeros(5))
     with pytest.raises(ValueError, match="x must be one series, got shape"):
         model().push(model().start(), np.zeros((2, 5)))

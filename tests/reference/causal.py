@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The causal denoiser from its design (docs/decisions/0011-causal.md): components as lists, logarithms kept."""
+"""The causal denoiser from its design (docs/decisions/0011-causal.md): components listed, logarithms kept."""
 
 import numpy as np
 
@@ -139,14 +139,11 @@ class Causal:
         if self.unit > 0:
             self.time += 1
             step((price - self.centre) / self.unit if seen else None)
-        now = np.array(
-            [self.level] if self.method == "kalman" else [c.level for c in self.chains or [self] * 4]
-        )
-        spread = (
-            [1.0]
-            if self.method == "kalman"
-            else [c.variance if self.chains else 0 for c in self.chains or range(4)]
-        )
+        if self.method == "kalman":
+            now, spread = [self.level], [1.0]
+        else:
+            chains = self.chains or [Chain(False, False, 0.0, 0.0, 0.0)] * 4
+            now, spread = zip(*((chain.level, chain.variance) for chain in chains), strict=True)
         came, means = price, now
         if self.lookahead:
             came, means = self.prices[-1], self.means[-1]
@@ -229,9 +226,7 @@ class Causal:
         logs = np.array([chain.log_likelihood for chain in self.chains])
         old = np.array([chain.evidence for chain in self.chains])
         used = np.logaddexp.reduce(old + logs) - np.logaddexp.reduce(old)
-        self.feedback = sum(
-            w * chain.volatility() for w, chain in zip(self.weights, self.chains, strict=True)
-        )
+        self.feedback = self.weights @ [chain.volatility() for chain in self.chains]
         for chain, evidence in zip(self.chains, old + logs - (old + logs).max(), strict=True):
             chain.evidence = max(evidence, chain.prior - 30)
         self.weigh_chains()
