@@ -110,14 +110,18 @@ struct AutomaticMethod {
   }
 
   // The chains take over from the bank; what is in the lag stays as it came.
-  static inline void begin(const CausalSettings& settings, CausalState& s, const CausalLags& lags) noexcept {
+  static inline void begin(const CausalSettings& settings, CausalState& s, const CausalLags& lags, double value) noexcept {
     restart_chains(settings, s, mean_of_filters(s, s.weight), variance_of_filters(s, s.weight, s.scale));
     for (size_t l = 0; l < lags.lookahead; ++l)
       for (size_t c = 0; c < kChains; ++c) {
         const double price = lags.prices[l];
         lags.means[l * kChains + c] = price == price ? units_of(s, price) : 0;
+        lags.covariances[l * kChains + c] = 0;
       }
     s.running = 1;
+    s.quiet_level = value;
+    s.quiet_variance = 0;
+    s.quiet_alarm = 0;
   }
 
   static inline void step(const CausalSettings& settings, CausalState& s, const CausalLags& lags, double value) noexcept {
@@ -125,13 +129,14 @@ struct AutomaticMethod {
     double jump = 0;
     bool changed = false;
     if (s.time >= kChainsFrom && s.step_variance > 0) {
-      if (s.running == 0) begin(settings, s, lags);
+      if (s.running == 0) begin(settings, s, lags, value);
       const double e = value - s.level[0], f = s.level_variance[0] + s.step_variance + s.noise_variance;
       const ChainStep chains = lags.lookahead > 0 ? weigh_components<true>(s, value) : weigh_components<false>(s, value);
       const LagUpdate update = advance_chains(s, chains);
       if (lags.lookahead > 0) revise(lags, update);
       const Evidence evidence = weigh_chains(settings, s, chains);
       if (s.time > kJumpsFrom && e * e > 4 * f) jump = chains.jump;
+      if (s.time >= kChangesFrom && is_quiet(s, value, volatility, evidence)) return begin_again(s, value);
       if (s.time >= kChangesFrom) changed = follow_changes(settings, s, value, evidence);
     }
     test_increment(s, value);

@@ -7,7 +7,7 @@ namespace {
 constexpr double kNeededOdds = 5.754602676005731;  // e^1.75
 constexpr size_t kClean = 4;                       // filters of hardly any noise: NSR 0.05 to 0.123
 constexpr double kDeadZone = 0.1;                  // of the belief in noise
-constexpr double kQuietAfterReset = 16;
+constexpr double kQuietAfterReset = 16, kNever = -1e9;
 
 // Noise makes increments that follow each other go apart. Their products, clipped at four mean sizes, are a martingale's
 // differences where there is none, whatever the law of the steps and their volatility.
@@ -69,6 +69,41 @@ inline bool has_changed(CausalState& s, double advantage) noexcept {
   const double sum = s.alarm + advantage;
   s.alarm = sum > 0 ? sum : 0;
   return s.alarm > kAlarm;
+}
+
+// The same for a filter that expects a sixteenth of the noise: that noise has fallen shows within some samples, where the
+// recent sums, full of larger errors, need more than their memory. Prices that do not move say nothing of it, and where the
+// gate is closed too much noise does no harm.
+inline bool is_quiet(CausalState& s, double value, double volatility, const Evidence& used) noexcept {
+  constexpr double kQuiet = 1.0 / 16, kAlarm = 20, kOpen = 0.5;
+  const double noise = kQuiet * s.noise_variance, before = s.quiet_variance + volatility * s.step_variance, f = before + noise;
+  const double e = value - s.quiet_level, gain = before / f;
+  const double advantage = value == s.last_value ? 0 : recent_advantage(e, f, used);
+  s.quiet_level += gain * e;
+  s.quiet_variance = gain * noise;
+  const double sum = s.quiet_alarm + advantage;
+  s.quiet_alarm = sum > 0 && s.gate > kOpen ? sum : 0;
+  return s.quiet_alarm > kAlarm;
+}
+
+// From here on the series is a new one.
+inline void begin_again(CausalState& s, double value) noexcept {
+  for (size_t i = 0; i < kFilters; ++i) {
+    s.mean[i] = value;
+    s.variance[i] = s.block_mantissa[i] = 1;
+    s.squares[i] = s.logs[i] = s.recent_squares[i] = s.recent_logs[i] = s.block_squares[i] = s.block_exponent[i] = 0;
+    s.scale[i] = s.recent_scale[i] = 0;
+    s.weight[i] = s.recent_weight[i] = 1.0 / kFilters;
+  }
+  for (double& variance : s.level_variance) variance = 0;
+  s.counted = s.recent_counted = s.block_counted = 0;
+  s.block_decay = s.feedback = 1;
+  s.noise_variance = s.step_variance = s.gain_db = s.gate = 0;
+  s.products = s.product_squares = s.moves = s.move_sum = s.last_move = 0;
+  s.jumps = s.recent_jumps = s.alarm = s.quiet_alarm = s.time = s.running = 0;
+  s.last_value = value;
+  s.reset_time = kNever;
+  s.resets += 1;
 }
 
 // Starts anew from the sums of the recent samples, which count as eight.

@@ -36,6 +36,7 @@ struct CausalState {
   double gate;           // 0: the series is left alone, 1: denoised
   double products, product_squares, moves, move_sum, last_move, last_value;  // of the test for noise
   double jumps, recent_jumps, alarm, resets;
+  double quiet_level, quiet_variance, quiet_alarm;  // of a filter that expects a sixteenth of the noise
   double time;        // samples since the first move
   double reset_time;
   double running;     // 1 once the chains run

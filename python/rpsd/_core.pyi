@@ -102,7 +102,7 @@ class CausalModel:
     """The default and the local level model with a fixed lag: each estimate from the past alone."""
 
     def __init__(self, *, method: str, lookahead: int, outliers: str, min_gain_db: float) -> None:
-        """method: auto, kalman; 0 <= lookahead <= 1000; outliers: none, spike."""
+        """Check the options: auto, kalman; lookahead of at most 1000; none, spike."""
 
     def denoise(self, x: _F64, *, threads: int) -> tuple[_F64, _F64]:
         """Estimates of x, NaN at the last lookahead samples and where x is; and (series, 6) reports."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The causal denoiser from its design (docs/decisions/0011-causal.md): components as lists, logarithms kept."""
+"""The causal denoiser from its design (docs/decisions/0011-causal.md): components listed, logarithms kept."""
 
 import numpy as np
 
@@ -121,6 +121,7 @@ class Causal:
         self.unit, self.gate, self.time, self.resets, self.reset_time = 0.0, 0.0, 0, 0, -np.inf
         self.increments, self.last, self.last_move = np.zeros(4), 0.0, 0.0
         self.alarm, self.jumps, self.recent_jumps, self.feedback, self.level = 0.0, 0.0, 0.0, 1.0, 0.0
+        self.quiet = np.zeros(3)  # level, variance, alarm
         # Newest first: the price, the estimates and what they share with the level now.
         size = (lookahead, 1 if method == "kalman" else 4)
         self.prices, self.means, self.shared = np.full(lookahead, np.nan), np.zeros(size), np.zeros(size)
@@ -138,8 +139,11 @@ class Causal:
         if self.unit > 0:
             self.time += 1
             step((price - self.centre) / self.unit if seen else None)
-        now = np.array([self.level] if self.method == "kalman" else [c.level for c in self.chains or [self] * 4])
-        spread = [1.0] if self.method == "kalman" else [c.variance if self.chains else 0 for c in self.chains or range(4)]
+        if self.method == "kalman":
+            now, spread = [self.level], [1.0]
+        else:
+            chains = self.chains or [Chain(False, False, 0.0, 0.0, 0.0)] * 4
+            now, spread = zip(*((chain.level, chain.variance) for chain in chains), strict=True)
         came, means = price, now
         if self.lookahead:
             came, means = self.prices[-1], self.means[-1]
@@ -193,7 +197,11 @@ class Causal:
                 self.restart(bank.weight @ bank.mean, bank.weight @ (bank.scale * bank.variance))
                 at = (self.prices - self.centre) / self.unit
                 self.means = np.repeat(np.where(np.isnan(at), 0, at)[:, None], 4, axis=1)
-            jump, changed = self.follow(value)
+                self.shared[:] = 0
+                self.quiet[:] = value, 0, 0
+            jump, changed = self.follow(value, volatility)
+            if jump is None:
+                return
         self.test(value)
         if self.recent_jumps > 2 or self.time - self.reset_time < 32 or jump < 1e-6:
             jump = 0.0
@@ -206,7 +214,7 @@ class Causal:
             quiet = self.time - self.reset_time < 16 or self.chains is None
             self.gate = 0.0 if quiet else self.belief() * self.opening()
 
-    def follow(self, value):
+    def follow(self, value, volatility):
         bank, first = self.bank, self.chains[0]
         q, r = bank.step_variance, bank.noise_variance
         outside = (value - first.level) ** 2 > 4 * (first.variance + q + r)
@@ -218,12 +226,15 @@ class Causal:
         logs = np.array([chain.log_likelihood for chain in self.chains])
         old = np.array([chain.evidence for chain in self.chains])
         used = np.logaddexp.reduce(old + logs) - np.logaddexp.reduce(old)
-        self.feedback = sum(w * chain.volatility() for w, chain in zip(self.weights, self.chains, strict=True))
+        self.feedback = self.weights @ [chain.volatility() for chain in self.chains]
         for chain, evidence in zip(self.chains, old + logs - (old + logs).max(), strict=True):
             chain.evidence = max(evidence, chain.prior - 30)
         self.weigh_chains()
         if self.time < 64:
             return jump, False
+        if self.falls_quiet(value, q * volatility, r / 16, used):
+            self.begin_again(value)
+            return None, False
         level = bank.recent_weight @ bank.mean
         f = bank.recent_weight @ (bank.recent_scale * (bank.variance + RATIO + 1))
         better = recent_log_likelihood(value - level, f) - used
@@ -238,6 +249,21 @@ class Causal:
         self.reset_time = self.time
         self.restart(level, bank.recent_weight @ (bank.recent_scale * bank.variance))
         return jump, True
+
+    def falls_quiet(self, value, q, r, used):
+        level, variance, alarm = self.quiet
+        f, e = variance + q + r, value - level
+        better = 0 if value == self.last else np.clip(recent_log_likelihood(e, f) - used, -3, 3)
+        gain = (variance + q) / f
+        self.quiet[:] = level + gain * e, gain * r, max(0.0, alarm + better) * (self.gate > 0.5)
+        return self.quiet[2] > 20
+
+    def begin_again(self, value):
+        self.bank, self.chains, self.weights = Bank(), None, None
+        self.bank.mean = np.full(24, value)
+        self.gate, self.time, self.increments, self.last, self.last_move = 0.0, 0, np.zeros(4), value, 0.0
+        self.alarm, self.jumps, self.recent_jumps, self.feedback = 0.0, 0.0, 0.0, 1.0
+        self.resets, self.reset_time = self.resets + 1, -np.inf
 
     def test(self, value):
         products, squares, count, total = self.increments
