@@ -28,7 +28,7 @@ def denoise(
     """Return the denoised input, offline unless ``lookahead`` is given.
 
     By default a price model is fitted, and a series in which no noise is found is returned as it is.
-    With ``lookahead=k`` and ``method="wavelet"`` or ``"fir"`` the value at t uses data up to t + k only.
+    With ``lookahead=k`` the value at t uses data up to t + k only.
 
     Parameters
     ----------
