@@ -55,6 +55,7 @@ SERIES = {
     "bad ticks": lambda: cell("e_both", 3, 700, 0)[0],
     "broken": broken_prices,
     "quieter": quieter_prices,
+    "held": lambda: np.repeat(cell("a", 1, 20, 0)[0], 30),
     "far": lambda: 1e6 + 1e-3 * cell("b", 1, 400, 0)[0],
     "short": lambda: np.array([3.0, 2.5]),
     "still": lambda: np.full(40, 7.25),
@@ -209,6 +210,12 @@ def test_constant_prices_are_kept_whatever_comes():
     for method in METHODS:
         y = pushed(model(method), x)
         assert np.abs(y[-1000:] - 12.5).max() < 1e-6
+
+
+def test_prices_that_hardly_ever_move_are_left_alone():
+    held = np.repeat(cell("a", 0.1, 300, 7)[0], 50)
+    y = pushed(model(), held)
+    assert (y == held)[500:].all()
 
 
 def test_missing_samples_get_an_estimate_and_teach_nothing():

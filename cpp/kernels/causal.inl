@@ -150,7 +150,7 @@ struct AutomaticMethod {
     weigh_all(s);
     weigh_filters(s.recent_squares, s.recent_logs, s.recent_counted, s.recent_scale, s.recent_weight);
     s.gain_db = causal_gain_db(s.noise_variance, s.step_variance);
-    const bool quiet = s.time - s.reset_time < kQuietAfterReset || s.running == 0;
+    const bool quiet = s.time - s.reset_time < kQuietAfterReset || s.running == 0 || s.still > kMostStill;
     s.gate = quiet ? 0 : belief(s) * gate_of_gain(settings, s.gain_db);
   }
 

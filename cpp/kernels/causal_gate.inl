@@ -6,6 +6,7 @@ namespace {
 
 constexpr double kNeededOdds = 5.754602676005731;  // e^1.75
 constexpr size_t kClean = 4;                       // filters of hardly any noise: NSR 0.05 to 0.123
+constexpr double kStillShare = 1.0 / 64, kMostStill = 0.9;  // prices that hardly ever move are left alone
 constexpr double kDeadZone = 0.1;                  // of the belief in noise
 constexpr double kQuietAfterReset = 16, kNever = -1e9;
 
@@ -14,6 +15,7 @@ constexpr double kQuietAfterReset = 16, kNever = -1e9;
 inline void test_increment(CausalState& s, double value) noexcept {
   constexpr double kClip = 4;
   const double move = value - s.last_value, size = move < 0 ? -move : move;
+  s.still += ((move == 0 ? 1 : 0) - s.still) * kStillShare;
   s.last_value = value;
   s.moves += 1;
   s.move_sum += size;

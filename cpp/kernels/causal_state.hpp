@@ -34,6 +34,7 @@ struct CausalState {
   double total_evidence;  // of the chains, of which the most likely one counts as 1
   double gain_db;        // predicted
   double gate;           // 0: the series is left alone, 1: denoised
+  double still;          // share of recent samples that did not move
   double products, product_squares, moves, move_sum, last_move, last_value;  // of the test for noise
   double jumps, recent_jumps, alarm, resets;
   double quiet_level, quiet_variance, quiet_alarm;  // of a filter that expects a sixteenth of the noise

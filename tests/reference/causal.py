@@ -122,6 +122,7 @@ class Causal:
         self.increments, self.last, self.last_move = np.zeros(4), 0.0, 0.0
         self.alarm, self.jumps, self.recent_jumps, self.feedback, self.level = 0.0, 0.0, 0.0, 1.0, 0.0
         self.quiet = np.zeros(3)  # level, variance, alarm
+        self.still = 0.0
         # Newest first: the price, the estimates and what they share with the level now.
         size = (lookahead, 1 if method == "kalman" else 4)
         self.prices, self.means, self.shared = np.full(lookahead, np.nan), np.zeros(size), np.zeros(size)
@@ -211,7 +212,7 @@ class Causal:
         bank.advance(value, jump, volatility)
         if changed or self.due():
             bank.weigh()
-            quiet = self.time - self.reset_time < 16 or self.chains is None
+            quiet = self.time - self.reset_time < 16 or self.chains is None or self.still > 0.9
             self.gate = 0.0 if quiet else self.belief() * self.opening()
 
     def follow(self, value, volatility):
@@ -268,6 +269,7 @@ class Causal:
     def test(self, value):
         products, squares, count, total = self.increments
         move = value - self.last
+        self.still += ((move == 0) - self.still) / 64
         count, total = count + 1, total + abs(move)
         move = np.clip(move, -4 * total / count, 4 * total / count)
         product = move * self.last_move
