@@ -39,13 +39,19 @@ def bench_default(benchmark, who, kind):
 
 
 @pytest.mark.parametrize("kind", ["a", "b"])
-@pytest.mark.parametrize("who", ["rpsd Denoiser, 1 thread", "rpsd Denoiser, 2 threads"])
+@pytest.mark.parametrize(
+    "who", ["rpsd Denoiser, 1 thread", "rpsd Denoiser, 2 threads", "PyWavelets + NumPy, axis=-1"]
+)
 def bench_default_batch(benchmark, who, kind):
     benchmark.group = f"default, cell {kind}1, 64 x {N:,}"
     benchmark.extra_info.update(who=who, samples=64 * N)
     denoiser = rpsd.Denoiser()
-    threads = 2 if "2" in who else 1
-    benchmark(lambda x: denoiser.denoise(x, threads=threads), draw(kind, 64))
+    functions = {
+        "rpsd Denoiser, 1 thread": denoiser.denoise,
+        "rpsd Denoiser, 2 threads": lambda x: denoiser.denoise(x, threads=2),
+        "PyWavelets + NumPy, axis=-1": peers.pywt_bayes_batch,
+    }
+    benchmark(functions[who], draw(kind, 64))
 
 
 @pytest.mark.parametrize("who", ["rpsd kalman", "statsmodels local level"])

@@ -18,6 +18,9 @@ import rpsd
 
 HERE = Path(__file__).parent
 README_GROUPS = (
+    "default, cell",
+    "local level fitted and smoothed",
+    "F causal",
     "A denoise, db4 L4 BayesShrink, n = 1,741",
     "A denoise, db4 L4 BayesShrink, n = 10,000",
     "A denoise, db4 L4 BayesShrink, n = 1,000,000",
