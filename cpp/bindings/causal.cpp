@@ -48,6 +48,18 @@ States start(const CausalChain& chain, std::size_t series) {
   return states;
 }
 
+Array<double> report(const CausalChain& chain, const States& states) {
+  require_states(chain, states);
+  Array<double> table({states.shape(0), py::ssize_t{6}});
+  double* p = table.mutable_data();
+  for (py::ssize_t k = 0; k < states.shape(0); ++k) {
+    const CausalReport r = chain.f64.report(states.data(k, 0));
+    for (const double v : {r.noise_sd, r.step_sd, r.gain_db, r.gate, static_cast<double>(r.resets), static_cast<double>(r.seen)})
+      *p++ = v;
+  }
+  return table;
+}
+
 // x: series x time, row i goes on in states[rows[i]].
 template <class T>
 Array<T> push(const CausalChain& chain, const Causal<T>& causal, States& states, const std::vector<std::size_t>& rows,
@@ -56,10 +68,14 @@ Array<T> push(const CausalChain& chain, const Causal<T>& causal, States& states,
   const auto in = borrow<T>(x, "x");
   if (in.rows != rows.size()) throw std::invalid_argument("rows must be one for each series of x");
   Array<T> y({in.rows, in.length});
-  for (std::size_t k = 0; k < in.rows; ++k) {
-    if (rows[k] >= static_cast<std::size_t>(states.shape(0))) throw std::invalid_argument("rows must be those of states");
-    causal.push(states.mutable_data(static_cast<py::ssize_t>(rows[k]), 0), in.row(k), in.length,
-                y.mutable_data(static_cast<py::ssize_t>(k), 0));
+  for (const std::size_t row : rows)
+    if (row >= static_cast<std::size_t>(states.shape(0))) throw std::invalid_argument("rows must be those of states");
+  double* const blocks = states.mutable_data();
+  T* const out = y.mutable_data();
+  {
+    py::gil_scoped_release release;
+    for (std::size_t k = 0; k < in.rows; ++k)
+      causal.push(blocks + rows[k] * causal.state_size(), in.row(k), in.length, out + k * in.length);
   }
   return y;
 }
@@ -88,6 +104,7 @@ void define_causal(py::module_& m) {
   chain.def(py::init([](const Chain& whole, std::size_t lookahead) { return CausalChain(whole.options, lookahead); }), "chain"_a,
             py::kw_only(), "lookahead"_a);
   chain.def("start", &start, "series"_a);
+  chain.def("report", &report, "states"_a.noconvert());
   define_for(chain, &CausalChain::f64);
   define_for(chain, &CausalChain::f32);
 }

@@ -25,6 +25,7 @@ if _typing.TYPE_CHECKING:
     from rpsd._options import Guardrails, Options
     from rpsd._result import Check, NoiseModel, Report, Result
     from rpsd._simulate import Simulated, simulate
+    from rpsd._stream import Health, Stream
 else:
     # Loaded when first used: msgspec, the schema and the data classes take three times as long as the rest.
     _MODULES = {
@@ -32,6 +33,7 @@ else:
         "Config": "_config",
         "Denoiser": "_denoiser",
         "Guardrails": "_options",
+        "Health": "_stream",
         "Leak": "_audit",
         "LeakReport": "_audit",
         "NoiseModel": "_result",
@@ -39,6 +41,7 @@ else:
         "Report": "_result",
         "Result": "_result",
         "Simulated": "_simulate",
+        "Stream": "_stream",
         "audit": "_audit",
         "build_info": "_info",
         "load_config": "_config",
@@ -66,6 +69,7 @@ __all__ = [
     "Denoiser",
     "GuardrailError",
     "Guardrails",
+    "Health",
     "InputError",
     "Leak",
     "LeakReport",
@@ -77,6 +81,7 @@ __all__ = [
     "RpsdWarning",
     "Simulated",
     "StateError",
+    "Stream",
     "__version__",
     "audit",
     "build_info",

@@ -194,6 +194,9 @@ class Causal:
     def start(self, series: int) -> _F64:
         """Return states, series x numbers, of series without samples."""
 
+    def report(self, states: _F64) -> _F64:
+        """Return series x (noise_sd, step_sd, gain_db, gate, resets, seen)."""
+
     def push(self, states: _F64, rows: Sequence[int], x: npt.NDArray[_T]) -> npt.NDArray[_T]:
         """Move states[rows] on by x, rows x time; return the values `lookahead` samples before."""
 

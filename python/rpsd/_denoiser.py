@@ -31,6 +31,7 @@ from rpsd._windowed import build_windowed, longest_window, runner, with_values
 
 if TYPE_CHECKING:
     from rpsd._config import Config
+    from rpsd._stream import Stream
 
 _METRICS = ("correlation", "rmse", "trend", "power", "score")
 _ACTIONS = ("passthrough", "cleaned", "denoised")
@@ -215,6 +216,12 @@ class Denoiser:
             sessions=source.per_series([part[-2] for part in found]),
             options=self.options,
         )
+
+    def stream(self, n_series: int | None = None) -> "Stream":
+        """Return a `Stream` of one series, or a bank of n_series, with these options."""
+        from rpsd._stream import Stream  # json and zlib are for it alone
+
+        return Stream(self._options, self._core, n_series)
 
     def estimate_noise(self, x: Any, *, axis: int = -1, threads: int = 1) -> NoiseModel:
         """Return what `run` reports as noise, without its guardrails; see `rpsd.estimate_noise`."""
