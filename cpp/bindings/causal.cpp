@@ -19,21 +19,6 @@ struct CausalChain {
   CausalChain(const Options& options, std::size_t lookahead) : f64(options, lookahead), f32(options, lookahead) {}
 };
 
-template <class T>
-py::tuple run(const Causal<T>& causal, const Array<T>& x, Array<T>& out, const std::vector<std::size_t>& starts, int threads) {
-  require_threads(threads);
-  require_same_shape(x, out, "out");
-  const auto in = borrow<T>(x, "x");
-  const auto to = borrow_writable<T>(out, "out");
-  require_starts(starts, in.length);
-  std::vector<WindowedReport> reports(in.rows);
-  {
-    py::gil_scoped_release release;
-    causal(in, to, reports.data(), threads, starts);
-  }
-  return windowed_table(reports);
-}
-
 using States = Array<double>;
 
 void require_states(const CausalChain& chain, const States& states) {
@@ -86,7 +71,7 @@ void define_for(py::class_<CausalChain>& chain, Causal<T> CausalChain::*causal) 
   chain.def(
       "run",
       [causal](const CausalChain& self, const Array<T>& x, Array<T>& out, const std::vector<std::size_t>& starts,
-               int threads) { return run(self.*causal, x, out, starts, threads); },
+               int threads) { return run_batch<WindowedReport>(self.*causal, x, out, starts, threads); },
       "x"_a.noconvert(), "out"_a.noconvert(), py::kw_only(), "starts"_a, "threads"_a);
   chain.def(
       "push",

@@ -44,7 +44,7 @@ inline py::tuple report_table(const std::vector<SeriesReport>& reports) {
 }
 
 // What a run with a fixed lag found, and the samples of each series that have no value.
-inline py::tuple windowed_table(const std::vector<WindowedReport>& reports) {
+inline py::tuple report_table(const std::vector<WindowedReport>& reports) {
   std::vector<SeriesReport> series;
   Array<std::int64_t> warmup(static_cast<py::ssize_t>(reports.size()));
   for (const WindowedReport& report : reports) {
@@ -52,6 +52,23 @@ inline py::tuple windowed_table(const std::vector<WindowedReport>& reports) {
     series.push_back(report.series);
   }
   return py::make_tuple(report_table(series), warmup);
+}
+
+// x -> out by what runs over a batch: the offline chain, windows or state machines, and its kind of report.
+template <class Report, class Method, class T>
+py::tuple run_batch(const Method& method, const Array<T>& x, Array<T>& out, const std::vector<std::size_t>& starts,
+                    int threads) {
+  require_threads(threads);
+  require_same_shape(x, out, "out");
+  const auto in = borrow<T>(x, "x");
+  const auto to = borrow_writable<T>(out, "out");
+  require_starts(starts, in.length);
+  std::vector<Report> reports(in.rows);
+  {
+    py::gil_scoped_release release;
+    method(in, to, reports.data(), threads, starts);
+  }
+  return report_table(reports);
 }
 
 }  // namespace rpsd::python

@@ -71,22 +71,6 @@ Array<double> median_abs(const Array<T>& x) {
   return medians;
 }
 
-template <class T>
-py::tuple run(const Denoiser<T>& denoiser, const Array<T>& x, Array<T>& out, const std::vector<std::size_t>& starts,
-              int threads) {
-  require_threads(threads);
-  require_same_shape(x, out, "out");
-  const auto in = borrow<T>(x, "x");
-  const auto to = borrow_writable<T>(out, "out");
-  require_starts(starts, in.length);
-  std::vector<SeriesReport> reports(in.rows);
-  {
-    py::gil_scoped_release release;
-    denoiser(in, to, reports.data(), threads, starts);
-  }
-  return report_table(reports);
-}
-
 bool is_int_within(py::handle value, long least, long most) {
   if (!PyLong_CheckExact(value.ptr())) return false;
   int overflow = 0;
@@ -145,7 +129,7 @@ void define_for(py::module_& m, py::class_<Chain>& chain, Denoiser<T> Chain::*de
   chain.def(
       "run",
       [denoiser](const Chain& self, const Array<T>& x, Array<T>& out, const std::vector<std::size_t>& starts, int n) {
-        return run(self.*denoiser, x, out, starts, n);
+        return run_batch<SeriesReport>(self.*denoiser, x, out, starts, n);
       },
       "x"_a.noconvert(), "out"_a.noconvert(), py::kw_only(), "starts"_a, threads);
 }

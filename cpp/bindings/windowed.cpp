@@ -23,22 +23,6 @@ struct WindowStream {
 };
 
 template <class T>
-py::tuple run(const Windowed<T>& windowed, const Array<T>& x, Array<T>& out, const std::vector<std::size_t>& starts,
-              int threads) {
-  require_threads(threads);
-  require_same_shape(x, out, "out");
-  const auto in = borrow<T>(x, "x");
-  const auto to = borrow_writable<T>(out, "out");
-  require_starts(starts, in.length);
-  std::vector<WindowedReport> reports(in.rows);
-  {
-    py::gil_scoped_release release;
-    windowed(in, to, reports.data(), threads, starts);
-  }
-  return windowed_table(reports);
-}
-
-template <class T>
 Array<T> push(WindowStream<T>& stream, const Array<T>& x, bool begins) {
   if (x.ndim() != 1) throw std::invalid_argument("x must be one-dimensional, got shape " + shape_text(x));
   Array<T> y(x.shape(0));
@@ -57,7 +41,7 @@ void define_for(py::module_& m, py::class_<WindowedChain>& chain, Windowed<T> Wi
   chain.def(
       "run",
       [windowed](const WindowedChain& self, const Array<T>& x, Array<T>& out, const std::vector<std::size_t>& starts,
-                 int threads) { return run(self.*windowed, x, out, starts, threads); },
+                 int threads) { return run_batch<WindowedReport>(self.*windowed, x, out, starts, threads); },
       "x"_a.noconvert(), "out"_a.noconvert(), py::kw_only(), "starts"_a, "threads"_a);
   chain.def(
       (std::string("stream_") + dtype).c_str(),
