@@ -3,7 +3,7 @@
 
 import typing as _typing
 
-from rpsd._api import denoise, estimate_noise, evaluate, fir_filter
+from rpsd._api import clean, denoise, estimate_noise, evaluate, fir_filter
 from rpsd._core import __version__
 from rpsd._errors import (
     CausalityError,
@@ -85,6 +85,7 @@ __all__ = [
     "__version__",
     "audit",
     "build_info",
+    "clean",
     "denoise",
     "estimate_noise",
     "evaluate",
