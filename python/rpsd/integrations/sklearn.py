@@ -17,7 +17,7 @@ try:
     from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
     from sklearn.utils.validation import validate_data
 except ModuleNotFoundError as error:
-    if error.name != "sklearn":
+    if (error.name or "").partition(".")[0] != "sklearn":
         raise
     raise ModuleNotFoundError(
         'rpsd.integrations.sklearn needs the "sklearn" extra: pip install "rpsd[sklearn]"', name="sklearn"
@@ -99,7 +99,8 @@ class DenoiseTransformer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         for name in options:
             if name not in _DEFAULTS:
                 raise unknown("option", name, _DEFAULTS)
-        vars(self).update(_DEFAULTS | options)
+        for name, value in (_DEFAULTS | options).items():
+            setattr(self, name, value)
 
     def fit(self, X: Any, y: Any = None) -> "DenoiseTransformer":
         """Check X and the options; nothing is learnt.
