@@ -19,6 +19,7 @@ from sklearn.linear_model import LinearRegression
 from sklearn.model_selection import GridSearchCV, TimeSeriesSplit
 from sklearn.pipeline import make_pipeline, make_union
 from sklearn.preprocessing import StandardScaler
+from sklearn.utils import get_tags
 from sklearn.utils.estimator_checks import check_estimator
 
 import rpsd
@@ -65,6 +66,9 @@ def test_scikit_learn_checks_pass_but_those_of_order(options):
     order = {"check_methods_sample_order_invariance", "check_methods_subset_invariance"}
     assert failed.keys() == order, failed
     assert len(results) > 40
+    tags = get_tags(DenoiseTransformer(**options))
+    assert tags.transformer_tags.preserves_dtype == ["float64", "float32"]
+    assert (tags.input_tags.allow_nan, tags.requires_fit) == (True, False)
 
 
 def test_parameters_are_the_options_of_the_schema():
@@ -220,8 +224,9 @@ def test_options_are_checked_where_scikit_learn_expects_it():
         for call in (transformer.fit, transformer.transform):
             with pytest.raises(rpsd.ConfigError, match=f"^{name} must be"):
                 call(x)
-    with pytest.raises(rpsd.InputError, match="threads must be"):
-        DenoiseTransformer(threads=-1).fit_transform(x)
+    for data in (x, pd.DataFrame(x)):
+        with pytest.raises(rpsd.InputError, match="threads must be"):
+            DenoiseTransformer(threads=-1).fit_transform(data)
     with pytest.warns(rpsd.RpsdWarning, match="fir_taps=7 is not used") as caught:
         DenoiseTransformer(fir_taps=7).fit_transform(x)
     assert len(caught) == 1  # by fit alone
