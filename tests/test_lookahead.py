@@ -194,3 +194,22 @@ def test_the_audit_agrees(method, lookahead):
     report = rpsd.audit(lambda x: rpsd.denoise(x, method=method, lookahead=lookahead), x)
     assert report.lookahead == lookahead
     assert report.causal == (lookahead == 0)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(("begin", "every"), [(0, 2), (1, 2), (0, 4), (0, 8), (3, 10)])
+def test_regular_gaps_cost_nothing(method, begin, every):
+    """Two-minute bars on a grid of minutes are as good as by themselves."""
+    beside, alone = [], []
+    for seed in range(3):
+        series = rpsd.simulate("a", 600 * every, seed, nsr=3.0)
+        at = slice(begin, None, every)
+        gaps = np.full(len(series.noisy), np.nan)
+        gaps[at] = series.noisy[at]
+        few = rpsd.simulate("a", 600 * every, seed, nsr=3.0)
+        for x, y, truth in ((gaps, beside, few.truth), (few.noisy[at].copy(), alone, few.truth[at])):
+            z = rpsd.denoise(x, method=method, lookahead=0)
+            there = np.flatnonzero(~np.isnan(x))[64:]
+            left = np.mean((z - truth)[there] ** 2)
+            y.append(10 * np.log10(np.mean((x - truth)[there] ** 2) / left))
+    assert np.mean(beside) > np.mean(alone) - 0.25

@@ -148,7 +148,7 @@ bool smooth_ticks(Work& w, const PriceFit& fit) {
   const double* const volatility = fit.best.parts.volatility ? fit.best.volatility : nullptr;
   const LatticeFit lattice = smooth_lattice(w.y, w.available, w.n, tick, fit.gaussian.noise_variance,
                                             fit.gaussian.step_variance, mean, variance, volatility);
-  const double lead = w.coarse ? kLead : std::max(kLead, fit.best.evidence - fit.gaussian.evidence + kLeadOverBest);
+  const double lead = w.repeats ? kLead : std::max(kLead, fit.best.evidence - fit.gaussian.evidence + kLeadOverBest);
   if (!(lattice.log_likelihood_gain > lead)) return false;
   std::copy(mean, mean + w.n, w.mean);
   std::copy(variance, variance + w.n, w.variance);
@@ -232,7 +232,7 @@ void work_on(const std::vector<Work*>& works, const PriceOptions& options, Price
   fit_price_models(series.data(), count, fits.data(), scratch.models.data());
   std::vector<PriceModel> models;
   // On coarse ticks a scale of next to nothing would make the prices that repeat as likely as can be.
-  for (std::size_t k = 0; k < count; ++k) models.push_back(works[k]->coarse ? fits[k].gaussian : fits[k].best);
+  for (std::size_t k = 0; k < count; ++k) models.push_back(works[k]->repeats ? fits[k].gaussian : fits[k].best);
   std::vector<NoiseTest> tests(count);
   test_noise(series.data(), models.data(), count, tests.data(), scratch.tests.data());
   for (std::size_t k = 0; k < count; ++k) {

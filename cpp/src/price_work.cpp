@@ -11,8 +11,7 @@
 namespace rpsd {
 namespace {
 
-constexpr double kMostZeroMoves = 0.95;  // a series that hardly moves is told its bounce, and returned
-constexpr double kMostCoarseZeroMoves = 0.9;
+constexpr double kMostZeroMoves = 0.9;  // a series that hardly moves is told its bounce, and returned
 constexpr std::size_t kLeastMoves = 8;   // of a series that hardly moves: fewer are jumps
 constexpr double kFarthest = 300;  // in scales: farther away the mixture of noise scales has nothing to tell a bad tick by
 constexpr std::size_t kArrays = 8;
@@ -67,7 +66,6 @@ bool prepare(const double* x, std::size_t n, std::size_t least, double precision
   const std::size_t m = work.n - 1;
   const double typical = active_table<double>().median_abs(moves, m, scratch.selection.get(m));
   work.repeats = !(typical > 0);
-  work.coarse = work.repeats && static_cast<double>(zeros) <= kMostCoarseZeroMoves * static_cast<double>(m);
   const double most = typical > 0 ? 25 * typical * typical : std::numeric_limits<double>::infinity();
   double sum = 0;
   for (std::size_t t = 0; t < m; ++t) sum += std::min(moves[t] * moves[t], most);

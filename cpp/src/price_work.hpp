@@ -16,7 +16,6 @@ struct Work {
   double centre = 0, scale = 0, precision = 0;
   bool still = false;         // it hardly moves
   bool repeats = false;       // most prices repeat the one before
-  bool coarse = false;        // so do they, as ticks are coarse; not nine in ten, as where trades repeat
   std::size_t cleaned = 0;    // bad ticks that count as missing
   const double* x = nullptr;  // as it came, from begin on
   double doubt = 0;           // added to the errors' variance by what is not known of scales
