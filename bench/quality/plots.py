@@ -12,6 +12,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 import rpsd
+from rpsd.report import plot_vintages
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 IMAGES = DOCS / "images"
@@ -171,11 +172,22 @@ def figures() -> Iterator[tuple[str, Figure]]:
         yield name, figure
 
 
+def revisions() -> Figure:
+    """Vintages and their band at the end of a series."""
+    s = rpsd.simulate("b", 1500, 6, nsr=2.0)
+    vintages = rpsd.Denoiser().vintages(s.noisy)
+    figure = plot_vintages(None, s.noisy, vintages, newest=150, name="price, mean steps", truth=s.truth)
+    figure.set_size_inches(10, 6)
+    return figure
+
+
 def main() -> None:
     """Write the pictures."""
     IMAGES.mkdir(exist_ok=True)
-    for name, figure in figures():
-        figure.savefig(IMAGES / f"{name}.png", metadata={"Software": None}, pil_kwargs={"optimize": True})
+    for name, figure in (*figures(), ("vintages", revisions())):
+        figure.savefig(
+            IMAGES / f"{name}.png", dpi=100, metadata={"Software": None}, pil_kwargs={"optimize": True}
+        )
 
 
 if __name__ == "__main__":
