@@ -5,7 +5,7 @@ import math
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import msgspec
 import numpy as np
@@ -13,9 +13,6 @@ import numpy.typing as npt
 
 from rpsd._errors import InputError
 from rpsd._mirror import mirror
-
-if TYPE_CHECKING:
-    from rpsd._denoiser import Denoiser
 
 _F64 = npt.NDArray[np.float64]
 
@@ -135,10 +132,8 @@ class Vintages:
         return values - half, values + half
 
 
-def make_vintages(
-    denoiser: "Denoiser", x: Any, lags: Iterable[int | None], axis: int, threads: int
-) -> Vintages:
-    """Return what `Denoiser.vintages` does."""
+def make_vintages(denoiser: Any, x: Any, lags: Iterable[int | None], axis: int, threads: int) -> Vintages:
+    """Return what `Denoiser.vintages` does, for a Denoiser, whose module needs this one."""
     ladder = _checked_lags(lags)
     source = mirror(x, axis)
     runs = [_denoised(denoiser, lag, x, axis, threads) for lag in ladder]
@@ -176,9 +171,7 @@ def _checked_lags(lags: Iterable[int | None]) -> tuple[int | None, ...]:
     return tuple(None if lag is None else int(lag) for lag in given)
 
 
-def _denoised(
-    denoiser: "Denoiser", lag: int | None, x: Any, axis: int, threads: int, n: int | None = None
-) -> Any:
+def _denoised(denoiser: Any, lag: int | None, x: Any, axis: int, threads: int, n: int | None = None) -> Any:
     """Return the run with a lag, of the first n samples where n is given."""
     breaks = denoiser.options.breaks
     if n is not None:
@@ -213,7 +206,7 @@ def _lagged_looks(table: _F64, last: int) -> _Looks:
 
 
 def _offline_looks(
-    denoiser: "Denoiser", x: Any, axis: int, threads: int, lags: tuple[int | None, ...], table: _F64
+    denoiser: Any, x: Any, axis: int, threads: int, lags: tuple[int | None, ...], table: _F64
 ) -> _Looks:
     """Return looks at revisions to offline runs of the series so far."""
     unsettled = max(_UNSETTLED, *(lag for lag in lags if lag is not None), 0)
