@@ -25,7 +25,7 @@ LAYERS = [
     {"_config_file"},
     {"_config", "_mirror"},
     {"_result", "_ticks", "_unused", "_whiteness", "_windowed"},
-    {"_stream", "_wavelet"},
+    {"_stream", "_vintages", "_wavelet"},
     {"_denoiser", "_modwt"},
     {"_api", "_info", "_simulate"},
     {"__init__"},

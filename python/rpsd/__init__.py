@@ -26,6 +26,7 @@ if _typing.TYPE_CHECKING:
     from rpsd._result import Check, NoiseModel, Report, Result
     from rpsd._simulate import Simulated, simulate
     from rpsd._stream import Health, Stream
+    from rpsd._vintages import Vintages
 else:
     # Loaded when first used: msgspec, the schema and the data classes take three times as long as the rest.
     _MODULES = {
@@ -42,6 +43,7 @@ else:
         "Result": "_result",
         "Simulated": "_simulate",
         "Stream": "_stream",
+        "Vintages": "_vintages",
         "audit": "_audit",
         "build_info": "_info",
         "load_config": "_config",
@@ -82,6 +84,7 @@ __all__ = [
     "Simulated",
     "StateError",
     "Stream",
+    "Vintages",
     "__version__",
     "audit",
     "build_info",

@@ -3,7 +3,7 @@
 
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,8 +11,8 @@ import numpy.typing as npt
 
 from rpsd import _core
 from rpsd._breaks import sessions
-from rpsd._errors import ConfigError, GuardrailError, InputError, warn
-from rpsd._mirror import Batch, Mirror, checked_threads, mirror, raise_from_core
+from rpsd._errors import ConfigError, GuardrailError, warn
+from rpsd._mirror import Batch, Mirror, checked_out, checked_threads, mirror, raise_from_core
 from rpsd._options import (
     Guardrails,
     Options,
@@ -32,6 +32,7 @@ from rpsd._windowed import build_windowed, longest_window, runner, with_values
 if TYPE_CHECKING:
     from rpsd._config import Config
     from rpsd._stream import Stream
+    from rpsd._vintages import Vintages
 
 _METRICS = ("correlation", "rmse", "trend", "power", "score")
 _ACTIONS = ("passthrough", "cleaned", "denoised")
@@ -160,7 +161,7 @@ class Denoiser:
             values = self._denoise_any(x, axis, threads)
         if out is None:
             return values
-        out = _checked_out(out, values)
+        out = checked_out(out, values)
         out[...] = values
         return out
 
@@ -222,6 +223,28 @@ class Denoiser:
         from rpsd._stream import Stream  # json and zlib are for it alone
 
         return Stream(self._options, self._core, n_series)
+
+    def vintages(
+        self, x: Any, lags: Iterable[int | None] = (0, 1, 5, 30), *, axis: int = -1, threads: int = 1
+    ) -> "Vintages":
+        """Return the estimates of each sample as they were 0, 1, ... samples after it, and how they moved.
+
+        The value of lag L is that of ``lookahead=L`` whatever lookahead this denoiser has: one run a lag.
+
+        Parameters
+        ----------
+        x, axis, threads
+            As in `rpsd.denoise`.
+        lags : iterable of int or None
+            Ascending; the last one gives the values that count as final, and may be None: offline.
+
+        Returns
+        -------
+        Vintages
+        """
+        from rpsd._vintages import make_vintages
+
+        return make_vintages(self, x, lags, axis, threads)
 
     def estimate_noise(self, x: Any, *, axis: int = -1, threads: int = 1) -> NoiseModel:
         """Return what `run` reports as noise, without its guardrails; see `rpsd.estimate_noise`."""
@@ -374,14 +397,3 @@ def measured_report(
     metrics = {name: source.shaped(column) for name, column in zip(_METRICS, table.T, strict=True)}
     lost = np.count_nonzero(~np.isfinite(y) & ~np.isnan(x), axis=-1)
     return make_report(metrics, source.shaped(lost), guardrails)
-
-
-def _checked_out(out: Any, values: Any) -> npt.NDArray[Any]:
-    if not isinstance(values, np.ndarray):
-        raise InputError(f"out is for ndarrays only, got x of type {type(values).__name__}")
-    if not isinstance(out, np.ndarray) or out.shape != values.shape or out.dtype != values.dtype:
-        got = f"{out.dtype} {out.shape}" if isinstance(out, np.ndarray) else type(out).__name__
-        raise InputError(f"out must be an ndarray of {values.dtype} {values.shape}, got {got}")
-    if not out.flags.writeable:
-        raise InputError("out must be writeable, got a read-only array")
-    return out
