@@ -27,7 +27,7 @@ RISE, RISE_OTHER_COMPILER, FALL = 0.05, 0.25, 0.10
 
 
 def build(folder: Path) -> Path:
-    """Build the tasks with the flags of the dev preset, so that ccache may have them, and return the program."""
+    """Build the tasks, with the flags of the dev preset for ccache, and return the program."""
     options = ["-DCMAKE_BUILD_TYPE=Release", "-DRPSD_WERROR=ON", "-DRPSD_PYTHON=OFF", "-DRPSD_BENCH=ON"]
     subprocess.run(["cmake", "-S", str(ROOT), "-B", str(folder), *options], check=True, stdout=sys.stderr)
     command = ["cmake", "--build", str(folder), "--target", "instructions", "--parallel"]
