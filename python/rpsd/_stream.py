@@ -147,7 +147,10 @@ class Stream:
             For another shape, a sample that no backtest takes, or an index that is none.
         """
         if values is None and self._unit and isinstance(x, float):
-            return _called(self._core.push_one, x)
+            try:  # what is called most, without the third of a microsecond that _called takes
+                return self._core.push_one(x)
+            except ValueError as error:
+                raise_from_core(error)
         return self._moved(self._core.push, x, values)
 
     def push_many(self, block: Any) -> Any:
