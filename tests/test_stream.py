@@ -254,7 +254,7 @@ def test_a_window_with_too_many_bad_ticks_changes_nothing():
     y = stream.push_many(x[:, :80])
     before = stream.snapshot()
     for bad in ([5.0, -2.0], [5.0, 0.0]):
-        with pytest.raises(rpsd.InputError, match="x has 3 values <= 0 of 41, the first at series 1, .* 60"):
+        with pytest.raises(rpsd.InputError, match=r"x has 3 values <= 0 of 41, the first at series 1, .* 60"):
             stream.push(bad)
         with pytest.raises(rpsd.InputError, match="x has 3 values <= 0"):
             stream.push_many(np.tile(np.array(bad)[:, None], 3))
