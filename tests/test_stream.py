@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Streams: the bits of the backtest in any pieces, amended bars, sparse banks, sessions, snapshots."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
@@ -143,6 +145,15 @@ def test_amend_after_a_snapshot(options):
     np.testing.assert_array_equal([again.amend(x[119]), stream.amend(x[119])], [last, last])
     assert again.health().missing == stream.health().missing == np.count_nonzero(np.isnan(x))
     assert again.snapshot() == stream.snapshot()
+
+
+@pytest.mark.parametrize("options", OPTIONS[1:4], ids=str)
+def test_threads_that_push_to_one_bank_wait_for_one_another(options):
+    x = np.stack([dirty(200, s) for s in range(4)])
+    stream = rpsd.Denoiser(**options).stream(4)
+    with ThreadPoolExecutor(4) as pool:
+        y = list(pool.map(lambda row: [stream.push([row], [v])[0] for v in x[row]], range(4)))
+    np.testing.assert_array_equal(y, expected(x, **options))
 
 
 def test_integers_and_arrays_of_no_axis_are_numbers():
