@@ -8,7 +8,6 @@ import pandas as pd
 import pytest
 
 import rpsd
-from rpsd import _core
 
 METHODS = ("auto", "kalman")
 
@@ -45,31 +44,6 @@ def test_nothing_after_the_lag_changes_a_bit(method, lookahead, options):
         for changed in (other, x[:cut]):
             again = rpsd.denoise(changed, method=method, lookahead=lookahead, **options)
             np.testing.assert_array_equal(again[:settled], y[:settled])
-
-
-@pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("lookahead", [0, 3])
-@pytest.mark.parametrize("dtype", [np.float64, np.float32])
-@pytest.mark.parametrize("space", ["price", "log"])
-def test_pieces_give_the_bits_of_the_whole(method, lookahead, dtype, space):
-    x = np.stack([dirty(seed=seed) for seed in range(3)]).astype(dtype)
-    options = {"method": method, "space": space, "outliers": "spike"}
-    expected = rpsd.denoise(x, lookahead=lookahead, **options)
-    causal = _core.Causal(rpsd.Denoiser(**options)._core, lookahead=lookahead)
-    rng = np.random.default_rng(2)
-    states, pieces, at = causal.start(3), [], 0
-    while at < x.shape[1]:
-        size = int(rng.integers(1, 40))
-        if rng.random() < 0.2:
-            states = np.frombuffer(states.tobytes()).reshape(states.shape).copy()
-        piece = np.ascontiguousarray(x[:, at : at + size])
-        order = rng.permutation(3)
-        values = causal.push(states, order.tolist(), np.ascontiguousarray(piece[order]))
-        pieces.append(values[np.argsort(order)])
-        at += size
-    pushed = np.concatenate(pieces, axis=1)
-    assert np.isnan(pushed[:, :lookahead]).all()
-    np.testing.assert_array_equal(pushed[:, lookahead:], expected[:, : x.shape[1] - lookahead])
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -222,7 +222,10 @@ class Denoiser:
         """Return a `Stream` of one series, or a bank of n_series, with these options."""
         from rpsd._stream import Stream  # json and zlib are for it alone
 
-        return Stream(self._options, self._core, n_series)
+        options = self._options
+        if options.level != "auto" and options.threshold_mode != "none":
+            warn_of_level(options.level, options.window + (options.lookahead or 0), self._taps)
+        return Stream(options, self._core, n_series)
 
     def vintages(
         self, x: Any, lags: Iterable[int | None] = (0, 1, 5, 30), *, axis: int = -1, threads: int = 1
