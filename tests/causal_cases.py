@@ -43,6 +43,11 @@ class Case:
             warnings.simplefilter("ignore", rpsd.RpsdWarning)  # options that the method drawn does not use
             return rpsd.Denoiser(**self.options, **more)
 
+    def stream(self, rows):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # as in batch
+            return self.denoiser().stream(rows)
+
     def batch(self, x, threads=1):
         mask = np.zeros(x.shape[-1], dtype=bool)
         mask[[start for start in self.starts if start < len(mask)]] = True

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from causal_cases import cases, digest
+from causal_cases import cases
 from hypothesis import HealthCheck, given, settings
 
 import rpsd
@@ -48,6 +48,7 @@ def test_threads_and_the_shape_of_the_batch_change_no_bit(case):
         assert same(case.batch(row), expected)
 
 
+@pytest.mark.filterwarnings("ignore::rpsd.RpsdWarning")  # of levels, when a snapshot is restored
 @unhurried
 @given(cases())
 def test_live_is_the_backtest_in_any_pieces(case):
@@ -55,7 +56,7 @@ def test_live_is_the_backtest_in_any_pieces(case):
     case.starts.clear()
     rng = np.random.default_rng(case.seed)
     x, (rows, n) = case.x.astype(np.float64), case.x.shape
-    stream = case.denoiser().stream(rows)
+    stream = case.stream(rows)
     pieces, at = [], 0
     while at < n:
         way = rng.integers(4)
@@ -83,12 +84,23 @@ def test_live_is_the_backtest_in_any_pieces(case):
     assert same(live[:, k:], case.batch(x)[:, : n - k])
 
 
-@pytest.mark.parametrize("isa", rpsd.build_info()["isas"])
-def test_every_instruction_set_gives_the_same_bits(isa):
-    count = settings.default.max_examples
-    command = [sys.executable, str(Path(__file__).with_name("causal_cases.py")), str(count)]
-    done = subprocess.run(
-        command, env={**os.environ, "RPSD_ISA": isa}, capture_output=True, text=True, timeout=600, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.strip() == digest(count)
+def test_every_instruction_set_gives_the_same_bits():
+    """In processes of their own, as what Hypothesis draws depends on the modules that are loaded."""
+    command = [
+        sys.executable,
+        str(Path(__file__).with_name("causal_cases.py")),
+        str(settings.default.max_examples),
+    ]
+    found = set()
+    for isa in rpsd.build_info()["isas"]:
+        done = subprocess.run(
+            command,
+            env={**os.environ, "RPSD_ISA": isa},
+            capture_output=True,
+            text=True,
+            timeout=600,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        found.add(done.stdout.strip())
+    assert len(found) == 1

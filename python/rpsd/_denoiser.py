@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from rpsd import _core
 from rpsd._breaks import sessions
+from rpsd._chain import build_chain
 from rpsd._errors import ConfigError, GuardrailError, warn
 from rpsd._mirror import Batch, Mirror, checked_out, checked_threads, mirror, raise_from_core
 from rpsd._options import (
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
 
 _METRICS = ("correlation", "rmse", "trend", "power", "score")
 _ACTIONS = ("passthrough", "cleaned", "denoised")
-_AUTO_LEVEL = -1
 
 
 class Denoiser:
@@ -128,7 +128,7 @@ class Denoiser:
         require_fitting(self._options)
         warn_of_unused(asked, self._options, options)
         self._taps = len(filter_bank(self._options.wavelet)[0])
-        self._core = _build(self._options)
+        self._core = build_chain(self._options)
         self._run = runner(self._core, build_windowed(self._core, self._options))
         self._least = self._least_plain_length()
 
@@ -345,44 +345,6 @@ def merged_guardrails(given: Guardrails | Mapping[str, Any] | None, base: Guardr
     if given is None:
         return base
     return make_guardrails(given) if isinstance(given, Guardrails) else make_guardrails(base, **given)
-
-
-def _build(options: Options) -> _core.Denoiser:
-    given = isinstance(options.noise, float | int)
-    taps = np.empty(0)
-    if options.use_fir_filter:
-        from scipy.signal import firwin  # takes longer to import than all of rpsd
-
-        try:
-            with np.errstate(all="ignore"):
-                taps = firwin(options.fir_taps, options.fir_cutoff, window=options.fir_window)
-        except (TypeError, ValueError) as error:
-            raise ConfigError(f"fir_window {options.fir_window!r} cannot be designed: {error}") from None
-        if not np.isfinite(taps).all():
-            raise ConfigError(
-                f"fir_window {options.fir_window!r} must not be zero at all of fir_taps, got "
-                f"{options.fir_taps} taps; allowed: more taps or another window"
-            )
-    try:
-        return _core.Denoiser(
-            method="wavelet" if options.method == "fir" else options.method,
-            bank=filter_bank(options.wavelet),
-            transform=options.transform,
-            boundary=options.boundary,
-            level=_AUTO_LEVEL if options.level == "auto" else options.level,
-            threshold_mode=options.threshold_mode,
-            threshold_rule=options.threshold_rule,
-            threshold_scale=options.threshold_scale,
-            noise="given" if given else str(options.noise),
-            noise_sd=float(options.noise) if given else 0.0,
-            fir_taps=taps,
-            min_gain_db=float(options.min_gain_db),
-            space=options.space,
-            missing=options.missing,
-            outliers=options.outliers,
-        )
-    except ValueError as error:
-        raise ConfigError(str(error)) from None
 
 
 def measured_report(
