@@ -15,7 +15,7 @@ constexpr size_t kVolatilities = 5, kRows = kVolatilities + 3;
 
 // The weights of the filters are made anew with every early sample, then with every eighth; the recent ones with every
 // second of these.
-constexpr size_t kDue = 8;
+constexpr size_t kDue = 8, kPhases = 2 * kDue;
 constexpr double kEarly = 64;
 
 // V is double, or a vector of as many series. Values are in units of `unit` about `centre`; variances of filters are in units of the noise's.
@@ -79,7 +79,7 @@ struct CausalTable {
   void (*kalman)(const CausalSettings& settings, CausalState& state, const CausalLags& lags, const double* x, size_t n,
                  double* y) noexcept;
   // Series that fit a tile: their chains run, the early samples are over, no sample is missing, and all stand at the same
-  // sample of kDue and the same slot of the lag. states[l] holds `size` numbers: a state and its lags. Goes on by n samples,
+  // sample of kPhases and the same slot of the lag. states[l] holds `size` numbers: a state and its lags. Goes on by n samples,
   // or up to one at which a series began again, and returns how many. scratch holds size + 1 times tile_rows.
   size_t (*automatic_tile)(const CausalSettings& settings, double* const* states, size_t size, size_t lookahead,
                            const double* const* x, size_t n, double* const* y, double* scratch) noexcept;

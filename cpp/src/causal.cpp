@@ -14,7 +14,7 @@ namespace rpsd {
 namespace {
 
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
-constexpr std::size_t kPiece = 512;  // samples of a stream that are worked on at a time
+constexpr std::size_t kPiece = 512, kRowsAtOnce = 32;  // samples and series that are worked on at a time
 
 struct Scratch {
   Buffer<double> state, flushed, values, estimates;
@@ -64,27 +64,51 @@ T Causal<T>::given_back(double estimate, T x) const noexcept {
   return static_cast<T>(std::clamp(value, -most, most));
 }
 
+// Rows first .. first + rows of the batch.
 template <class T>
-void Causal<T>::run(const T* x, std::size_t n, T* y, WindowedReport& report,
+void Causal<T>::run(Batch<const T> x, Batch<T> y, std::size_t first, std::size_t rows, WindowedReport* reports,
                     const std::vector<std::size_t>& starts) const {
   auto& scratch = of_this_thread<Scratch>();
-  const std::size_t k = model_.lookahead(), size = model_.state_size();
-  double *const state = scratch.state.get(2 * size), *const flushed = scratch.flushed.get(k);
-  double *const values = scratch.values.get(n), *const estimates = scratch.estimates.get(n);
-  for (std::size_t t = 0; t < n; ++t) values[t] = modelled(x[t]);
-  report = {};
-  report.series.noise_sd = kNaN;
-  CausalReport found{kNaN, kNaN, kNaN, 0, 0, 0};
-  for (std::size_t s = 0; s <= starts.size() && n > 0; ++s) {
-    const std::size_t begin = s == 0 ? 0 : starts[s - 1], end = s == starts.size() ? n : starts[s], m = end - begin;
-    model_.start(state);
-    model_.push(state, values + begin, m, estimates);
-    const std::size_t late = std::min(k, m);
-    for (std::size_t t = begin; t + late < end; ++t) y[t] = given_back(estimates[t - begin + k], x[t]);
-    model_.flush(state, state + size, flushed);
-    for (std::size_t i = 0; i < late; ++i) y[end - late + i] = given_back(flushed[k - late + i], x[end - late + i]);
-    found = model_.report(state);
+  const std::size_t k = model_.lookahead(), size = model_.state_size(), n = x.length;
+  double *const memory = scratch.state.get((rows + 1) * size), *const flushed = scratch.flushed.get(k);
+  double *const values = scratch.values.get(rows * kPiece), *const estimates = scratch.estimates.get(rows * kPiece);
+  double *states[kRowsAtOnce], *out[kRowsAtOnce];
+  const double* in[kRowsAtOnce];
+  for (std::size_t r = 0; r < rows; ++r) {
+    states[r] = memory + r * size;
+    in[r] = values + r * kPiece;
+    out[r] = estimates + r * kPiece;
   }
+  CausalReport found[kRowsAtOnce];
+  std::fill(found, found + rows, CausalReport{kNaN, kNaN, kNaN, 0, 0, 0});
+  for (std::size_t s = 0; s <= starts.size() && n > 0; ++s) {
+    const std::size_t begin = s == 0 ? 0 : starts[s - 1], end = s == starts.size() ? n : starts[s];
+    for (std::size_t r = 0; r < rows; ++r) model_.start(states[r]);
+    for (std::size_t piece = begin; piece < end; piece += kPiece) {
+      const std::size_t m = std::min(kPiece, end - piece);
+      for (std::size_t r = 0; r < rows; ++r)
+        for (std::size_t i = 0; i < m; ++i) values[r * kPiece + i] = modelled(x.row(first + r)[piece + i]);
+      model_.push_rows(states, in, rows, m, out);
+      for (std::size_t r = 0; r < rows; ++r)
+        for (std::size_t t = std::max(piece, begin + k); t < piece + m; ++t)
+          y.row(first + r)[t - k] = given_back(out[r][t - piece], x.row(first + r)[t - k]);
+    }
+    const std::size_t late = std::min(k, end - begin);
+    for (std::size_t r = 0; r < rows; ++r) {
+      model_.flush(states[r], memory + rows * size, flushed);
+      for (std::size_t i = 0; i < late; ++i)
+        y.row(first + r)[end - late + i] = given_back(flushed[k - late + i], x.row(first + r)[end - late + i]);
+      found[r] = model_.report(states[r]);
+    }
+  }
+  for (std::size_t r = 0; r < rows; ++r) reports[first + r] = finish(x.row(first + r), n, y.row(first + r), found[r]);
+}
+
+// Takes back what the last samples would need later ones for, and reports.
+template <class T>
+WindowedReport Causal<T>::finish(const T* x, std::size_t n, T* y, const CausalReport& found) const {
+  const std::size_t k = model_.lookahead();
+  WindowedReport report = {};
   for (std::size_t t = 0; t < n; ++t) {
     const bool missing = std::isnan(x[t]), early = t + k < n;
     if (!early) y[t] = std::numeric_limits<T>::quiet_NaN();
@@ -99,6 +123,7 @@ void Causal<T>::run(const T* x, std::size_t n, T* y, WindowedReport& report,
   price.gain_db = found.gate > 0 ? lagged_gain_db(r, k) : 0;
   price.causal_gain_db = found.gate > 0 ? lagged_gain_db(r, 0) : 0;
   price.action = report.series.changed ? PriceAction::denoised : PriceAction::passthrough;
+  return report;
 }
 
 template <class T>
@@ -110,7 +135,8 @@ void Causal<T>::operator()(Batch<const T> x, Batch<T> y, WindowedReport* reports
     for (std::size_t row = begin; row < end; ++row) check(x.row(row), x.length, row, x.rows, 0);
   });
   parallel_for(x.rows, threads, [&](std::size_t begin, std::size_t end) {
-    for (std::size_t row = begin; row < end; ++row) run(x.row(row), x.length, y.row(row), reports[row], starts);
+    for (std::size_t row = begin; row < end; row += kRowsAtOnce)
+      run(x, y, row, std::min(kRowsAtOnce, end - row), reports, starts);
   });
 }
 
@@ -126,26 +152,56 @@ void Causal<T>::start(double* state) const noexcept {
 template <class T>
 void Causal<T>::push(double* state, const T* x, std::size_t n, T* y) const {
   active_kernels();
-  const std::size_t k = model_.lookahead();
-  double* const samples = state + model_.state_size();
-  double& place = samples[k];
   check(x, n, 0, 1, model_.report(state).seen);
   double values[kPiece], estimates[kPiece];
   for (std::size_t done = 0; done < n; done += kPiece) {
     const std::size_t m = std::min(kPiece, n - done);
     for (std::size_t i = 0; i < m; ++i) values[i] = modelled(x[done + i]);
     model_.push(state, values, m, estimates);
-    for (std::size_t i = 0; i < m; ++i) {
-      T sample = x[done + i];
-      if (k > 0) {
-        double& oldest = samples[static_cast<std::size_t>(place)];
-        place = place + 1 < static_cast<double>(k) ? place + 1 : 0;
-        const double next = static_cast<double>(sample);
-        sample = static_cast<T>(oldest);
-        oldest = next;
-      }
-      y[done + i] = given_back(estimates[i], sample);
+    give(state, x + done, m, estimates, y + done);
+  }
+}
+
+template <class T>
+void Causal<T>::push_rows(double* const* states, const T* const* x, std::size_t rows, std::size_t n, T* const* y) const {
+  active_kernels();
+  for (std::size_t r = 0; r < rows; ++r) check(x[r], n, r, rows, model_.report(states[r]).seen);
+  auto& scratch = of_this_thread<Scratch>();
+  double *const values = scratch.values.get(kRowsAtOnce * kPiece), *const estimates = scratch.estimates.get(kRowsAtOnce * kPiece);
+  double* out[kRowsAtOnce];
+  const double* in[kRowsAtOnce];
+  for (std::size_t r = 0; r < kRowsAtOnce; ++r) {
+    in[r] = values + r * kPiece;
+    out[r] = estimates + r * kPiece;
+  }
+  for (std::size_t first = 0; first < rows; first += kRowsAtOnce) {
+    const std::size_t count = std::min(kRowsAtOnce, rows - first);
+    for (std::size_t done = 0; done < n; done += kPiece) {
+      const std::size_t m = std::min(kPiece, n - done);
+      for (std::size_t r = 0; r < count; ++r)
+        for (std::size_t i = 0; i < m; ++i) values[r * kPiece + i] = modelled(x[first + r][done + i]);
+      model_.push_rows(states + first, in, count, m, out);
+      for (std::size_t r = 0; r < count; ++r) give(states[first + r], x[first + r] + done, m, out[r], y[first + r] + done);
     }
+  }
+}
+
+// The estimates of samples that lie `lookahead` before x[0..n).
+template <class T>
+void Causal<T>::give(double* state, const T* x, std::size_t n, const double* estimates, T* y) const {
+  const std::size_t k = model_.lookahead();
+  double* const samples = state + model_.state_size();
+  double& place = samples[k];
+  for (std::size_t i = 0; i < n; ++i) {
+    T sample = x[i];
+    if (k > 0) {
+      double& oldest = samples[static_cast<std::size_t>(place)];
+      place = place + 1 < static_cast<double>(k) ? place + 1 : 0;
+      const double next = static_cast<double>(sample);
+      sample = static_cast<T>(oldest);
+      oldest = next;
+    }
+    y[i] = given_back(estimates[i], sample);
   }
 }
 

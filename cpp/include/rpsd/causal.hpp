@@ -30,6 +30,9 @@ class Causal {
   std::size_t state_size() const noexcept { return model_.state_size() + model_.lookahead() + 1; }
   void start(double* state) const noexcept;
   void push(double* state, const T* x, std::size_t n, T* y) const;
+  // One such push for each of many series, to the bit; faster where they stand alike, as CausalModel::push_rows. Errors
+  // name the row.
+  void push_rows(double* const* states, const T* const* x, std::size_t rows, std::size_t n, T* const* y) const;
 
   CausalReport report(const double* state) const noexcept { return model_.report(state); }
 
@@ -37,7 +40,10 @@ class Causal {
   void check(const T* x, std::size_t n, std::size_t row, std::size_t rows, std::size_t offset) const;
   double modelled(T x) const noexcept;
   T given_back(double estimate, T x) const noexcept;
-  void run(const T* x, std::size_t n, T* y, WindowedReport& report, const std::vector<std::size_t>& starts) const;
+  void give(double* state, const T* x, std::size_t n, const double* estimates, T* y) const;
+  void run(Batch<const T> x, Batch<T> y, std::size_t first, std::size_t rows, WindowedReport* reports,
+           const std::vector<std::size_t>& starts) const;
+  WindowedReport finish(const T* x, std::size_t n, T* y, const CausalReport& found) const;
 
   Options options_;
   CausalModel model_;
