@@ -42,9 +42,9 @@ def broken_prices(n=900, seed=0):
     return x
 
 
-def quieter_prices(n=500):
+def quieter_prices(n=500, seed=0):
     """Return prices whose noise falls tenfold."""
-    x, truth = cell("a", 5, n, 0)
+    x, truth = cell("a", 5, n, seed)
     return truth + np.where(np.arange(n) < n // 2, 1, 0.1) * (x - truth)
 
 
@@ -136,6 +136,26 @@ def test_batch_is_the_stream(method):
             expected[np.isnan(row)] = np.nan
             np.testing.assert_array_equal(values, expected)
             np.testing.assert_array_equal(report, list(causal.report(state).values()))
+
+
+@pytest.mark.parametrize("lookahead", [0, 3])
+def test_series_that_share_vectors(lookahead):
+    """Each to the bit as alone, whatever happens to its neighbours: jumps, changes, new starts, gaps."""
+    causal = model(lookahead=lookahead)
+    quieter = [quieter_prices(700, seed) for seed in range(8)]
+    jumpy = [cell("c", 1, 700, seed)[0] for seed in range(8)]
+    broken = [broken_prices(700, seed) for seed in range(3)]
+    x = np.stack([*quieter, *jumpy, *(row[::-1] for row in quieter), *broken])
+    x[5, 300:320] = x[9, 651] = np.nan
+    y, reports = causal.denoise(x, threads=1)
+    assert np.sum(reports[:8, 4] > 0) >= 4  # began again
+    assert np.sum(reports[16:24, 4] > 0) >= 4  # the recent samples took over
+    for row, values, report in zip(x, y, reports, strict=True):
+        state = causal.start()
+        expected = np.r_[causal.push(state, row)[lookahead:], np.full(lookahead, np.nan)]
+        expected[np.isnan(row)] = np.nan
+        np.testing.assert_array_equal(values, expected)
+        np.testing.assert_array_equal(report, list(causal.report(state).values()))
 
 
 @pytest.mark.parametrize("method", METHODS)

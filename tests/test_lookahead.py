@@ -117,7 +117,7 @@ def test_the_default_gains_what_its_design_does(cell, lookahead):
 
 def test_near_clean_prices_are_left_alone():
     gains = []
-    for seed in range(20):
+    for seed in range(100):
         series = rpsd.simulate("a", 1500, seed, nsr=0.1)
         gains.append(gain(series, rpsd.denoise(series.noisy, lookahead=0)))
     assert np.mean(gains) >= -0.05
@@ -187,3 +187,38 @@ def test_regular_gaps_cost_nothing(method, begin, every):
             left = np.mean((z - truth)[there] ** 2)
             y.append(10 * np.log10(np.mean((x - truth)[there] ** 2) / left))
     assert np.mean(beside) > np.mean(alone) - 0.25
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("lookahead", [0, 3])
+@pytest.mark.parametrize("space", ["price", "log"])
+@pytest.mark.parametrize("noise", [0.0, 0.05])
+@pytest.mark.parametrize("tick", [0.001, 101.0 - 85, 1e3, 1e6])
+def test_bad_ticks_leave_no_trace(method, lookahead, space, noise, tick):
+    """All is as if they had been missing, whether noise is found or not, but that they get a value."""
+    rng = np.random.default_rng(3)
+    x = 100 + np.cumsum(0.02 * rng.normal(size=600)) + noise * rng.normal(size=600)
+    bad, missing = x.copy(), x.copy()
+    bad[[200, 401, 402]] = tick
+    missing[[200, 401, 402]] = np.nan
+    options = {"method": method, "lookahead": lookahead, "space": space, "outliers": "spike"}
+    y, expected = rpsd.denoise(bad, **options), rpsd.denoise(missing, **options)
+    there = ~np.isnan(missing)
+    np.testing.assert_array_equal(y[there], expected[there])
+    assert np.abs(y - x)[~there].max() < 0.3
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_move_that_stays_is_believed_at_its_third_sample(method):
+    x = 100 + np.cumsum(0.02 * np.random.default_rng(4).normal(size=400))
+    x[200:] += 50
+    y = rpsd.denoise(x, method=method, lookahead=0, outliers="spike")
+    assert np.abs(y[200:202] - x[199]).max() < 1
+    assert np.abs(y[202] - x[202]) < 1
+    assert np.abs(y[210:] - x[210:]).max() < 1
+
+
+def test_ticks_that_seldom_move_are_no_bad_ticks():
+    rng = np.random.default_rng(5)
+    x = 100 + 0.25 * np.cumsum(rng.choice([-1, 0, 1], p=[0.02, 0.96, 0.02], size=3000))
+    assert np.abs(rpsd.denoise(x, lookahead=0, outliers="spike") - x).max() < 0.2  # none is held back

@@ -11,12 +11,14 @@
 #include <vector>
 
 #include "daubechies4.hpp"
+#include "rpsd/causal_price.hpp"
 #include "rpsd/cpu.hpp"
 #include "rpsd/denoise.hpp"
 #include "rpsd/fir.hpp"
 #include "rpsd/quality.hpp"
 #include "rpsd/state_space.hpp"
 #include "rpsd/wavelet.hpp"
+#include "rpsd/windowed.hpp"
 
 // What callgrind is told to count; out of line, so that the name stays.
 extern "C" [[gnu::noinline]] void counted(const std::function<void()>& work) { work(); }
@@ -167,6 +169,33 @@ void fit_local_level(std::size_t rows, std::size_t n) {
   run_twice([&] { rpsd::fit_local_level(data.data(), fits.data(), rows); });
 }
 
+// Steps as large as the noise, and a jump now and then.
+template <rpsd::PriceMethod method>
+void causal(std::size_t rows, std::size_t n) {
+  rpsd::CausalOptions options;
+  options.method = method;
+  const rpsd::CausalModel model(options);
+  std::vector<double> x(rows * n), y(x.size());
+  std::mt19937_64 generator(8);
+  double walk = 100;
+  for (std::size_t t = 0; t < x.size(); ++t) {
+    walk += t % 500 == 499 ? 10 : draw(generator);
+    x[t] = walk + draw(generator);
+  }
+  run_twice([&] { rpsd::causal_price(model, {x.data(), rows, n, n}, {y.data(), rows, n, n}, nullptr, 1); });
+}
+
+// Trailing windows of the textbook chain.
+void windows(std::size_t rows, std::size_t n) {
+  rpsd::Options options;
+  options.bank = bench::daubechies4();
+  const rpsd::Windowed<double> windowed(options, {256, 0, 256});
+  const auto x = prices<double>(rows * n, 9);
+  std::vector<double> y(x.size());
+  std::vector<rpsd::WindowedReport> reports(rows);
+  run_twice([&] { windowed({x.data(), rows, n, n}, {y.data(), rows, n, n}, reports.data(), 1); });
+}
+
 struct Task {
   std::size_t rows, samples;
   void (*run)(std::size_t rows, std::size_t samples);
@@ -181,6 +210,10 @@ const std::map<std::string, Task>& tasks() {
       {"denoise float32, 10,000", {1, 10'000, denoise<float>}},
       {"denoise by default, 2,048", {1, 2'048, denoise_by_default}},
       {"denoise by default, 8 x 2,048", {8, 2'048, denoise_by_default}},
+      {"causal auto, 4,096", {1, 4'096, causal<rpsd::PriceMethod::automatic>}},
+      {"causal auto, 32 x 1,024", {32, 1'024, causal<rpsd::PriceMethod::automatic>}},
+      {"causal kalman, 4,096", {1, 4'096, causal<rpsd::PriceMethod::kalman>}},
+      {"causal windows of 256, 2,048", {1, 2'048, windows}},
       {"wavedec + waverec, 10,000", {1, 10'000, transform}},
       {"fir causal, 101 taps, 10,000", {1, 10'000, fir<rpsd::FirMode::causal>}},
       {"fir zero-phase, 101 taps, 10,000", {1, 10'000, fir<rpsd::FirMode::zero_phase>}},

@@ -6,9 +6,6 @@
 
 namespace {
 
-using rpsd::kernels::CausalState;
-using rpsd::kernels::kFilters;
-
 // Noise to step standard deviations 0.05, 0.0675 .. 50, as ratios of step to noise variance.
 struct RatioGrid {
   double ratio[kFilters];
@@ -22,42 +19,27 @@ constexpr RatioGrid kGrid;
 constexpr double kJumpSize = 200;        // variance of a jump, in those of a step
 constexpr double kRecentDecay = 1 - 1.0 / 32;
 constexpr double kLeastSquares = 0x1p-120;  // of the first move's: keeps variances within the range of numbers
-constexpr double kLn2 = 0x1.62e42fefa39efp-1, kInverseLn2 = 0x1.71547652b82fep+0;
 
-inline double first(const Real& v) noexcept {
-  double lanes[kRealLanes];
-  store(lanes, v);
-  return lanes[0];
-}
-inline double exponential_of(double x) noexcept { return first(exponential(splat(x))); }
-inline double logarithm_of(double v) noexcept { return first(logarithm(splat(v))); }
-inline double clip(double v, double least, double most) noexcept { return v > most ? most : (v > least ? v : least); }
-
-inline Samples logarithm(const Samples& v) noexcept {
-  return each(v, [](const Real& a) { return logarithm(a); });
-}
-inline Samples exponential(const Samples& v) noexcept {
-  return each(v, [](const Real& a) { return exponential(a); });
+template <class V>
+inline V mean_of_filters(const CausalStateOf<V>& s, const V* weight) noexcept {
+  using L = Layout<V>;
+  return L::over_filters([&](size_t i) { return L::get(weight + i) * L::get(s.mean + i); });
 }
 
-// A sum over the filters: term(i) is that of the eight from i on.
-template <class Term>
-inline double over_filters(Term term) noexcept {
-  static_assert(kFilters == 3 * kBundle, "three bundles");
-  return fold(term(size_t{0}) + term(kBundle) + term(2 * kBundle));
+inline double variance_of_filters(const CausalState& s) noexcept {
+  return Layout<double>::over_filters(
+      [&](size_t i) { return Samples(s.weight + i) * Samples(s.scale + i) * Samples(s.variance + i); });
 }
 
-inline double mean_of_filters(const CausalState& s, const double* weight) noexcept {
-  return over_filters([&](size_t i) { return Samples(weight + i) * Samples(s.mean + i); });
-}
-
-inline double variance_of_filters(const CausalState& s, const double* weight, const double* scale) noexcept {
-  return over_filters([&](size_t i) { return Samples(weight + i) * Samples(scale + i) * Samples(s.variance + i); });
+template <class V>
+inline V recent_variance_of_filters(const CausalStateOf<V>& s) noexcept {
+  using L = Layout<V>;
+  return L::over_filters([&](size_t i) { return L::get(s.recent_scale + i) * L::get(s.variance + i); });
 }
 
 // How the level before follows a revision of the one now.
 inline double regression_of_filters(const CausalState& s) noexcept {
-  return over_filters([&](size_t i) {
+  return Layout<double>::over_filters([&](size_t i) {
     const Samples variance(s.variance + i);
     return Samples(s.weight + i) * variance / (variance + Samples(kGrid.ratio + i));
   });
@@ -67,88 +49,113 @@ inline void miss_filters(CausalState& s) noexcept {
   for (size_t i = 0; i < kFilters; i += kBundle) (Samples(s.variance + i) + Samples(kGrid.ratio + i)).to(s.variance + i);
 }
 
-// One sample, which is a jump with probability `jump`: then it says nothing of the variances.
-template <bool kJump>
-inline void advance_filters(CausalState& s, double value, double jump, double volatility) noexcept {
-  const Samples one(1.0), share(1 - jump), x(value), moving(volatility);
+// One sample, which is a jump with probability `jump`: where that is likely, it says nothing of the variances. kJump: it
+// may be one.
+template <bool kJump, class V>
+inline void advance_filters(CausalStateOf<V>& s, const V& value, const V& jump, const V& volatility) noexcept {
+  using L = Layout<V>;
+  using Part = typename L::Part;
+  const Part one(1.0), x = L::all(value), moving = L::all(volatility), likely = L::all(jump);
+  const V counted = select_positive(jump - 0.5, L::constant(0), L::constant(1));
+  const Part counts = L::all(counted);
   RPSD_UNROLL
-  for (size_t i = 0; i < kFilters; i += kBundle) {
-    const Samples ratio(kGrid.ratio + i), mean(s.mean + i), e = x - mean;
-    const Samples before = Samples(s.variance + i) + ratio * moving, f = before + one, inverse = one / f;
-    const Samples gain = before * inverse;
-    (Samples(s.block_squares + i) + share * (e * e * inverse)).to(s.block_squares + i);
+  for (size_t i = 0; i < kFilters; i += L::kAtOnce) {
+    const Part ratio = L::table(kGrid.ratio + i), mean = L::get(s.mean + i), e = x - mean;
+    const Part before = L::get(s.variance + i) + ratio * moving, f = before + one, inverse = one / f;
+    const Part gain = before * inverse, squares = e * e * inverse;
     if (kJump) {
-      (Samples(s.block_exponent + i) + share * logarithm(f) * Samples(kInverseLn2)).to(s.block_exponent + i);
-      const Samples likely(jump), leap = before + Samples(kJumpSize) * ratio, leap_gain = leap / (leap + one);
-      const Samples mixed = share * gain + likely * leap_gain, apart = leap_gain - gain;
-      const Samples scale = larger(Samples(s.scale + i), Samples(kLeastSquares));
-      const Samples most = Samples(kJumpSize) * ratio + Samples(10.0) * f;
-      (mixed + likely * share * apart * apart * smaller(e * e / scale, most)).to(s.variance + i);
-      (mean + mixed * e).to(s.mean + i);
+      const Part leap = before + Part(kJumpSize) * ratio, leap_gain = leap / (leap + one);
+      const Part mixed = (one - likely) * gain + likely * leap_gain, apart = leap_gain - gain;
+      const Part scale = larger(L::get(s.scale + i), Part(kLeastSquares));
+      const Part most = Part(kJumpSize) * ratio + Part(10.0) * f;
+      L::put(mixed + likely * (one - likely) * apart * apart * smaller(e * e / scale, most), s.variance + i);
+      L::put(mean + mixed * e, s.mean + i);
+      L::put(L::get(s.block_squares + i) + counts * squares, s.block_squares + i);
+      L::put(L::get(s.block_product + i) * select_positive(counts, f, one), s.block_product + i);
     } else {
-      Product<kBundle / kRealLanes> product = {Samples(s.block_mantissa + i), Samples(s.block_exponent + i)};
-      product.times(f);
-      product.mantissas.to(s.block_mantissa + i);
-      product.exponents.to(s.block_exponent + i);
-      gain.to(s.variance + i);
-      (mean + gain * e).to(s.mean + i);
+      L::put(gain, s.variance + i);
+      L::put(mean + gain * e, s.mean + i);
+      L::put(L::get(s.block_squares + i) + squares, s.block_squares + i);
+      L::put(L::get(s.block_product + i) * f, s.block_product + i);
     }
   }
-  s.block_counted += 1 - jump;
-  s.block_decay *= kRecentDecay;
+  s.block_counted = s.block_counted + counted;
+  s.block_decay = s.block_decay * kRecentDecay;
 }
 
 // Adds the samples since the last time to the sums.
-inline void close_block(CausalState& s) noexcept {
-  const Samples decay(s.block_decay);
-  for (size_t i = 0; i < kFilters; i += kBundle) {
-    const Samples squares(s.block_squares + i);
-    const Samples logs = logarithm(Samples(s.block_mantissa + i)) + Samples(s.block_exponent + i) * Samples(kLn2);
-    (Samples(s.squares + i) + squares).to(s.squares + i);
-    (Samples(s.logs + i) + logs).to(s.logs + i);
-    (decay * Samples(s.recent_squares + i) + squares).to(s.recent_squares + i);
-    (decay * Samples(s.recent_logs + i) + logs).to(s.recent_logs + i);
-    Samples(0.0).to(s.block_squares + i);
-    Samples(1.0).to(s.block_mantissa + i);
-    Samples(0.0).to(s.block_exponent + i);
+template <class V>
+inline void close_block(CausalStateOf<V>& s) noexcept {
+  using L = Layout<V>;
+  using Part = typename L::Part;
+  const Part decay = L::all(s.block_decay);
+  for (size_t i = 0; i < kFilters; i += L::kAtOnce) {
+    const Part squares = L::get(s.block_squares + i);
+    const Part logs = binary_logarithm(L::get(s.block_product + i));
+    L::put(L::get(s.squares + i) + squares, s.squares + i);
+    L::put(L::get(s.logs + i) + logs, s.logs + i);
+    L::put(decay * L::get(s.recent_squares + i) + squares, s.recent_squares + i);
+    L::put(decay * L::get(s.recent_logs + i) + logs, s.recent_logs + i);
+    L::put(Part(0.0), s.block_squares + i);
+    L::put(Part(1.0), s.block_product + i);
   }
-  s.counted += s.block_counted;
+  s.counted = s.counted + s.block_counted;
   s.recent_counted = s.block_decay * s.recent_counted + s.block_counted;
-  s.block_counted = 0;
-  s.block_decay = 1;
+  s.block_counted = L::constant(0);
+  s.block_decay = L::constant(1);
 }
 
-// Posterior probabilities from the concentrated likelihoods n^(-n/2) exp(-logs / 2), n = squares / counted.
-inline void weigh_filters(const double* squares, const double* logs, double counted, double* scale, double* weight) noexcept {
-  const Samples n(counted), half(-0.5);
-  Samples best(-1e300);
-  for (size_t i = 0; i < kFilters; i += kBundle) {
-    const Samples variance = (Samples(squares + i) + Samples(kLeastSquares)) / n;
-    const Samples likelihood = half * (Samples(logs + i) + n * logarithm(variance));
-    variance.to(scale + i);
-    likelihood.to(weight + i);
+// Posterior probabilities from the concentrated likelihoods n^(-n/2) 2^(-logs / 2), n = squares / counted.
+template <class V>
+inline void weigh_filters(const V* squares, const V* logs, const V& counted, V* scale, V* weight) noexcept {
+  using L = Layout<V>;
+  using Part = typename L::Part;
+  const Part n = L::all(counted), half(-0.5), inverse = Part(1.0) / n, least(kLeastPower);
+  Part best(-1e300);
+  for (size_t i = 0; i < kFilters; i += L::kAtOnce) {
+    const Part variance = (L::get(squares + i) + Part(kLeastSquares)) * inverse;
+    const Part likelihood = half * (L::get(logs + i) + n * binary_logarithm(variance));
+    L::put(variance, scale + i);
+    L::put(likelihood, weight + i);
     best = larger(best, likelihood);
   }
-  double lanes[kBundle], top = -1e300;
-  best.to(lanes);
-  for (const double v : lanes) top = v > top ? v : top;
-  for (size_t i = 0; i < kFilters; i += kBundle) exponential(Samples(weight + i) - Samples(top)).to(weight + i);
-  const Samples norm(1 / over_filters([&](size_t i) { return Samples(weight + i); }));
-  for (size_t i = 0; i < kFilters; i += kBundle) (Samples(weight + i) * norm).to(weight + i);
+  const Part top = L::all(L::largest(best));
+  for (size_t i = 0; i < kFilters; i += L::kAtOnce) {
+    const Part bits = L::get(weight + i) - top;
+    L::put(select_positive(bits - least, power_of_two(larger(bits, least)), Part(0.0)), weight + i);
+  }
+  const Part norm = L::all(1.0 / L::over_filters([&](size_t i) { return L::get(weight + i); }));
+  for (size_t i = 0; i < kFilters; i += L::kAtOnce) L::put(L::get(weight + i) * norm, weight + i);
 }
 
-inline void weigh_all(CausalState& s) noexcept {
+template <class V>
+inline void weigh_all(CausalStateOf<V>& s) noexcept {
+  using L = Layout<V>;
   weigh_filters(s.squares, s.logs, s.counted, s.scale, s.weight);
-  s.noise_variance = over_filters([&](size_t i) { return Samples(s.weight + i) * Samples(s.scale + i); });
-  s.step_variance =
-      over_filters([&](size_t i) { return Samples(s.weight + i) * Samples(s.scale + i) * Samples(kGrid.ratio + i); });
+  s.noise_variance = L::over_filters([&](size_t i) { return L::get(s.weight + i) * L::get(s.scale + i); });
+  s.step_variance = L::over_filters(
+      [&](size_t i) { return L::get(s.weight + i) * L::get(s.scale + i) * L::table(kGrid.ratio + i); });
+}
+
+template <class V>
+inline void weigh_recent(CausalStateOf<V>& s) noexcept {
+  using L = Layout<V>;
+  using Part = typename L::Part;
+  weigh_filters(s.recent_squares, s.recent_logs, s.recent_counted, s.recent_scale, s.recent_weight);
+  for (size_t i = 0; i < kFilters; i += L::kAtOnce)
+    L::put(L::get(s.recent_weight + i) * L::get(s.recent_scale + i), s.recent_scale + i);
+  s.recent_variance =
+      L::over_filters([&](size_t i) { return L::get(s.recent_scale + i) * (L::table(kGrid.ratio + i) + Part(1.0)); });
 }
 
 // dB that a filter of the past gains at best: the steady-state Kalman gain.
-inline double causal_gain_db(double noise_variance, double step_variance) noexcept {
-  constexpr double kDecibels = 4.342944819032518;  // 10 / ln 10
-  if (!(step_variance > 0)) return 0;
-  return kDecibels * logarithm_of((1 + sqrt(1 + 4 * noise_variance / step_variance)) / 2);
+template <class V>
+inline V causal_gain_db(const V& noise_variance, const V& step_variance) noexcept {
+  using L = Layout<V>;
+  constexpr double kDecibels = 3.010299956639812;  // 10 log10 2
+  V gain[1] = {(1.0 + square_root(1.0 + 4.0 * noise_variance / step_variance)) * 0.5};
+  L::binary_logarithms(gain);
+  return select_positive(step_variance, kDecibels * gain[0], L::constant(0));
 }
 
 }  // namespace

@@ -1,333 +1,92 @@
 // SPDX-License-Identifier: MIT
 // Four chains: models of jumps, bad samples and moving volatility, with the variances that the bank finds. Each keeps one
 // Gaussian, matched to the first two moments of its mixture (Ackerson & Fu 1970): an ambiguous jump widens it, so that
-// the next sample tells. A component of the mixtures is a row of two lanes, one for each kind of chain.
+// the next sample tells.
 #pragma once
 
 namespace {
 
-using rpsd::kernels::CausalSettings;
-using rpsd::kernels::kChains;
-using rpsd::kernels::kKinds;
-using rpsd::kernels::kRows;
-using rpsd::kernels::kVolatilities;
-
-constexpr size_t kBundleRows = kBundle / kKinds;                  // four
-constexpr size_t kMovingBundles = kRows / kBundleRows;            // three, and one for constant volatility
-constexpr size_t kBundles = kMovingBundles + 1;
-constexpr size_t kMiddle = kVolatilities / 2;
-constexpr double kVolatilityStep = 1.7, kLogVolatilityStep = 0.5306282510621704;  // of the variance
-constexpr double kDrift = 0.02, kReturn = 0.003;  // of the volatility in a step: to each neighbour, and to one
-constexpr double kJumpRate = 0.003, kJumpRateSamples = 300;  // before any is seen
-constexpr double kBadJumpRate = 0.0005, kNoisyRate = 0.02, kNoisy = 8, kBadRate = 0.003, kBad = 300;
-constexpr double kMovingEvidence = -3, kEvidenceRange = 30;
-
-// Values of the rows. Step variance: `fixed` + `moving` times the mean volatility; prior probability: `rate` + `learned`
-// times the rate of jumps + `steady` times what both leave, or in the rows of volatilities its probability times that.
-struct ChainTables {
-  static constexpr size_t kLanes = kBundles * kBundle;
-  double fixed[kLanes], moving[kLanes], noise[kLanes], rate[kLanes], learned[kLanes], steady[kLanes];
-  double stay[kRows * kKinds], drift[kRows * kKinds], returns[kRows * kKinds], exponent[kRows * kKinds];
-  double left[kBundle], learns[kBundle], widest_noise[kBundle];
-
-  constexpr ChainTables()
-      : fixed(), moving(), noise(), rate(), learned(), steady(), stay(), drift(), returns(), exponent(), left(), learns(),
-        widest_noise() {
-    double volatility = 1;
-    for (size_t j = 0; j < kMiddle; ++j) volatility /= kVolatilityStep;
-    for (size_t kind = 0; kind < kKinds; ++kind) {
-      double variance = volatility;
-      for (size_t j = 0; j < kVolatilities; ++j, variance *= kVolatilityStep) {
-        const size_t i = j * kKinds + kind;
-        fixed[i] = j == kMiddle ? 1 : variance;
-        noise[i] = 1;
-        drift[i] = kDrift;
-        stay[i] = 1 - (j == 0 || j + 1 == kVolatilities ? 1 : 2) * kDrift;
-        returns[i] = j == kMiddle ? kReturn : 0;
-        exponent[i] = static_cast<double>(j) - static_cast<double>(kMiddle);
-      }
-      const size_t constant = kRows * kKinds + kind;
-      fixed[constant] = noise[constant] = steady[constant] = 1;
-      set_rare(kVolatilities * kKinds + kind, kind == 1);
-      set_rare(constant + kKinds, kind == 1);
-      for (size_t i = kind; i < kBundle; i += kKinds) {
-        left[i] = kind == 1 ? 1 - kBadJumpRate - kNoisyRate - kBadRate : 1;
-        learns[i] = kind == 1 ? 0 : 1;
-        widest_noise[i] = kind == 1 ? kBad : 1;
-      }
-    }
-  }
-
- private:
-  constexpr void set_rare(size_t jump, bool bad) {
-    const size_t noisy = jump + kKinds, worst = noisy + kKinds;
-    moving[jump] = kJumpSize;
-    moving[noisy] = moving[worst] = noise[jump] = 1;
-    noise[noisy] = kNoisy;
-    noise[worst] = kBad;
-    learned[jump] = bad ? 0 : 1;
-    rate[jump] = bad ? kBadJumpRate : 0;
-    rate[noisy] = bad ? kNoisyRate : 0;
-    rate[worst] = bad ? kBadRate : 0;
-  }
-};
-constexpr ChainTables kTables;
-
-// One value a chain; vectors that are wider hold them twice.
-using Quad = Bundle<(kChains + kRealLanes - 1) / kRealLanes>;
-
-inline Quad read_quad(const double* chains) noexcept {
-  if constexpr (kRealLanes <= kChains) return Quad(chains);
-  double lanes[2 * kChains];
-  memcpy(lanes, chains, kChains * sizeof(double));
-  memcpy(lanes + kChains, chains, kChains * sizeof(double));
-  return Quad(lanes);
-}
-inline void write_quad(const Quad& quad, double* chains) noexcept {
-  if constexpr (kRealLanes <= kChains) return quad.to(chains);
-  double lanes[Quad::kWidth];
-  quad.to(lanes);
-  memcpy(chains, lanes, kChains * sizeof(double));
-}
-
-// A value for each kind, in every row.
-inline Samples kinds_of(const double* values) noexcept {
-  Real part;
-#if defined(__GNUC__)
-  for (size_t k = 0; k < kRealLanes; ++k) part[k] = values[k % kKinds];
-#else
-  double lanes[kRealLanes];
-  for (size_t k = 0; k < kRealLanes; ++k) lanes[k] = values[k % kKinds];
-  part = load(lanes);
-#endif
-  Samples samples;
-  for (Real& p : samples.part) p = part;
-  return samples;
-}
-
-// Sums over the four rows of each: rows 0 and 2, rows 1 and 3, then both.
-inline Quad sum_rows(const Samples& constant, const Samples& moving) noexcept {
-#if defined(RPSD_SHUFFLE) && RPSD_VEC_BYTES == 64
-  const Real u = constant.part[0], v = moving.part[0];
-  const Real sum = __builtin_shufflevector(u, v, 0, 1, 2, 3, 8, 9, 10, 11) + __builtin_shufflevector(u, v, 4, 5, 6, 7, 12, 13, 14, 15);
-  Quad quad;
-  quad.part[0] = __builtin_shufflevector(sum, sum, 0, 1, 4, 5, 0, 1, 4, 5) + __builtin_shufflevector(sum, sum, 2, 3, 6, 7, 2, 3, 6, 7);
-  return quad;
-#elif defined(RPSD_SHUFFLE) && RPSD_VEC_BYTES == 32
-  const Real u = constant.part[0] + constant.part[1], v = moving.part[0] + moving.part[1];
-  Quad quad;
-  quad.part[0] = __builtin_shufflevector(u, v, 0, 1, 4, 5) + __builtin_shufflevector(u, v, 2, 3, 6, 7);
-  return quad;
-#else
-  double rows[2 * kBundle], sums[kChains];
-  constant.to(rows);
-  moving.to(rows + kBundle);
-  for (size_t c = 0; c < kChains; ++c) {
-    const double* const r = rows + c / kKinds * kBundle + c % kKinds;
-    sums[c] = (r[0] + r[2 * kKinds]) + (r[kKinds] + r[3 * kKinds]);
-  }
-  return read_quad(sums);
-#endif
-}
-
-inline double prior_evidence(const CausalSettings& settings, size_t chain) noexcept {
-  return (chain % kKinds == 1 ? settings.bad_sample_evidence : 0) + (chain >= kKinds ? kMovingEvidence : 0);
+inline double prior_odds(const CausalSettings& settings, size_t chain) noexcept {
+  return (chain % kKinds == 1 ? settings.bad_sample_odds : 1) * (chain >= kKinds ? kMovingOdds : 1);
 }
 
 inline void restart_chains(const CausalSettings& settings, CausalState& s, double level, double variance) noexcept {
-  s.total_evidence = 0;
+  s.total_odds = 0;
   for (size_t c = 0; c < kChains; ++c) {
     s.level[c] = level;
     s.level_variance[c] = variance;
-    s.evidence[c] = prior_evidence(settings, c);
+    s.odds[c] = prior_odds(settings, c);
     s.mean_volatility[c] = 1;
-    s.chain_weight[c] = exponential_of(s.evidence[c]);
-    s.total_evidence += s.chain_weight[c];
+    s.total_odds += s.odds[c];
   }
-  for (double& weight : s.chain_weight) weight /= s.total_evidence;
+  for (size_t c = 0; c < kChains; ++c) s.chain_weight[c] = s.odds[c] / s.total_odds;
   for (size_t i = 0; i < kRows * kKinds; ++i) s.volatility[i] = i / kKinds == kMiddle ? 1 : 0;
   s.feedback = 1;
 }
 
-// Where the volatilities are expected at the next sample. No row lies beyond the ends, so that what leaves stays.
-inline void predict_volatility(const CausalState& s, double* predicted) noexcept {
-  constexpr size_t kRowParts = kRows * kKinds / kRealLanes;
-  Real rows[kRowParts + 2];
-  rows[0] = rows[kRowParts + 1] = splat(0);
-  RPSD_UNROLL
-  for (size_t k = 0; k < kRowParts; ++k)
-    rows[k + 1] = load(s.volatility + k * kRealLanes) * splat(1 - kReturn) + load(kTables.returns + k * kRealLanes);
-  RPSD_UNROLL
-  for (size_t k = 0; k < kRowParts; ++k) {
-    const Real neighbours = rows_before<double>(rows[k], rows[k + 1]) + rows_after<double>(rows[k + 1], rows[k + 2]);
-    store(predicted + k * kRealLanes,
-          load(kTables.stay + k * kRealLanes) * rows[k + 1] + load(kTables.drift + k * kRealLanes) * neighbours);
-  }
+// The mean of the chains' values.
+template <class V>
+inline V mean_of_chains(const CausalStateOf<V>& s, const V* values) noexcept {
+  return (s.chain_weight[0] * values[0] + s.chain_weight[1] * values[1]) +
+         (s.chain_weight[2] * values[2] + s.chain_weight[3] * values[3]);
 }
 
-// Sums over a chain's components of likelihoods and of their products with gain, gain^2, gain times noise variance,
-// precision and precision times gain; over volatilities alone of likelihoods and of products with volatility and its
-// logarithm.
-template <class T>
-struct ChainSums {
-  T likelihood, gain, gain_square, noise, precision, precision_gain, volatilities, volatility, log_volatility;
-};
-
-struct ChainStep {
-  Quad e, widest;  // innovations, and precisions in whose units likelihoods are taken
-  ChainSums<Quad> sums;
-  double jump;  // probability, of the chain of constant volatility
-};
-
-// What the rows of one half of the chains share.
-struct RowContext {
-  Samples variance, q, r, q_now, half_square, widest;
-};
-
-template <bool kLag>
-inline void add_rows(ChainSums<Samples>& sums, const Samples& share, const Samples& gain, const Samples& noise,
-                     const Samples& precision) noexcept {
-  const Samples part = share * gain;
-  sums.likelihood = sums.likelihood + share;
-  sums.gain = sums.gain + part;
-  sums.gain_square = sums.gain_square + part * gain;
-  sums.noise = sums.noise + part * noise;
-  if (kLag) {
-    const Samples sharp = share * precision;
-    sums.precision = sums.precision + sharp;
-    sums.precision_gain = sums.precision_gain + sharp * gain;
-  }
-}
-
-// Likelihoods of all components; s.volatility takes those of the volatilities. kLag: also what only the lag needs.
-template <bool kLag>
-inline ChainStep weigh_components(CausalState& s, double value) noexcept {
-  const Samples zero(0.0), one(1.0), q(s.step_variance), r(s.noise_variance);
-  const Samples jump_rate((kJumpRate * kJumpRateSamples + s.jumps) / (kJumpRateSamples + s.counted + s.block_counted));
-  const Samples left = Samples(kTables.left) - Samples(kTables.learns) * jump_rate;
-  RowContext halves[2];
-  RPSD_UNROLL
-  for (size_t h = 0; h < 2; ++h) {
-    RowContext& half = halves[h];
-    const Samples e = Samples(value) - kinds_of(s.level + h * kKinds);
-    half.variance = kinds_of(s.level_variance + h * kKinds);
-    half.q_now = q * kinds_of(s.mean_volatility + h * kKinds);
-    half.half_square = Samples(0.5) * e * e;
-    const Samples outside = larger(Samples(kJumpSize) * half.q_now + r, half.q_now + Samples(kTables.widest_noise) * r);
-    half.widest = one / (half.variance + outside);
-  }
-  double predicted[kRows * kKinds];
-  predict_volatility(s, predicted);
-  Components<kBundle / kRealLanes, kBundles> components;
-  Samples gain[kBundles];
-  RPSD_UNROLL
-  for (size_t b = 0; b < kBundles; ++b) {
-    const size_t i = b * kBundle;
-    const RowContext& half = halves[b < kMovingBundles ? 1 : 0];
-    const Samples before = half.variance + (q * Samples(kTables.fixed + i) + half.q_now * Samples(kTables.moving + i));
-    components.set(b, before + r * Samples(kTables.noise + i), half.half_square, half.widest);
-    components.likelihood[b] = smaller(components.likelihood[b], zero);  // of rows that a kind does not have
-    gain[b] = before * components.precision[b];
-  }
-  components.weigh(kBundles);
-  ChainSums<Samples> moving = {zero, zero, zero, zero, zero, zero, zero, zero, zero}, constant = moving;
-  RPSD_UNROLL
-  for (size_t b = 0; b < kMovingBundles; ++b) {
-    const size_t i = b * kBundle;
-    const Samples prior(predicted + i), likelihood = components.likelihood[b], posterior = prior * likelihood;
-    const Samples rate = Samples(kTables.rate + i) + Samples(kTables.learned + i) * jump_rate;
-    add_rows<kLag>(moving, left * posterior + rate * likelihood, gain[b], r * Samples(kTables.noise + i), components.precision[b]);
-    posterior.to(s.volatility + i);
-    moving.volatilities = moving.volatilities + posterior;
-    moving.volatility = moving.volatility + posterior * Samples(kTables.fixed + i);
-    moving.log_volatility = moving.log_volatility + posterior * Samples(kTables.exponent + i);
-  }
-  constexpr size_t kLast = kMovingBundles, kAt = kLast * kBundle;
-  const Samples rate = left * Samples(kTables.steady + kAt) + Samples(kTables.rate + kAt) + Samples(kTables.learned + kAt) * jump_rate;
-  const Samples share = rate * components.likelihood[kLast];
-  add_rows<kLag>(constant, share, gain[kLast], r * Samples(kTables.noise + kAt), components.precision[kLast]);
-  constant.volatilities = constant.volatility = Samples(1.0 / kBundleRows);
-  ChainStep step;
-  step.e = Quad(value) - read_quad(s.level);
-  step.widest = [&] {
-    double lanes[kChains], shares[kBundle];
-    for (size_t h = 0; h < 2; ++h) {
-      halves[h].widest.to(shares);
-      memcpy(lanes + h * kKinds, shares, kKinds * sizeof(double));
-    }
-    return read_quad(lanes);
-  }();
-  step.sums = {sum_rows(constant.likelihood, moving.likelihood),
-               sum_rows(constant.gain, moving.gain),
-               sum_rows(constant.gain_square, moving.gain_square),
-               sum_rows(constant.noise, moving.noise),
-               sum_rows(constant.precision, moving.precision),
-               sum_rows(constant.precision_gain, moving.precision_gain),
-               sum_rows(constant.volatilities, moving.volatilities),
-               sum_rows(constant.volatility, moving.volatility),
-               sum_rows(constant.log_volatility, moving.log_volatility)};
-  double shares[kBundle], totals[Quad::kWidth];
-  share.to(shares);
-  step.sums.likelihood.to(totals);
-  step.jump = shares[kKinds] / totals[0];
-  return step;
-}
-
-// What samples say of the chains together: log likelihood = offset + log(ratio).
+// What samples say of the chains together: log2 likelihood = log2(ratio) - misfit.
+template <class V>
 struct Evidence {
-  double offset, ratio;
+  V misfit, ratio;
 };
 
 // New weights of the chains.
-inline Evidence weigh_chains(const CausalSettings& settings, CausalState& s, const ChainStep& step) noexcept {
-  const Quad one(1.0), logs = each(step.sums.likelihood, [](const Real& a) { return logarithm(a); });
-  const Quad likelihoods = read_quad(s.evidence) + (logs - Quad(0.5) * step.e * step.e * step.widest);
-  const Quad log_volatility = Quad(kLogVolatilityStep) * step.sums.log_volatility / step.sums.volatilities;
-  double lanes[Quad::kWidth], volatilities[Quad::kWidth], least[kChains];
-  likelihoods.to(lanes);
-  double best = lanes[0];
-  for (size_t c = 1; c < kChains; ++c) best = lanes[c] > best ? lanes[c] : best;
-  for (size_t c = 0; c < kChains; ++c) least[c] = prior_evidence(settings, c) - kEvidenceRange;
-  const Quad evidence = larger(likelihoods - Quad(best), read_quad(least));
-  const Quad odds = each(evidence, [](const Real& a) { return exponential(a); });
-  each(log_volatility, [](const Real& a) { return exponential(a); }).to(volatilities);
-  odds.to(lanes);
-  const double total = (lanes[0] + lanes[1]) + (lanes[2] + lanes[3]), before = s.total_evidence;
-  s.feedback = (s.chain_weight[0] * volatilities[0] + s.chain_weight[1] * volatilities[1]) +
-               (s.chain_weight[2] * volatilities[2] + s.chain_weight[3] * volatilities[3]);
-  write_quad(evidence, s.evidence);
-  write_quad(odds * (one / Quad(total)), s.chain_weight);
-  s.total_evidence = total;
-  return {best, total / before};
+template <class V>
+inline Evidence<V> weigh_chains(const CausalSettings& settings, CausalStateOf<V>& s, const ChainStep<V>& step) noexcept {
+  using L = Layout<V>;
+  using Chains = typename L::Quad;
+  double floors[kChains];
+  for (size_t c = 0; c < kChains; ++c) floors[c] = kLeastOdds * prior_odds(settings, c);
+  const Chains misfits = Chains(kHalfBit) * step.e * step.e * step.widest;
+  V lanes[kChains];
+  L::put_chains(misfits, lanes);
+  const V misfit = smaller(smaller(lanes[0], lanes[1]), smaller(lanes[2], lanes[3]));
+  const Chains bits = larger(L::all_chains(misfit) - misfits, Chains(kLeastPower));
+  const Chains likelihoods = L::chains(s.odds) * step.sums.likelihood * power_of_two(bits);
+  L::put_chains(likelihoods, lanes);
+  const V best = larger(larger(lanes[0], lanes[1]), larger(lanes[2], lanes[3]));
+  const Chains odds = larger(likelihoods * L::all_chains(1.0 / best), L::chain_table(floors));
+  L::put_chains(odds, lanes);
+  const V total = (lanes[0] + lanes[1]) + (lanes[2] + lanes[3]), before = s.total_odds;
+  s.feedback = mean_of_chains(s, s.mean_volatility);
+  L::put_chains(odds, s.odds);
+  L::put_chains(odds * L::all_chains(1.0 / total), s.chain_weight);
+  s.total_odds = total;
+  return {misfit, best * total / before};
 }
 
 // What the samples in the lag learn: means move with the innovation, covariances follow the mixture's moments.
+template <class Chains>
 struct LagUpdate {
-  Quad revision, factor;
+  Chains revision, factor;
 };
 
-inline LagUpdate advance_chains(CausalState& s, const ChainStep& step) noexcept {
+template <class V>
+inline LagUpdate<typename Layout<V>::Quad> advance_chains(CausalStateOf<V>& s, const ChainStep<V>& step) noexcept {
+  using L = Layout<V>;
+  using Chains = typename L::Quad;
   const auto& sums = step.sums;
-  const Quad one(1.0), norm = one / sums.likelihood, square = step.e * step.e;
-  const Quad gain = sums.gain * norm, precision = sums.precision * norm, volatilities = one / sums.volatilities;
-  const Quad spread = larger(sums.gain_square * norm - gain * gain, Quad(0.0));
-  write_quad(read_quad(s.level) + gain * step.e, s.level);
-  write_quad(sums.noise * norm + spread * square, s.level_variance);
-  write_quad(sums.volatility * volatilities, s.mean_volatility);
-  double lanes[Quad::kWidth];
-  volatilities.to(lanes);
-  const Samples scale = kinds_of(lanes + kKinds);
-  for (size_t i = 0; i < kRows * kKinds; i += kBundle) (Samples(s.volatility + i) * scale).to(s.volatility + i);
+  const Chains one(1.0), norm = one / sums.likelihood, square = step.e * step.e;
+  const Chains gain = sums.gain * norm, precision = sums.precision * norm, volatilities = one / sums.volatilities;
+  const Chains spread = larger(sums.gain_square * norm - gain * gain, Chains(0.0));
+  L::put_chains(L::chains(s.level) + gain * step.e, s.level);
+  L::put_chains(sums.noise * norm + spread * square, s.level_variance);
+  L::put_chains(sums.volatility * volatilities, s.mean_volatility);
+  V scales[kChains];
+  L::put_chains(volatilities, scales);
+  scale_volatilities(s, scales + kKinds);
   return {precision * step.e, (one - gain) + (sums.precision_gain * norm - precision * gain) * square};
 }
 
 inline void miss_chains(CausalState& s) noexcept {
   for (double& variance : s.level_variance) variance += s.step_variance;
-}
-
-inline double level_of_chains(const CausalState& s, const double* levels) noexcept {
-  return (s.chain_weight[0] * levels[0] + s.chain_weight[1] * levels[1]) +
-         (s.chain_weight[2] * levels[2] + s.chain_weight[3] * levels[3]);
 }
 
 }  // namespace

@@ -38,10 +38,14 @@ struct UintOf<float> {
 #include "bundle.inl"
 #include "state_space.inl"
 #include "scale_mixture.inl"
+#include "causal_layout.inl"
 #include "causal_bank.inl"
+#include "causal_components.inl"
+#include "causal_tile.inl"
 #include "causal_chains.inl"
 #include "causal_gate.inl"
 #include "causal.inl"
+#include "causal_tile_sweep.inl"
 
 #if defined(RPSD_ISA_V4)
 #define RPSD_ISA_NAME "v4"
@@ -71,7 +75,7 @@ extern "C" const rpsd::kernels::Kernels* RPSD_ISA_ENTRY() noexcept {
       {weight_score},
       {level_filter, level_smooth, level_likelihood, level_profile, level_mixture, noise_sites, step_sites,
        exponentials, logarithms},
-      {causal_sweep<AutomaticMethod>, causal_sweep<KalmanMethod>}};
+      {causal_sweep<AutomaticMethod>, causal_sweep<KalmanMethod>, causal_tile, kRealLanes}};
   return &kernels;
 }
 

@@ -25,8 +25,8 @@ static_assert(std::is_standard_layout_v<CausalState> && std::is_trivially_copyab
 constexpr std::size_t kHead = sizeof(CausalState) / sizeof(double);
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
-// Chains with bad samples are unlikely at first, or likely: nats.
-constexpr double kSpikesUnexpected = -2, kSpikesExpected = 4;
+// Odds of chains with bad samples: e^-2, e^4.
+constexpr double kSpikesUnexpected = 0.1353352832366127, kSpikesExpected = 54.598150033144236;
 // The gate opens from 0.6 to 1.6 times the least gain.
 constexpr double kOpensFrom = 0.6, kLeastWidth = 1e-9;
 
@@ -37,6 +37,8 @@ std::size_t lag_values(bool automatic, std::size_t lookahead) noexcept {
 
 const CausalState& head(const double* state) noexcept { return *reinterpret_cast<const CausalState*>(state); }
 CausalState& head(double* state) noexcept { return *reinterpret_cast<CausalState*>(state); }
+
+constexpr std::size_t kRowsAtOnce = 32;
 
 struct CausalMemory {
   Buffer<double> state;
@@ -51,7 +53,7 @@ CausalModel::CausalModel(const CausalOptions& options)
                                 std::to_string(options.lookahead));
   if (!(options.min_gain_db >= 0) || std::isinf(options.min_gain_db))
     throw std::invalid_argument("min_gain_db must be a finite number of at least 0, got " + std::to_string(options.min_gain_db));
-  settings_.bad_sample_evidence = options.clean_spikes ? kSpikesExpected : kSpikesUnexpected;
+  settings_.bad_sample_odds = options.clean_spikes ? kSpikesExpected : kSpikesUnexpected;
   settings_.least_gain = kOpensFrom * options.min_gain_db;
   settings_.gain_slope = 1 / std::max(options.min_gain_db, kLeastWidth);
 }
@@ -68,7 +70,7 @@ void CausalModel::start(double* state) const noexcept {
   std::fill(state + kHead, state + kHead + lookahead_, kNaN);
   CausalState& s = head(state);
   for (std::size_t i = 0; i < kernels::kFilters; ++i) {
-    s.variance[i] = s.block_mantissa[i] = 1;
+    s.variance[i] = s.block_product[i] = 1;
     s.weight[i] = s.recent_weight[i] = 1.0 / kernels::kFilters;
   }
   s.block_decay = s.feedback = 1;
@@ -105,22 +107,31 @@ bool CausalModel::is_state(const double* state) const noexcept {
 }
 
 void causal_price(const CausalModel& model, Batch<const double> x, Batch<double> y, CausalReport* reports, int threads) {
-  const std::size_t n = x.length, k = model.lookahead();
+  const std::size_t n = x.length, k = model.lookahead(), size = model.state_size(), early = std::min(k, n);
   parallel_for(x.rows, threads, [&](std::size_t begin, std::size_t end) {
-    double* const state = of_this_thread<CausalMemory>().state.get(model.state_size());
-    for (std::size_t row = begin; row < end; ++row) {
-      const double* const from = x.row(row);
-      double* const to = y.row(row);
-      model.start(state);
+    double* const states = of_this_thread<CausalMemory>().state.get(kRowsAtOnce * size);
+    for (std::size_t first = begin; first < end; first += kRowsAtOnce) {
+      const std::size_t rows = std::min(kRowsAtOnce, end - first);
       // The first samples' outputs are estimates of none.
       double unused[kMostLookahead];
-      const std::size_t early = std::min(k, n);
-      model.push(state, from, early, unused);
-      model.push(state, from + early, n - early, to);
-      std::fill(to + (n - early), to + n, kNaN);
-      for (std::size_t t = 0; t < n; ++t)
-        if (std::isnan(from[t])) to[t] = kNaN;
-      if (reports != nullptr) reports[row] = model.report(state);
+      double *state[kRowsAtOnce], *nowhere[kRowsAtOnce], *to[kRowsAtOnce];
+      const double *from[kRowsAtOnce], *late[kRowsAtOnce];
+      for (std::size_t r = 0; r < rows; ++r) {
+        state[r] = states + r * size;
+        model.start(state[r]);
+        from[r] = x.row(first + r);
+        late[r] = from[r] + early;
+        nowhere[r] = unused;
+        to[r] = y.row(first + r);
+      }
+      model.push_rows(state, from, rows, early, nowhere);
+      model.push_rows(state, late, rows, n - early, to);
+      for (std::size_t r = 0; r < rows; ++r) {
+        std::fill(to[r] + (n - early), to[r] + n, kNaN);
+        for (std::size_t t = 0; t < n; ++t)
+          if (std::isnan(from[r][t])) to[r][t] = kNaN;
+        if (reports != nullptr) reports[first + r] = model.report(state[r]);
+      }
     }
   });
 }

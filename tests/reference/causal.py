@@ -4,7 +4,7 @@
 import numpy as np
 
 RATIO = (0.05 * 1.35 ** np.arange(24)) ** -2.0  # step over noise variance of each filter
-VOLATILITY = 1.7 ** np.arange(-4.0, 5.0)
+VOLATILITY = 2.4 ** np.arange(-2.0, 3.0)
 JUMP, NOISY, BAD = 200.0, 8.0, 300.0
 
 
@@ -21,7 +21,7 @@ class Bank:
     def advance(self, value, jump=0.0, volatility=1.0):
         e, before = value - self.mean, self.variance + RATIO * volatility
         f, wide = before + 1, before + JUMP * RATIO
-        self.block += (1 - jump) * np.stack([e**2 / f, np.log(f), np.ones(24)])
+        self.block += (jump <= 0.5) * np.stack([e**2 / f, np.log(f), np.ones(24)])
         self.age += 1
         gains, shares = np.stack([before / f, wide / (wide + 1)]), np.array([1 - jump, jump])
         gain = shares @ gains
@@ -43,10 +43,11 @@ class Bank:
         weight = np.exp(log - log.max())
         return weight / weight.sum(), scale
 
-    def weigh(self):
+    def weigh(self, recent):
         self.close()
         self.weight, self.scale = self.posterior(self.sums)
-        self.recent_weight, self.recent_scale = self.posterior(self.recent)
+        if recent:
+            self.recent_weight, self.recent_scale = self.posterior(self.recent)
 
     @property
     def noise_variance(self):
@@ -68,24 +69,24 @@ class Chain:
         self.bad, self.moves, self.prior = bad, moves, prior
         self.level, self.variance, self.evidence = level, variance, prior
         self.mean_volatility = 1.0
-        self.probability = np.eye(9)[4]
+        self.probability = np.eye(5)[2]
 
     def advance(self, value, q, r, jump_rate):
         p = self.probability
         if self.moves:
-            p = p * (1 - 0.003) + 0.003 * np.eye(9)[4]
+            p = p * (1 - 0.003) + 0.003 * np.eye(5)[2]
             edges = np.r_[p[0], p, p[-1]]
-            p = p * (1 - 0.04) + 0.02 * (edges[:-2] + edges[2:])
+            p = p * (1 - 2 * 0.0073) + 0.0073 * (edges[:-2] + edges[2:])
         rates = [0.0005, 0.02, 0.003] if self.bad else [jump_rate, 0.0, 0.0]
         now = q * self.mean_volatility
         steps = np.r_[q * VOLATILITY, JUMP * now, now, now]
-        noises = r * np.r_[np.ones(10), NOISY, BAD]
+        noises = r * np.r_[np.ones(6), NOISY, BAD]
         prior = np.r_[(1 - sum(rates)) * p, rates]
         before, e = self.variance + steps, value - self.level
         f = before + noises
         exponent = -0.5 * e**2 / f
         top = -0.5 * e**2 / (self.variance + max(JUMP * now + r, now + (BAD if self.bad else 1) * r))
-        likelihood = np.exp(np.clip(exponent - top, -650, 0)) / np.sqrt(f)
+        likelihood = np.exp(np.clip(exponent - top, -900 * np.log(2), 0)) / np.sqrt(f)
         share = prior * likelihood / (prior @ likelihood)
         gain = before / f
         mean_gain = share @ gain
@@ -94,14 +95,11 @@ class Chain:
         self.level += mean_gain * e
         self.variance = share @ (gain * noises) + share @ (gain - mean_gain) ** 2 * e**2
         self.log_likelihood = np.log(prior @ likelihood) + top
-        self.jump = share[9]
+        self.jump = share[5]
         if self.moves:
-            self.probability = p * likelihood[:9] / (p @ likelihood[:9])
+            self.probability = p * likelihood[:5] / (p @ likelihood[:5])
             self.mean_volatility = self.probability @ VOLATILITY
         return precision * e, (1 - mean_gain) + covariance * e**2
-
-    def volatility(self):
-        return np.exp(self.probability @ np.log(VOLATILITY))
 
 
 def recent_log_likelihood(e, f):
@@ -158,8 +156,14 @@ class Causal:
     def opening(self):
         return np.clip((self.bank.gain_db() - 0.6 * self.min_gain_db) / max(self.min_gain_db, 1e-9), 0, 1)
 
-    def due(self):
-        return self.time < 64 or self.time % 8 == 0
+    def due(self, samples=8):
+        return self.time < 8 * samples or self.time % samples == 0
+
+    def weigh(self, changed=False):
+        bank = self.bank
+        bank.weigh(changed or self.due(16))
+        quiet = self.time - self.reset_time < 16 or self.chains is None or self.still > 0.9
+        self.gate = 0.0 if quiet else self.belief() * self.opening()
 
     def kalman(self, value):
         bank = self.bank
@@ -168,8 +172,8 @@ class Causal:
             bank.variance = bank.variance + RATIO
         else:
             bank.advance(value)
-        if self.due() and bank.block[2, 0] > 0:
-            bank.weigh()
+        if self.due():
+            bank.weigh(False)
             self.gate = self.opening()
         if value is None:
             return
@@ -193,8 +197,8 @@ class Causal:
             bank.variance = bank.variance + RATIO
             for chain in self.chains or []:
                 chain.variance += bank.step_variance
-            if self.due() and bank.block[2, 0] > 0:
-                self.refit()
+            if self.due() and (bank.sums + bank.block)[2, 0] > 0:
+                self.weigh()
             return
         jump, changed = 0.0, False
         if self.time >= 16:
@@ -215,17 +219,12 @@ class Causal:
         self.jumps += jump
         bank.advance(value, jump, volatility)
         if changed or self.due():
-            self.refit()
-
-    def refit(self):
-        self.bank.weigh()
-        quiet = self.time - self.reset_time < 16 or self.chains is None or self.still > 0.9
-        self.gate = 0.0 if quiet else self.belief() * self.opening()
+            self.weigh(changed)
 
     def follow(self, value, volatility):
         bank, first = self.bank, self.chains[0]
         q, r = bank.step_variance, bank.noise_variance
-        outside = (value - first.level) ** 2 > 4 * (first.variance + q + r)
+        outside = (value - first.level) ** 2 > 6 * (first.variance + q + r)
         rate = (0.9 + self.jumps) / (300 + (bank.sums + bank.block)[2, 0])
         moves = np.array([chain.advance(value, q, r, rate) for chain in self.chains]).T
         self.means = self.means + self.shared * moves[0]
@@ -234,7 +233,7 @@ class Causal:
         logs = np.array([chain.log_likelihood for chain in self.chains])
         old = np.array([chain.evidence for chain in self.chains])
         used = np.logaddexp.reduce(old + logs) - np.logaddexp.reduce(old)
-        self.feedback = self.weights @ [chain.volatility() for chain in self.chains]
+        self.feedback = self.weights @ [chain.mean_volatility for chain in self.chains]
         for chain, evidence in zip(self.chains, old + logs - (old + logs).max(), strict=True):
             chain.evidence = max(evidence, chain.prior - 30)
         self.weigh_chains()

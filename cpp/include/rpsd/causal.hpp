@@ -12,6 +12,8 @@
 
 namespace rpsd {
 
+struct SpikeGuard;
+
 // y[t] is the estimate of x[t] from x[..t + lookahead] of its session. NaN where x is missing and at the last `lookahead`
 // samples. Immutable; runs from any number of threads at once.
 template <class T>
@@ -27,10 +29,12 @@ class Causal {
   // The same for series that are still coming, each with a state of state_size() doubles: x[0..n), checked before, goes on
   // where the state stands, and y[j] belongs to the sample `lookahead` before x[j]; NaN where there is none. y may be x.
   // Nothing here allocates.
-  std::size_t state_size() const noexcept { return model_.state_size() + 2 * model_.lookahead() + 1; }
+  std::size_t state_size() const noexcept;
   void start(double* state) const noexcept;
   void begin_session(double* state, double* scratch) const;  // scratch: as flush
   void push(double* state, const T* x, std::size_t n, T* y) const;
+  // One such push for each of many series, to the bit; faster where they stand alike, as CausalModel::push_rows.
+  void push_rows(double* const* states, const T* const* x, std::size_t rows, std::size_t n, T* const* y) const;
 
   // The values of the last `lookahead` samples if the session ended here. scratch holds model_size() + lookahead doubles.
   std::size_t model_size() const noexcept { return model_.state_size(); }
@@ -44,8 +48,13 @@ class Causal {
 
  private:
   double modelled(T x) const noexcept;
+  double guarded(T x, SpikeGuard& guard) const noexcept;
+  double* guard_of(double* state) const noexcept;
   T given_back(double estimate, T x) const noexcept;
-  void run(const T* x, std::size_t n, T* y, WindowedReport& report, const std::vector<std::size_t>& starts) const;
+  void give(double* state, std::size_t seen, const T* x, std::size_t n, const double* estimates, T* y) const;
+  void run(Batch<const T> x, Batch<T> y, std::size_t first, std::size_t rows, WindowedReport* reports,
+           const std::vector<std::size_t>& starts) const;
+  WindowedReport finish(const T* x, std::size_t n, T* y, const CausalReport& found) const;
 
   Options options_;
   CausalModel model_;
