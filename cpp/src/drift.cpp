@@ -18,7 +18,7 @@ constexpr double kForget = 1.0 / 256;
 // Each rate may rise to so many times its odds, or fall likewise, before its sum grows. The reference counts as so many
 // standard deviations worse than it was found.
 constexpr double kOdds[kDrifts] = {2, 1.2, 4, 9};
-constexpr double kDoubt = 2.5;
+constexpr double kDoubt = 1.5;
 constexpr double kCertain = 1 - 1e-9;  // no rate is above
 // Alarms on both sides of scale and noise, on the upper one of the others.
 constexpr double kCharts = 6;
@@ -49,7 +49,7 @@ struct State {
   double last;  // number; NaN before the first one
   double unit;  // the first move; 0 before
   double bin[kBins];
-  double limit;  // that half of the moves exceed
+  double limit;  // that half of the moves exceed, in units
   double level[kGains], past[kGains], cost[kGains], against[kGains], innovations;
   double chosen;  // filter
   double residuals, pairs, covariance, speed;  // sums that are forgotten
@@ -95,7 +95,8 @@ void weigh(double hits, double count, double odds, double& hit, double& miss) no
 void know(Rate& rate, Drift drift) noexcept {
   const double odds = kOdds[at(drift)];
   weigh(rate.hits, rate.count, odds, rate.rise_hit, rate.rise_miss);
-  weigh(rate.count - rate.hits, rate.count, odds, rate.fall_miss, rate.fall_hit);
+  if (drift == Drift::scale || drift == Drift::noise)  // less missing and less stale is no harm
+    weigh(rate.count - rate.hits, rate.count, odds, rate.fall_miss, rate.fall_hit);
   rate.recent = rate.hits / rate.count;
   rate.rise = rate.fall = 0;
   rate.known = 1;
@@ -174,7 +175,7 @@ void know_scale(State& s) noexcept {
     above += s.bin[bin];
     if (above != best && std::abs(above - rate.count / 2) >= std::abs(best - rate.count / 2)) continue;
     best = above;
-    s.limit = lower_edge(bin) * s.unit;
+    s.limit = lower_edge(bin);
   }
   rate.hits = best;
   know(rate, Drift::scale);
@@ -184,7 +185,7 @@ void know_scale(State& s) noexcept {
 void watch_scale(State& s, double move, double reference, double threshold) noexcept {
   Rate& rate = s.rate[at(Drift::scale)];
   if (rate.known != 0) {
-    if (watch_change(rate, move >= s.limit, threshold)) begin_scale(s);
+    if (watch_change(rate, move / s.unit >= s.limit, threshold)) begin_scale(s);
     return;
   }
   if (s.unit == 0) s.unit = move * kOffTicks;
@@ -265,16 +266,12 @@ void DriftMonitor::start(double* state) const noexcept {
 void DriftMonitor::push(double* state, double x, double sample, double y) const noexcept {
   State& s = view(state);
   relate(s, sample, y);
-  const bool missing = !(std::abs(x) <= kMost);
-  if (std::isnan(s.last)) {
-    if (missing) return;
-    s.last = x;
-    begin_noise(s, x);
-  }
-  watch_feed(s.rate[at(Drift::missing)], Drift::missing, missing, reference_, threshold_);
+  const bool missing = !(std::abs(x) <= kMost), begun = !std::isnan(s.last);
+  if (begun) watch_feed(s.rate[at(Drift::missing)], Drift::missing, missing, reference_, threshold_);
   if (missing) return;
   const double move = std::abs(x - s.last);
   s.last = x;
+  if (!begun) return begin_noise(s, x);
   watch_feed(s.rate[at(Drift::stale)], Drift::stale, move == 0, reference_, threshold_);
   if (move == 0) return;
   watch_scale(s, move, reference_, threshold_);
