@@ -1,15 +1,22 @@
 # SPDX-License-Identifier: MIT
-"""Streams: the bits of the backtest in any pieces, amended bars, sparse banks, snapshots."""
+"""Streams: the bits of the backtest in any pieces, amended bars, sparse banks, sessions, snapshots."""
 
 import numpy as np
 import pytest
 
 import rpsd
 
+pytestmark = pytest.mark.filterwarnings("ignore:Level value of:UserWarning")
+
 OPTIONS = [
     {"lookahead": 0},
     {"lookahead": 3, "outliers": "spike"},
     {"method": "kalman", "lookahead": 2, "space": "log"},
+    {"method": "wavelet", "lookahead": 0, "window": 64},
+    {"method": "wavelet", "lookahead": 3, "window": 32, "min_periods": 5, "transform": "modwt"},
+    {"method": "wavelet", "lookahead": 2, "window": 40, "space": "log", "outliers": "spike"},
+    {"method": "wavelet", "lookahead": 9, "window": 100, "level": 3, "use_fir_filter": True, "fir_taps": 9},
+    {"method": "fir", "lookahead": 4, "window": 30, "fir_taps": 15},
 ]
 
 
@@ -20,34 +27,48 @@ def dirty(n=400, seed=0):
     return x
 
 
+def delayed(y, k):
+    """What a stream returns: the backtest, k samples later."""
+    return np.concatenate([np.full((*y.shape[:-1], k), np.nan), y[..., : y.shape[-1] - k]], axis=-1)
+
+
 def expected(x, **options):
-    """What a stream returns: the backtest, `lookahead` samples later."""
-    k = options["lookahead"]
-    y = rpsd.denoise(x, **options)
-    return np.concatenate([np.full((*x.shape[:-1], k), np.nan), y[..., : x.shape[-1] - k]], axis=-1)
+    return delayed(rpsd.denoise(x, **options), options["lookahead"])
 
 
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
 def test_a_stream_is_the_backtest_to_the_bit(options):
-    x = dirty()
+    x = dirty(700)
     stream = rpsd.Denoiser(**options).stream()
-    assert (stream.n_series, stream.warmup) == (None, options["lookahead"])
     y = [stream.push(v) for v in x]
+    assert stream.n_series is None
     assert all(type(v) is float for v in y)
     np.testing.assert_array_equal(y, expected(x, **options))
 
 
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
+def test_warmup_is_that_of_the_backtest(options):
+    x = rpsd.simulate("a", 300, 5, nsr=1.0).noisy + 200
+    denoiser = rpsd.Denoiser(**options)
+    stream = denoiser.stream()
+    assert stream.warmup == denoiser.run(x).warmup
+    np.testing.assert_array_equal(np.isnan(stream.push_many(x)), np.arange(300) < stream.warmup)
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
 @pytest.mark.parametrize("seed", range(4))
-def test_a_bank_in_any_pieces_with_amended_bars_and_snapshots(options, seed):
+def test_a_bank_in_any_pieces_with_amended_bars_sessions_and_snapshots(options, seed):
     rng = np.random.default_rng(seed)
     x = np.stack([dirty(seed=s) for s in range(5)])
     stream = rpsd.Denoiser(**options).stream(5)
-    pieces, at = [], 0
+    pieces, at, breaks = [], 0, np.zeros(x.shape[1], dtype=bool)
     while at < x.shape[1]:
         way = rng.integers(4)
         size = int(rng.integers(1, 20)) if way == 0 else 1
         part = x[:, at : at + size]
+        if rng.random() < 0.08:
+            stream.new_session()
+            breaks[at] = True
         if way == 0:
             y = stream.push_many(part)
         elif way == 1:
@@ -64,34 +85,82 @@ def test_a_bank_in_any_pieces_with_amended_bars_and_snapshots(options, seed):
         at += part.shape[1]
         if rng.random() < 0.1:
             stream = rpsd.Stream.restore(stream.snapshot())
-    np.testing.assert_array_equal(np.concatenate(pieces, axis=1), expected(x, **options))
+    whole = expected(x, **options, breaks=breaks)
+    np.testing.assert_array_equal(np.concatenate(pieces, axis=1), whole)
 
 
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
-def test_flush_gives_what_is_known_of_the_last_samples_and_changes_nothing(options):
-    x = dirty(300)
-    stream = rpsd.Denoiser(**options).stream()
-    stream.push_many(x)
-    rest = stream.flush()
+def test_blocks_longer_than_what_is_worked_on_at_a_time(options):
+    x = np.stack([dirty(3300, s) for s in range(2)])
+    stream = rpsd.Denoiser(**options).stream(2)
+    y = np.concatenate([stream.push_many(part) for part in np.split(x, [1, 1200, 3210], axis=1)], axis=1)
+    np.testing.assert_array_equal(y, expected(x, **options))
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+@pytest.mark.parametrize("n", [2, 5, 70, 300])
+def test_flush_is_the_end_of_a_session_and_changes_nothing(options, n):
     k = options["lookahead"]
-    longer = np.r_[x, np.full(k, np.nan)]
-    np.testing.assert_array_equal(rest, rpsd.denoise(longer, **options)[300 - k : 300])
-    assert stream.push(510.0) == expected(np.r_[x, 510.0], **options)[-1] or np.isnan(x[300 - k])
+    x = dirty(n + k + 1)
+    stream = rpsd.Denoiser(**options).stream()
+    stream.push_many(x[:n])
+    before = stream.snapshot()
+    rest = stream.flush()
+    assert rest.shape == (k,)
+    assert stream.snapshot() == before
+    whole = rpsd.denoise(x, **options, breaks=np.arange(len(x)) == n)
+    np.testing.assert_array_equal(rest, np.r_[np.full(k, np.nan), whole][n : n + k])
 
 
-def test_amend_after_a_snapshot():
-    x = dirty(100)
-    stream = rpsd.Denoiser().stream()
-    stream.push_many(x[:99])
-    stream.push(1e6)
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+def test_sessions_of_some_series_and_of_hardly_any_samples(options):
+    x = np.stack([dirty(130, s) for s in range(3)])
+    starts = {0: [40, 41, 44, 90], 1: [], 2: [1, 2, 3, 60]}
+    stream = rpsd.Denoiser(**options).stream(3)
+    pieces = []
+    for t in range(x.shape[1]):
+        stream.new_session([row for row, at in starts.items() if t in at])
+        pieces.append(stream.push(x[:, t]))
+        if t + 1 in starts[0]:
+            stream.new_session([0])  # said twice, and before the last sample of the old session is amended
+            stream.amend([0, 1], [3.0, 4.0])
+            pieces[-1][:2] = stream.amend([0, 1], x[:2, t])
+    for row, at in starts.items():
+        whole = expected(x[row], **options, breaks=np.isin(np.arange(130), at))
+        np.testing.assert_array_equal(np.array(pieces)[:, row], whole)
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+def test_amend_after_a_snapshot(options):
+    x = dirty(120, 3)
+    stream = rpsd.Denoiser(**options).stream()
+    stream.push_many(x[:119])
+    stream.push(np.nan)
     again = rpsd.Stream.restore(stream.snapshot())
-    assert again.amend(x[99]) == stream.amend(x[99]) == expected(x, lookahead=0)[-1]
     assert again.options == stream.options
-    assert again.health() == stream.health()
+    assert repr(again.health()) == repr(stream.health())
+    last = expected(x, **options)[-1]
+    np.testing.assert_array_equal([again.amend(x[119]), stream.amend(x[119])], [last, last])
+    assert again.health().missing == stream.health().missing == np.count_nonzero(np.isnan(x))
+    assert again.snapshot() == stream.snapshot()
+
+
+def test_integers_and_arrays_of_no_axis_are_numbers():
+    numbers = [7, np.float32(7.5), np.array(8.0), np.float64(6.0)]
+    stream, other = rpsd.Denoiser().stream(), rpsd.Denoiser().stream()
+    assert [stream.push(v) for v in numbers] == [other.push(float(v)) for v in numbers]
 
 
 def test_offline_options_make_a_causal_stream():
     assert rpsd.Denoiser().stream().options.lookahead == 0
+
+
+def test_nothing_to_push():
+    stream = rpsd.Denoiser(method="wavelet").stream(2)
+    assert stream.push_many(np.empty((2, 0))).shape == (2, 0)
+    assert stream.push([], []).shape == (0,)
+    assert stream.flush().shape == (2, 0)
+    np.testing.assert_array_equal(stream.health().samples, [0, 0])
 
 
 def test_health_tells_what_was_pushed_and_is_believed():
@@ -107,9 +176,21 @@ def test_health_tells_what_was_pushed_and_is_believed():
     assert health.gate[0] > 0.9
     assert np.isnan(health.noise_sd[1])
     assert health.gate[1] == 0
-    single = rpsd.Denoiser().stream()
-    single.push_many(x)
-    assert single.health().samples == 3000
+    stream.new_session()
+    stream.push([1.0, 2.0])
+    np.testing.assert_array_equal(stream.health().samples, [3001, 3001])
+    windows = rpsd.Denoiser(method="wavelet", noise="mad", lookahead=0).stream()
+    windows.push_many(x[1:10])
+    assert np.isnan(windows.health().noise_sd)
+    windows.push_many(x[10:])
+    assert (windows.health().samples, windows.health().missing) == (2999, 299)
+    assert windows.health().noise_sd == rpsd.Denoiser(method="wavelet").run(fill(x)[-256:]).noise.noise_sd
+
+
+def fill(x):
+    """The last value seen at each sample."""
+    at = np.where(np.isnan(x), 0, np.arange(len(x)))
+    return x[np.maximum.accumulate(at)]
 
 
 @pytest.mark.parametrize(
@@ -117,17 +198,23 @@ def test_health_tells_what_was_pushed_and_is_believed():
     [
         (lambda s: s.push([1.0, 2.0]), r"x must be one number for each of 3 series, got shape \(2,\)"),
         (lambda s: s.push(1.0), r"x must be one number for each of 3 series, got shape \(\)"),
-        (lambda s: s.push([1.0, np.inf, 2.0]), "x has an infinite sample in series 1; allowed: finite"),
+        (lambda s: s.push([1.0, np.inf, 2.0]), "x has inf at series 1, position 50; allowed: finite"),
+        (lambda s: s.amend([1.0, 3.0, -np.inf]), "x has -inf at series 2, position 49; allowed: finite"),
+        (lambda s: s.push([2, 0], [1.0, np.inf]), "x has inf at series 0, position 50"),
+        (lambda s: s.push_many([[1.0] * 3, [1.0] * 3, [1, 2, -np.inf]]), "x has -inf at series 2, position 52"),
         (lambda s: s.push([0, 3], [1.0, 2.0]), "x must be indices from 0 to 2, each once"),
-        (lambda s: s.push([0, 0], [1.0, 2.0]), "x must be indices from 0 to 2, each once"),
+        (lambda s: s.push([-1], [1.0]), "x must be indices from 0 to 2, each once"),
+        (lambda s: s.push([0, 0], [1.0, 2.0]), "indices must be from 0 to 2, each once"),
         (lambda s: s.push([0.5], [1.0]), "x must be indices of series"),
         (lambda s: s.push([0, 1], [1.0]), "values must have the shape of the indices"),
         (lambda s: s.push_many(np.ones(5)), r"block must have shape \(3, time\), got \(5,\)"),
         (lambda s: s.push("abc"), "x must be numbers, got str"),
+        (lambda s: s.new_session([3]), "series must be indices from 0 to 2"),
     ],
 )
-def test_bad_samples_change_nothing(call, message):
-    stream = rpsd.Denoiser().stream(3)
+@pytest.mark.parametrize("method", ["auto", "wavelet"])
+def test_bad_samples_change_nothing(call, message, method):
+    stream = rpsd.Denoiser(method=method, lookahead=1).stream(3)
     stream.push_many(np.stack([dirty(50, s) for s in range(3)]))
     before = stream.snapshot()
     with pytest.raises(rpsd.InputError, match=message):
@@ -135,19 +222,59 @@ def test_bad_samples_change_nothing(call, message):
     assert stream.snapshot() == before
 
 
-def test_amend_needs_a_sample():
+@pytest.mark.parametrize("method", ["auto", "kalman", "wavelet", "fir"])
+@pytest.mark.parametrize(
+    ("options", "value", "message"),
+    [
+        ({"missing": "raise"}, np.nan, "x has NaN at position 30"),
+        ({"space": "log"}, -1.0, "x has a value <= 0 at position 30"),
+    ],
+)
+def test_samples_that_the_options_refuse_change_nothing(method, options, value, message):
+    stream = rpsd.Denoiser(method=method, lookahead=2, window=20, **options).stream()
+    stream.push_many(200 + rpsd.simulate("a", 30, 1).noisy)
+    before = stream.snapshot()
+    for call in (stream.push, lambda v: stream.push_many([v, 300.0]), lambda v: stream.push_many([v])):
+        with pytest.raises(rpsd.InputError, match=message):
+            call(value)
+        assert stream.snapshot() == before
+    with pytest.raises(rpsd.InputError, match=message.replace("30", "29")):
+        stream.amend(value)
+    assert stream.snapshot() == before
+
+
+def test_a_window_with_too_many_bad_ticks_changes_nothing():
+    options = {"method": "wavelet", "lookahead": 1, "window": 40, "space": "log", "outliers": "spike"}
+    x = np.stack([200 + rpsd.simulate("a", 90, s).noisy for s in range(2)])
+    x[1, [60, 70]] = -1.0
+    stream = rpsd.Denoiser(**options).stream(2)
+    y = stream.push_many(x[:, :80])
+    before = stream.snapshot()
+    for bad in ([5.0, -2.0], [5.0, 0.0]):
+        with pytest.raises(rpsd.InputError, match="x has 3 values <= 0 of 41, the first at series 1, position 60"):
+            stream.push(bad)
+        with pytest.raises(rpsd.InputError, match="x has 3 values <= 0"):
+            stream.push_many(np.tile(np.array(bad)[:, None], 3))
+        assert stream.snapshot() == before
+    y = np.concatenate([y, stream.push_many(x[:, 80:])], axis=1)
+    np.testing.assert_array_equal(y, expected(x, **options))
+
+
+@pytest.mark.parametrize("method", ["auto", "wavelet"])
+def test_amend_needs_a_sample(method):
     with pytest.raises(rpsd.StateError, match="amend needs a sample to replace"):
-        rpsd.Denoiser().stream().amend(1.0)
+        rpsd.Denoiser(method=method).stream().amend(1.0)
+    bank = rpsd.Denoiser(method=method).stream(2)
+    bank.push([0], [1.0])
+    before = bank.snapshot()
+    with pytest.raises(rpsd.StateError, match="amend needs a sample to replace"):
+        bank.amend([2.0, 3.0])
+    assert bank.snapshot() == before
 
 
 @pytest.mark.parametrize(
     ("make", "error", "message"),
     [
-        (
-            lambda: rpsd.Denoiser(method="wavelet").stream(),
-            rpsd.ConfigError,
-            'method="wavelet" has no stream',
-        ),
         (lambda: rpsd.Denoiser(breaks="auto").stream(), rpsd.ConfigError, "breaks must be None in a stream"),
         (
             lambda: rpsd.Denoiser().stream(0),
@@ -160,18 +287,3 @@ def test_amend_needs_a_sample():
 def test_streams_that_cannot_be(make, error, message):
     with pytest.raises(error, match=message):
         make()
-
-
-def test_a_changed_snapshot_is_refused():
-    stream = rpsd.Denoiser().stream(2)
-    stream.push([1.0, 2.0])
-    data = stream.snapshot()
-    rng = np.random.default_rng(3)
-    for at in rng.integers(len(data), size=50):
-        changed = bytearray(data)
-        changed[at] ^= 1 << int(rng.integers(8))
-        with pytest.raises(rpsd.StateError, match="snapshot must be"):
-            rpsd.Stream.restore(bytes(changed))
-    for wrong in (b"", b"rpsdstream", data[:-1], data + b"x", "text", None):
-        with pytest.raises(rpsd.StateError, match="snapshot must be"):
-            rpsd.Stream.restore(wrong)

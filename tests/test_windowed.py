@@ -14,9 +14,6 @@ import pytest
 import pywt
 
 import rpsd
-from rpsd import _core
-from rpsd._denoiser import _build
-from rpsd._windowed import build_windowed
 
 ISAS = rpsd.build_info()["isas"]
 
@@ -150,13 +147,16 @@ def test_a_stream_gives_the_same_bits_in_any_pieces(seed):
     x, options, windows, starts = drawn(seed + 1000)
     if len(x) == 0:
         return
+    x = x.astype(np.float64)
     y = run(x, options, windows, starts).values
-    resolved = rpsd.Denoiser(**options, **windows).options
-    windowed = build_windowed(_build(resolved), resolved)
-    stream = windowed.stream_float32() if x.dtype == np.float32 else windowed.stream_float64()
+    stream = rpsd.Denoiser(**options, **windows).stream()
     rng = np.random.default_rng(seed)
     cuts = sorted({0, *starts, *rng.integers(0, len(x), rng.integers(0, 60)).tolist(), len(x)})
-    pieces = [stream.push(x[a:b], begins=a in starts) for a, b in pairwise(cuts)]
+    pieces = []
+    for a, b in pairwise(cuts):
+        if a in starts:
+            stream.new_session()
+        pieces.append(stream.push_many(x[a:b]))
     late = np.concatenate(pieces)
     k = windows["lookahead"]
     assert np.isnan(late[:k]).all()
@@ -171,16 +171,6 @@ def test_sessions_in_long_series():
         found = run(x, options, windows, starts)
         assert found.values.tobytes() == by_definition(x, starts=starts, **windows, **options).tobytes()
         assert found.sessions == 5
-
-
-def test_a_stream_longer_than_its_memory():
-    x = walk(6000, 3)
-    chain = _build(rpsd.Denoiser(method="wavelet").options)
-    windowed = _core.Windowed(chain, window=64, lookahead=2, min_periods=64)
-    stream = windowed.stream_float64()
-    pieces = [stream.push(part, begins=False) for part in np.split(x, [1, 2, 2500, 2510, 5990])]
-    expected = rpsd.denoise(x, method="wavelet", window=64, lookahead=2)
-    assert np.concatenate(pieces)[2:].tobytes() == expected[:-2].tobytes()
 
 
 @pytest.mark.parametrize("lookahead", [0, 4])

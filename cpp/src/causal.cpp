@@ -114,39 +114,73 @@ void Causal<T>::operator()(Batch<const T> x, Batch<T> y, WindowedReport* reports
   });
 }
 
-// The state of the model, the last `lookahead` samples as they came, oldest at the place to be filled next, and that place.
+// The state of the model; the last `lookahead` samples as they came; the values of those among them whose session has
+// ended; and the place of both that is filled next, where the oldest lies.
 template <class T>
 void Causal<T>::start(double* state) const noexcept {
   model_.start(state);
   double* const samples = state + model_.state_size();
-  std::fill(samples, samples + model_.lookahead(), kNaN);
-  samples[model_.lookahead()] = 0;
+  std::fill(samples, samples + 2 * model_.lookahead(), kNaN);
+  samples[2 * model_.lookahead()] = 0;
+}
+
+template <class T>
+void Causal<T>::begin_session(double* state, double* scratch) const {
+  const std::size_t k = model_.lookahead(), late = std::min(k, model_.report(state).seen);
+  double *const samples = state + model_.state_size(), *const ended = samples + k, *const flushed = scratch + model_.state_size();
+  const auto place = static_cast<std::size_t>(samples[2 * k]);
+  model_.flush(state, scratch, flushed);
+  for (std::size_t i = k - late; i < k; ++i) {
+    const std::size_t at = place + i < k ? place + i : place + i - k;
+    ended[at] = static_cast<double>(given_back(flushed[i], static_cast<T>(samples[at])));
+  }
+  model_.start(state);
 }
 
 template <class T>
 void Causal<T>::push(double* state, const T* x, std::size_t n, T* y) const {
   active_kernels();
   const std::size_t k = model_.lookahead();
-  double* const samples = state + model_.state_size();
-  double& place = samples[k];
-  check(x, n, 0, 1, model_.report(state).seen);
+  double *const samples = state + model_.state_size(), *const ended = samples + k;
+  double& place = samples[2 * k];
   double values[kPiece], estimates[kPiece];
   for (std::size_t done = 0; done < n; done += kPiece) {
-    const std::size_t m = std::min(kPiece, n - done);
+    const std::size_t m = std::min(kPiece, n - done), seen = model_.report(state).seen;
     for (std::size_t i = 0; i < m; ++i) values[i] = modelled(x[done + i]);
     model_.push(state, values, m, estimates);
     for (std::size_t i = 0; i < m; ++i) {
       T sample = x[done + i];
-      if (k > 0) {
-        double& oldest = samples[static_cast<std::size_t>(place)];
-        place = place + 1 < static_cast<double>(k) ? place + 1 : 0;
-        const double next = static_cast<double>(sample);
-        sample = static_cast<T>(oldest);
-        oldest = next;
+      if (k == 0) {
+        y[done + i] = given_back(estimates[i], sample);
+        continue;
       }
-      y[done + i] = given_back(estimates[i], sample);
+      const auto at = static_cast<std::size_t>(place);
+      place = at + 1 < k ? static_cast<double>(at + 1) : 0;
+      const double next = static_cast<double>(sample);
+      y[done + i] = seen + i < k ? static_cast<T>(ended[at]) : given_back(estimates[i], static_cast<T>(samples[at]));
+      samples[at] = next;
     }
   }
+}
+
+template <class T>
+void Causal<T>::flush(const double* state, double* scratch, T* y) const {
+  const std::size_t k = model_.lookahead(), earlier = k - std::min(k, model_.report(state).seen);
+  const double *const samples = state + model_.state_size(), *const ended = samples + k;
+  double* const flushed = scratch + model_.state_size();
+  const auto place = static_cast<std::size_t>(samples[2 * k]);
+  model_.flush(state, scratch, flushed);
+  for (std::size_t i = 0; i < k; ++i) {
+    const std::size_t at = place + i < k ? place + i : place + i - k;
+    y[i] = i < earlier ? static_cast<T>(ended[at]) : given_back(flushed[i], static_cast<T>(samples[at]));
+  }
+}
+
+template <class T>
+bool Causal<T>::is_state(const double* state) const noexcept {
+  const std::size_t k = model_.lookahead();
+  const double place = state[model_.state_size() + 2 * k];
+  return place >= 0 && place < static_cast<double>(std::max<std::size_t>(k, 1)) && model_.is_state(state);
 }
 
 template class Causal<double>;

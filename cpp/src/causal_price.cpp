@@ -99,6 +99,11 @@ CausalReport CausalModel::report(const double* state) const noexcept {
           static_cast<std::size_t>(s.seen)};
 }
 
+bool CausalModel::is_state(const double* state) const noexcept {
+  const CausalState& s = head(state);
+  return s.slot >= 0 && s.slot < static_cast<double>(std::max<std::size_t>(lookahead_, 1)) && s.seen >= 0 && s.seen < 0x1p53;
+}
+
 void causal_price(const CausalModel& model, Batch<const double> x, Batch<double> y, CausalReport* reports, int threads) {
   const std::size_t n = x.length, k = model.lookahead();
   parallel_for(x.rows, threads, [&](std::size_t begin, std::size_t end) {

@@ -3,37 +3,16 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
-#include <limits>
 #include <optional>
 #include <tuple>
-#include <utility>
 
-#include "denoise_parts.hpp"
 #include "rpsd/cpu.hpp"
 #include "rpsd/parallel.hpp"
-#include "sliding.hpp"
 #include "thread_memory.hpp"
+#include "windowed_parts.hpp"
 
 namespace rpsd {
 namespace {
-
-// Values that are worked on at a time: a block prepares what its first window holds once more.
-constexpr std::size_t kBlock = 1024;
-
-template <class T>
-constexpr T kMissing = std::numeric_limits<T>::quiet_NaN();
-
-// The next sample: what it counts as, and its age.
-template <class T>
-std::pair<T, std::ptrdiff_t> carry_on(Carry<T>& carry, T sample, bool begins) noexcept {
-  if (begins) carry = {};
-  const bool missing = std::isnan(sample);
-  if (missing && carry.age == 0) return {T(0), 0};
-  if (!missing) carry.last = sample;
-  ++carry.age;
-  return {carry.last, missing ? -carry.age : carry.age};
-}
 
 // Whether sessions begin at samples that are asked for in ascending order.
 class Sessions {
@@ -65,71 +44,34 @@ void follow(std::optional<SeriesReport>& before, const SeriesReport& next) noexc
 }  // namespace
 
 template <class T>
-struct Windowed<T>::Core {
-  Options options;
-  WindowOptions windows;
-  Denoiser<T> denoiser;
-  Pyramid<T> pyramid;  // of a whole window
-  SlidingShrinkage<T> sliding;
-
-  Core(const Options& chosen, const WindowOptions& lengths)
-      : options(chosen),
-        windows(lengths),
-        denoiser(chosen),
-        pyramid(denoiser.pyramid(lengths.window + lengths.lookahead)),
-        sliding(options, denoiser.transform(), pyramid, lengths.window - 1) {}
-};
-
-// Prepared samples [0, size), of which the first is `offset` in the series.
-template <class T>
-struct Windowed<T>::Span {
-  const T* values;
-  const std::ptrdiff_t* ages;
-  std::size_t size;
-  Place place;
-
-  std::ptrdiff_t age(std::size_t t) const noexcept { return std::abs(ages[t]); }
-  // Where the session of t ends, or else t + reach.
-  std::size_t end_of_session(std::size_t t, std::size_t reach) const noexcept {
-    std::size_t end = t + 1;
-    while (end < t + reach && age(end) == age(t) + static_cast<std::ptrdiff_t>(end - t)) ++end;
-    return end;
-  }
-};
-
-// What one share of a call keeps.
-template <class T>
-struct Windowed<T>::Work {
-  std::optional<Pyramid<T>> pyramid;  // of windows that are not whole, made anew only where their length changes
-};
-
-// Memory of one thread.
-template <class T>
-struct Windowed<T>::Scratch {
-  Buffer<T> values, window;
-  Buffer<std::ptrdiff_t> ages;
-  SlidingScratch<T> sliding;
-};
-
-template <class T>
 Windowed<T>::Windowed(const Options& options, const WindowOptions& windows)
     : core_(std::make_shared<const Core>(options, windows)) {}
 
 template <class T>
-T Windowed<T>::value(const Span& span, std::size_t t, SeriesReport& report, Work& work) const {
-  const std::size_t seen = static_cast<std::size_t>(span.age(t));
-  const std::size_t begin = t + 1 - std::min(seen, core_->windows.window);
-  const std::size_t n = span.end_of_session(t, core_->windows.lookahead + 1) - begin;
-  const T* const x = span.values + begin;
+typename Windowed<T>::Window Windowed<T>::window_of(const Span& span, std::size_t t) const noexcept {
+  const std::size_t begin = t + 1 - std::min(static_cast<std::size_t>(span.age(t)), core_->windows.window);
+  return {begin, span.end_of_session(t, core_->windows.lookahead + 1) - begin};
+}
+
+template <class T>
+void Windowed<T>::check_window(const Span& span, const Window& window) const {
   if (core_->options.space == Space::log && core_->options.outliers == Outliers::spike)
-    check_logarithms(core_->options, x, n, {span.place.row, span.place.rows, span.place.offset + begin});
+    check_logarithms(core_->options, span.values + window.begin, window.size,
+                     {span.place.row, span.place.rows, span.place.offset + window.begin});
+}
+
+template <class T>
+T Windowed<T>::value(const Span& span, std::size_t t, SeriesReport& report, Work& work) const {
+  const Window window = window_of(span, t);
+  check_window(span, window);
+  const std::size_t n = window.size;
   const Pyramid<T>* pyramid = &core_->pyramid;
   if (n != pyramid->length(0)) {
     if (!work.pyramid || work.pyramid->length(0) != n) work.pyramid.emplace(core_->denoiser.pyramid(n));
     pyramid = &*work.pyramid;
   }
   T* const y = of_this_thread<Scratch>().window.get(n);
-  return core_->denoiser.run_at(t - begin, x, y, report, *pyramid);
+  return core_->denoiser.run_at(t - window.begin, span.values + window.begin, y, report, *pyramid);
 }
 
 template <class T>
@@ -140,7 +82,7 @@ void Windowed<T>::evaluate(const Span& span, std::size_t begin, std::size_t end,
   auto& scratch = of_this_thread<Scratch>().sliding;
   std::size_t first = begin, last = begin;  // of whole windows that have been prepared
   for (std::size_t t = begin; t < end; ++t, ++y) {
-    *y = kMissing<T>;
+    *y = kNoValue<T>;
     if (span.ages[t] < static_cast<std::ptrdiff_t>(min_periods) || t + lookahead >= span.size) continue;
     if (sliding.serves() && t >= last && span.ages[t] >= static_cast<std::ptrdiff_t>(window)) {
       const std::size_t session = span.end_of_session(t, std::min(end + lookahead, span.size) - t);
@@ -159,8 +101,8 @@ template <class T>
 void Windowed<T>::operator()(Batch<const T> x, Batch<T> y, WindowedReport* reports, int threads,
                              const std::vector<std::size_t>& starts) const {
   active_kernels();
-  const std::size_t n = x.length, blocks = (n + kBlock - 1) / kBlock, lookahead = core_->windows.lookahead;
-  const auto before = [&](std::size_t block) { return block * kBlock - std::min(block * kBlock, core_->windows.window - 1); };
+  const std::size_t n = x.length, blocks = (n + kWindowBlock - 1) / kWindowBlock, lookahead = core_->windows.lookahead;
+  const auto before = [&](std::size_t block) { return block * kWindowBlock - std::min(block * kWindowBlock, core_->windows.window - 1); };
   // Everything is checked before anything is written; and where each block begins is found, as its first samples may be
   // missing.
   std::vector<Carry<T>> carries(x.rows * blocks);
@@ -189,7 +131,7 @@ void Windowed<T>::operator()(Batch<const T> x, Batch<T> y, WindowedReport* repor
     Work work;
     for (std::size_t part = first; part < last; ++part) {
       const std::size_t r = part / blocks, block = part % blocks, offset = before(block);
-      const std::size_t begin = block * kBlock, end = std::min(begin + kBlock, n), size = std::min(end + lookahead, n) - offset;
+      const std::size_t begin = block * kWindowBlock, end = std::min(begin + kWindowBlock, n), size = std::min(end + lookahead, n) - offset;
       T* const values = scratch.values.get(size);
       std::ptrdiff_t* const ages = scratch.ages.get(size);
       Sessions sessions(starts, offset);
@@ -205,50 +147,8 @@ void Windowed<T>::operator()(Batch<const T> x, Batch<T> y, WindowedReport* repor
       if (parts[r * blocks + block]) follow(all, *parts[r * blocks + block]);
     const std::size_t missing = reports[r].series.missing;
     if (all) reports[r].series = *all;
-    else reports[r].series.noise_sd = kMissing<double>;
+    else reports[r].series.noise_sd = kNoValue<double>;
     reports[r].series.missing = missing;
-  }
-}
-
-template <class T>
-WindowState<T> Windowed<T>::begin() const {
-  WindowState<T> state;
-  const std::size_t capacity = 2 * (core_->windows.window + core_->windows.lookahead - 1) + kBlock;
-  state.values.resize(capacity);
-  state.ages.resize(capacity);
-  return state;
-}
-
-template <class T>
-void Windowed<T>::push(WindowState<T>& state, const T* x, std::size_t n, T* y) const {
-  active_kernels();
-  const Place place{0, 1, state.count};
-  check_samples(core_->options, x, n, place);
-  if (core_->options.space == Space::log && core_->options.outliers == Outliers::none) check_logarithms(core_->options, x, n, place);
-  const std::size_t held = core_->windows.window + core_->windows.lookahead - 1;
-  T* const values = state.values.data();
-  std::ptrdiff_t* const ages = state.ages.data();
-  Work work;
-  for (std::size_t done = 0; done < n;) {
-    const std::size_t m = std::min(kBlock, n - done);
-    state.first = std::max(state.first, state.end - std::min(state.end, held));
-    if (state.end + m > state.values.size()) {
-      std::copy(values + state.first, values + state.end, values);
-      std::copy(ages + state.first, ages + state.end, ages);
-      state.end -= state.first;
-      state.first = 0;
-    }
-    for (std::size_t i = 0; i < m; ++i, ++state.end)
-      std::tie(values[state.end], ages[state.end]) = carry_on(state.carry, x[done + i], std::exchange(state.begins, false));
-    state.count += m;
-    // Of samples before the first there is no value.
-    const std::size_t size = state.end - state.first, late = std::min(m, m + core_->windows.lookahead - std::min(size, m + core_->windows.lookahead));
-    std::fill(y + done, y + done + late, kMissing<T>);
-    const std::size_t end = size - std::min(size, core_->windows.lookahead);
-    std::optional<SeriesReport> report;
-    evaluate({values + state.first, ages + state.first, size, {0, 1, state.count - size}}, end - (m - late), end,
-             y + done + late, report, work);
-    done += m;
   }
 }
 

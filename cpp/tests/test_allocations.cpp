@@ -12,6 +12,7 @@
 #include "rpsd/fir.hpp"
 #include "rpsd/modwt.hpp"
 #include "rpsd/quality.hpp"
+#include "rpsd/stream.hpp"
 #include "rpsd/wavelet.hpp"
 #include "rpsd/windowed.hpp"
 
@@ -80,7 +81,6 @@ rpsd::FilterBank haar() {
   return {{half, half}, {-half, half}, {half, half}, {half, -half}};
 }
 
-// Whole windows, and a stream of single samples once it has seen a window.
 template <class T>
 void check_windows(const char* name, const rpsd::Options& options) {
   const auto x = series<T>();
@@ -91,11 +91,31 @@ void check_windows(const char* name, const rpsd::Options& options) {
     windowed({x.data(), rows, kLength, kLength}, {y.data(), rows, kLength, kLength}, reports.data(), 1);
     CHECK(reports[0].series.changed);
   });
-  auto state = windowed.begin();
-  windowed.push(state, x.data(), 100, y.data());
-  windowed.push(state, x.data(), 1, y.data());
+}
+
+// Single samples and amended ones, of some series of a bank and of all, once each has seen a window.
+void check_streams(const char* name, const rpsd::Options& options) {
+  constexpr std::size_t kSeries = 3;
+  const auto x = series<double>();
+  std::vector<double> y(x.size());
+  rpsd::Stream stream(options, {64, 2, 64}, kSeries);
+  const auto block = [&](std::size_t at, std::size_t rows, std::size_t length) {
+    return rpsd::Batch<const double>{x.data() + at, rows, length, kLength};
+  };
+  const rpsd::Batch<double> out{y.data(), kSeries, kLength, kLength};
+  const std::uint64_t some[] = {2, 0};
+  const auto move = [&](std::size_t at) {
+    stream.push(nullptr, block(at, kSeries, 1), out);
+    stream.push(some, block(at, 2, 1), out);
+    stream.amend(some, block(at + 1, 2, 1), out);
+    if (options.method != rpsd::Method::wavelet && at % 50 == 0) stream.begin_session(some, 2);
+    stream.flush({y.data(), kSeries, 2, 2});
+  };
+  stream.push(nullptr, block(0, kSeries, 100), out);
+  move(0);
   const std::size_t before = allocations;
-  for (std::size_t i = 1; i < 3 * kLength; ++i) windowed.push(state, x.data() + i, 1, y.data() + i);
+  for (std::size_t at = 1; at + 1 < kLength; ++at) move(at);
+  std::printf("stream %s: %zu allocations\n", name, allocations - before);
   CHECK(allocations == before);
 }
 
@@ -193,10 +213,21 @@ void check_causal() {
   }
 }
 
+void check_streams() {
+  rpsd::Options options;
+  options.bank = haar();
+  check_streams("windows", options);
+  options.method = rpsd::Method::kalman;
+  check_streams("kalman", options);
+  options.method = rpsd::Method::automatic;
+  check_streams("auto", options);
+}
+
 }  // namespace
 
 int main() {
   check_causal();
+  check_streams();
   check_denoisers<double>();
   check_denoisers<float>();
   check_transforms<double>();

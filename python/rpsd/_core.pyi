@@ -191,14 +191,39 @@ class Causal:
     ) -> tuple[tuple[_F64, _I64, _I64, _I64, _F64, _F64, _F64, _F64], _I64]:
         """As `Windowed.run`; noise and gains are those at the end."""
 
-    def start(self, series: int) -> _F64:
-        """Return states, series x numbers, of series without samples."""
+@final
+class Stream:
+    """A bank of series that are still coming, of any method; callers wait for one another."""
 
-    def report(self, states: _F64) -> _F64:
-        """Return series x (noise_sd, step_sd, gain_db, gate, resets, seen)."""
+    def __init__(
+        self, chain: Denoiser, *, window: int, lookahead: int, min_periods: int, series: int
+    ) -> None: ...
+    def push(self, rows: npt.NDArray[np.uint64] | None, x: _F64) -> _F64:
+        """Move series rows[i], all where None, on by x[i]; return the values `lookahead` samples before."""
 
-    def push(self, states: _F64, rows: Sequence[int], x: npt.NDArray[_T]) -> npt.NDArray[_T]:
-        """Move states[rows] on by x, rows x time; return the values `lookahead` samples before."""
+    def push_one(self, x: float, /) -> float:
+        """Move a bank of one on."""
+
+    def amend(self, rows: npt.NDArray[np.uint64] | None, x: _F64) -> _F64:
+        """As push, in place of the last sample of each; RuntimeError where there is none."""
+
+    def amend_one(self, x: float, /) -> float:
+        """As push_one, in place of the last sample."""
+
+    def begin_session(self, rows: npt.NDArray[np.uint64] | None) -> None:
+        """Let a session begin with the next sample of each."""
+
+    def flush(self) -> _F64:
+        """(series, lookahead): the values of the last samples if the session ended here."""
+
+    def report(self) -> _F64:
+        """(series, 6): samples, missing, noise_sd, step_sd, gate, resets; NaN where unknown."""
+
+    def save(self) -> bytes:
+        """Return the state."""
+
+    def load(self, state: bytes) -> None:
+        """Go on from a state that a bank of as many series with the same options saved."""
 
 @final
 class Windowed:
@@ -212,20 +237,3 @@ class Windowed:
 
         Noise and level are those of the last window, the action that of any.
         """
-
-    def stream_float64(self) -> WindowStream_float64: ...
-    def stream_float32(self) -> WindowStream_float32: ...
-
-@final
-class WindowStream_float64:
-    """Where one series stands."""
-
-    def push(self, x: _F64, *, begins: bool) -> _F64:
-        """Return the values at the samples `lookahead` before those of x; begins: x starts a session."""
-
-@final
-class WindowStream_float32:
-    """Where one series stands."""
-
-    def push(self, x: npt.NDArray[np.float32], *, begins: bool) -> npt.NDArray[np.float32]:
-        """Return the values at the samples `lookahead` before those of x; begins: x starts a session."""

@@ -221,7 +221,10 @@ class Denoiser:
         """Return a `Stream` of one series, or a bank of n_series, with these options."""
         from rpsd._stream import Stream  # json and zlib are for it alone
 
-        return Stream(self._options, self._core, n_series)
+        options = self._options
+        if options.level != "auto" and options.threshold_mode != "none":
+            warn_of_level(options.level, options.window + (options.lookahead or 0), self._taps)
+        return Stream(options, self._core, n_series)
 
     def estimate_noise(self, x: Any, *, axis: int = -1, threads: int = 1) -> NoiseModel:
         """Return what `run` reports as noise, without its guardrails; see `rpsd.estimate_noise`."""

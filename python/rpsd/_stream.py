@@ -3,6 +3,7 @@
 
 import json
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -14,13 +15,13 @@ from rpsd import _core
 from rpsd._errors import ConfigError, InputError, StateError
 from rpsd._mirror import raise_from_core
 from rpsd._options import Options, make_options
+from rpsd._windowed import least_periods
 
 _F64 = npt.NDArray[np.float64]
+_Rows = npt.NDArray[np.uint64] | None
 
 _MAGIC: Final = b"rpsdstream"
-_FORMAT: Final = 1
-# Of what `Causal.report` tells.
-_NOISE, _STEP, _GAIN, _GATE, _RESETS, _SEEN = range(6)
+_FORMAT: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +33,11 @@ class Health:
     samples, missing : int or ndarray of int
         Samples pushed, missing ones included, and how many of them were missing.
     noise_sd, step_sd : float or ndarray
-        As believed now, in the units of the series; NaN before it has moved.
+        As believed now, in the units of the series; NaN before it has moved. Of the last window with
+        wavelets, whose steps are not known: NaN.
     gate : float or ndarray
-        0 where the series is left as it is, 1 where it is denoised; in between a share of the way.
+        0 where the series is left as it is, 1 where it is denoised; in between a share of the way. NaN
+        with wavelets and filters, which have none.
     resets : int or ndarray of int
         How often the noise or the steps were found to have changed.
     """
@@ -52,11 +55,12 @@ class Stream:
 
     A push of x[t] returns the estimate of x[t - lookahead], NaN for the first samples: the same bits as
     ``denoise(x, lookahead=k)`` gives at t - lookahead, whatever the pieces, and after a snapshot as well.
+    What raises an error changes nothing. One thread at a time works on a stream; others wait.
 
     Parameters
     ----------
     options : Options
-        Resolved ones of method auto or kalman, without breaks; a lookahead of None counts as 0.
+        Resolved ones without breaks, for which there is `new_session`; a lookahead of None counts as 0.
     chain : _core.Denoiser
         The core's part of the denoiser.
     n_series : int or None
@@ -81,25 +85,25 @@ class Stream:
     True
     """
 
-    __slots__ = ("_before", "_causal", "_missing", "_n", "_options", "_states", "_unit")
+    __slots__ = ("_core", "_n", "_options", "_unit")
 
     def __init__(self, options: Options, chain: _core.Denoiser, n_series: int | None = None) -> None:
-        if options.method not in {"auto", "kalman"}:
-            raise ConfigError(
-                f'method="{options.method}" has no stream in {_core.__version__}; available: auto, kalman'
-            )
         if options.breaks is not None:
-            raise ConfigError("breaks must be None in a stream; allowed: a new stream for each session")
+            raise ConfigError(
+                "breaks must be None in a stream; allowed: Stream.new_session before the first sample of each"
+            )
         if n_series is not None and (not isinstance(n_series, int | np.integer) or n_series < 1):
             raise InputError(f"n_series must be None or an integer of at least 1, got {n_series!r}")
         self._options = msgspec.structs.replace(options, lookahead=options.lookahead or 0)
-        self._causal = _core.Causal(chain, lookahead=self.warmup)
         self._unit = n_series is None
         self._n = 1 if n_series is None else int(n_series)
-        self._states = self._causal.start(self._n)
-        self._missing = np.zeros(self._n, dtype=np.int64)
-        # What amend goes back to: states, counts of missing samples, and whether there is a sample to amend.
-        self._before = (self._states.copy(), self._missing.copy(), np.zeros(self._n, dtype=bool))
+        self._core = _core.Stream(
+            chain,
+            window=options.window,
+            lookahead=options.lookahead or 0,
+            min_periods=least_periods(options),
+            series=self._n,
+        )
 
     @property
     def options(self) -> Options:
@@ -113,8 +117,13 @@ class Stream:
 
     @property
     def warmup(self) -> int:
-        """Samples from the first one on before a push returns an estimate."""
-        return int(self._options.lookahead or 0)
+        """Samples before a push returns an estimate, if none is missing: as `Result.warmup` counts them.
+
+        The lookahead, and with wavelets and filters min_periods - 1 more. Each session begins anew with the
+        latter.
+        """
+        ahead = int(self._options.lookahead or 0)
+        return ahead if self._options.method in {"auto", "kalman"} else ahead + least_periods(self._options) - 1
 
     def push(self, x: Any, values: Any = None) -> Any:
         """Take the next sample of each series, or of some of a bank, and return its estimates.
@@ -135,12 +144,14 @@ class Stream:
         Raises
         ------
         InputError
-            For another shape, an infinite sample, or an index that is none. Nothing has changed then.
+            For another shape, a sample that no backtest takes, or an index that is none.
         """
-        rows, samples = self._pushed(x, values)
-        return self._given(
-            self._advance(rows, samples[:, None], self._states[rows], self._missing[rows])[:, 0]
-        )
+        if values is None and self._unit and isinstance(x, float):
+            try:  # what is called most, without the third of a microsecond that _called takes
+                return self._core.push_one(x)
+            except ValueError as error:
+                raise_from_core(error)
+        return self._moved(self._core.push, x, values)
 
     def push_many(self, block: Any) -> Any:
         """Take several samples of each series, and return as many estimates.
@@ -160,48 +171,60 @@ class Stream:
         if samples.ndim != 2 or len(samples) != self._n:
             shape = "(time,)" if self._unit else f"({self._n}, time)"
             raise InputError(f"block must have shape {shape}, got {np.shape(block)}")
-        y = self._advance(np.arange(self._n), samples, self._states.copy(), self._missing.copy())
-        return y[0] if self._unit else y
+        return _called(self._core.push, None, np.ascontiguousarray(samples)).reshape(np.shape(block))
 
     def amend(self, x: Any, values: Any = None) -> Any:
-        """Replace the last sample of each series, or of some, as of a forming bar; as `push` otherwise."""
-        rows, samples = self._pushed(x, values)
-        states, missing, there = self._before
-        if not there[rows].all():
-            raise StateError("amend needs a sample to replace in every series; push one first")
-        return self._given(self._advance(rows, samples[:, None], states[rows], missing[rows])[:, 0])
+        """Replace the last sample of each series, or of some, as of a forming bar; as `push` otherwise.
+
+        Raises
+        ------
+        StateError
+            Where a series has no sample yet.
+        """
+        if values is None and self._unit and isinstance(x, float):
+            return _called(self._core.amend_one, x)
+        return self._moved(self._core.amend, x, values)
+
+    def new_session(self, series: Any = None) -> None:
+        """Begin a session with the next sample, as ``breaks`` does at the first one of each.
+
+        Nothing before it counts for the estimates from there on, and those of the last `lookahead`
+        samples of the session that ends are as at its end. To be called again changes nothing; `amend`
+        still replaces the last sample of the session that ends.
+
+        Parameters
+        ----------
+        series : array_like of int, optional
+            Those of a bank whose session ends; all where None.
+        """
+        _called(self._core.begin_session, None if series is None else self._rows(series, "series"))
 
     def flush(self) -> Any:
-        """Return the estimates of the last `lookahead` samples given all so far; nothing changes."""
-        ahead = np.full((self._n, self.warmup), np.nan)
-        y = self._causal.push(self._states.copy(), list(range(self._n)), ahead)
+        """Return the estimates of the last `lookahead` samples, oldest first; nothing changes.
+
+        They are what they would be if the session ended here: given all so far, and with wavelets and
+        filters of the window that is cut off here.
+        """
+        y = _called(self._core.flush)
         return y[0] if self._unit else y
 
     def health(self) -> Health:
         """Return what is believed of each series now."""
-        table = self._causal.report(self._states)
-        columns = [
-            table[:, _SEEN].astype(np.int64),
-            self._missing.copy(),
-            table[:, _NOISE],
-            table[:, _STEP],
-            table[:, _GATE],
-            table[:, _RESETS].astype(np.int64),
-        ]
-        return Health(*(column[0].item() if self._unit else column for column in columns))
+        samples, missing, noise_sd, step_sd, gate, resets = self._core.report().T
+        samples, missing, resets = (column.astype(np.int64) for column in (samples, missing, resets))
+        columns = (samples, missing, noise_sd, step_sd, gate, resets)
+        return Health(*(column[0].item() if self._unit else column.copy() for column in columns))
 
     def snapshot(self) -> bytes:
         """Return all there is to know of the stream, for `restore`, here or elsewhere."""
         header = {
             "format": _FORMAT,
+            "rpsd": _core.__version__,
             "options": msgspec.to_builtins(self._options),
             "n_series": self.n_series,
-            "state": self._states.shape[1],
         }
         text = json.dumps(header).encode()
-        states, missing, there = self._before
-        arrays = (self._states, self._missing, states, missing, there)
-        body = len(text).to_bytes(4, "little") + text + b"".join(_little_endian(a) for a in arrays)
+        body = len(text).to_bytes(4, "little") + text + self._core.save()
         return _MAGIC + zlib.crc32(body).to_bytes(4, "little") + body
 
     @classmethod
@@ -230,69 +253,44 @@ class Stream:
         from rpsd._denoiser import Denoiser  # which needs this module
 
         stream = Denoiser(make_options(**header["options"])).stream(header["n_series"])
-        if header["state"] != stream._states.shape[1]:
-            raise StateError(
-                f"snapshot must hold {stream._states.shape[1]} numbers a series in rpsd {_core.__version__}, "
-                f"got {header['state']}: it is of another release"
-            )
-        at = start + 4 + size
-        for array in (stream._states, stream._missing, *stream._before):
-            array[...] = np.frombuffer(data, array.dtype.newbyteorder("<"), array.size, at).reshape(
-                array.shape
-            )
-            at += array.nbytes
+        try:
+            stream._core.load(data[start + 4 + size :])
+        except ValueError as error:
+            raise StateError(f"snapshot of rpsd {header['rpsd']} cannot be read: {error}") from None
         return stream
 
-    def _advance(
-        self, rows: npt.NDArray[np.int64], x: _F64, states: _F64, missing: npt.NDArray[np.int64]
-    ) -> _F64:
-        """Push x, rows x time, from these states on, and remember what was before the last sample."""
-        if x.size == 0:
-            return np.empty_like(x)
-        if np.isinf(x).any():
-            row = int(np.argmax(np.isinf(x).any(axis=1)))
-            where = "" if self._unit else f" in series {rows[row]}"
-            raise InputError(
-                f"x has an infinite sample{where}; allowed: finite numbers, and NaN for a missing one"
-            )
-        order = list(range(len(rows)))
-        try:
-            first = self._causal.push(states, order, np.ascontiguousarray(x[:, :-1]))
-            before = states.copy()
-            last = self._causal.push(states, order, np.ascontiguousarray(x[:, -1:]))
-        except ValueError as error:
-            raise_from_core(error)
-        gone = np.isnan(x)
-        self._before[0][rows] = before
-        self._before[1][rows] = missing + gone[:, :-1].sum(axis=1)
-        self._before[2][rows] = True
-        self._states[rows] = states
-        self._missing[rows] = missing + gone.sum(axis=1)
-        return np.concatenate([first, last], axis=1)
-
-    def _given(self, y: _F64) -> Any:
-        return float(y[0]) if self._unit else y
-
-    def _pushed(self, x: Any, values: Any) -> tuple[npt.NDArray[np.int64], _F64]:
-        return (np.arange(self._n), self._samples(x)) if values is None else self._sparse(x, values)
-
-    def _samples(self, x: Any) -> _F64:
-        samples = _numbers(x, "x")
-        if samples.shape != (() if self._unit else (self._n,)):
+    def _moved(self, move: Callable[[_Rows, _F64], _F64], x: Any, values: Any) -> Any:
+        """Push or amend one sample of each series, or of those that are named."""
+        samples = _numbers(x if values is None else values, "x" if values is None else "values")
+        rows = None
+        if values is not None:
+            rows = self._rows(x, "x")
+            if samples.shape != rows.shape:
+                raise InputError(
+                    f"values must have the shape of the indices, {rows.shape}, got {samples.shape}"
+                )
+        elif samples.shape != (() if self._unit else (self._n,)):
             allowed = "one number" if self._unit else f"one number for each of {self._n} series"
             raise InputError(f"x must be {allowed}, got shape {samples.shape}")
-        return samples.reshape(self._n)
+        y = _called(move, rows, np.ascontiguousarray(samples.reshape(-1, 1)))
+        return float(y[0, 0]) if self._unit else y[:, 0]
 
-    def _sparse(self, x: Any, values: Any) -> tuple[npt.NDArray[np.int64], _F64]:
-        rows, samples = np.asarray(x), _numbers(values, "values")
+    def _rows(self, x: Any, name: str) -> npt.NDArray[np.uint64]:
+        rows = np.asarray(x)
         if self._unit or rows.ndim != 1 or (rows.size and rows.dtype.kind not in "iu"):
-            raise InputError("x must be indices of series of a bank where values are given")
-        if samples.shape != rows.shape:
-            raise InputError(f"values must have the shape of the indices, {rows.shape}, got {samples.shape}")
-        rows = rows.astype(np.int64)
-        if rows.size and (rows.min() < 0 or rows.max() >= self._n or len(np.unique(rows)) != len(rows)):
-            raise InputError(f"x must be indices from 0 to {self._n - 1}, each once")
-        return rows, samples
+            raise InputError(f"{name} must be indices of series of a bank, got {x!r}")
+        if rows.size and (rows.min() < 0 or rows.max() >= self._n):
+            raise InputError(f"{name} must be indices from 0 to {self._n - 1}, each once")
+        return rows.astype(np.uint64)
+
+
+def _called(call: Callable[..., Any], *arguments: Any) -> Any:
+    try:
+        return call(*arguments)
+    except ValueError as error:
+        raise_from_core(error)
+    except RuntimeError as error:  # of the order of calls
+        raise StateError(str(error)) from None
 
 
 def _numbers(x: Any, name: str) -> _F64:
@@ -300,7 +298,3 @@ def _numbers(x: Any, name: str) -> _F64:
         return np.asarray(x, dtype=np.float64)
     except (TypeError, ValueError):
         raise InputError(f"{name} must be numbers, got {type(x).__name__}") from None
-
-
-def _little_endian(array: npt.NDArray[Any]) -> bytes:
-    return array.astype(array.dtype.newbyteorder("<")).tobytes()

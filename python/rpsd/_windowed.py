@@ -16,8 +16,14 @@ def build_windowed(chain: _core.Denoiser, options: Options) -> _core.Windowed | 
         return None
     if options.method in {"auto", "kalman"}:
         return _core.Causal(chain, lookahead=options.lookahead)
-    least = options.window if options.min_periods == "window" else int(options.min_periods)
-    return _core.Windowed(chain, window=options.window, lookahead=options.lookahead, min_periods=least)
+    return _core.Windowed(
+        chain, window=options.window, lookahead=options.lookahead, min_periods=least_periods(options)
+    )
+
+
+def least_periods(options: Options) -> int:
+    """Return the samples that a window needs before it has a value."""
+    return options.window if options.min_periods == "window" else int(options.min_periods)
 
 
 def longest_window(options: Options, n: int) -> int:

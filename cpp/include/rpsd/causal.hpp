@@ -24,17 +24,25 @@ class Causal {
   void operator()(Batch<const T> x, Batch<T> y, WindowedReport* reports, int threads,
                   const std::vector<std::size_t>& starts = {}) const;
 
-  // The same in pieces of any size: x[0..n) goes on where a state of state_size() doubles stands, and y[j] belongs to the
-  // sample `lookahead` before x[j]; NaN where there is none. y may be x. Throws as operator() does, with the positions
-  // of the stream, and nothing has changed then.
-  std::size_t state_size() const noexcept { return model_.state_size() + model_.lookahead() + 1; }
+  // The same for series that are still coming, each with a state of state_size() doubles: x[0..n), checked before, goes on
+  // where the state stands, and y[j] belongs to the sample `lookahead` before x[j]; NaN where there is none. y may be x.
+  // Nothing here allocates.
+  std::size_t state_size() const noexcept { return model_.state_size() + 2 * model_.lookahead() + 1; }
   void start(double* state) const noexcept;
+  void begin_session(double* state, double* scratch) const;  // scratch: as flush
   void push(double* state, const T* x, std::size_t n, T* y) const;
 
+  // The values of the last `lookahead` samples if the session ended here. scratch holds model_size() + lookahead doubles.
+  std::size_t model_size() const noexcept { return model_.state_size(); }
+  void flush(const double* state, double* scratch, T* y) const;
+
+  // Throws as operator() does; offset: of x[0] in its series.
+  void check(const T* x, std::size_t n, std::size_t row, std::size_t rows, std::size_t offset) const;
+  // Whether doubles from elsewhere can be a state: what counts places does.
+  bool is_state(const double* state) const noexcept;
   CausalReport report(const double* state) const noexcept { return model_.report(state); }
 
  private:
-  void check(const T* x, std::size_t n, std::size_t row, std::size_t rows, std::size_t offset) const;
   double modelled(T x) const noexcept;
   T given_back(double estimate, T x) const noexcept;
   void run(const T* x, std::size_t n, T* y, WindowedReport& report, const std::vector<std::size_t>& starts) const;

@@ -53,6 +53,9 @@ class CausalModel {
 
   CausalReport report(const double* state) const noexcept;
 
+  // Whether doubles from elsewhere can be a state: no place among the lagged samples lies outside of them.
+  bool is_state(const double* state) const noexcept;
+
  private:
   kernels::CausalLags lags(double* state) const noexcept;
 

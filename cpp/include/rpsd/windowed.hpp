@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -24,15 +25,22 @@ struct Carry {
   std::ptrdiff_t age = 0;
 };
 
-// What later values of a stream depend on: the window + lookahead - 1 samples before the next at most.
+// Where a stream stands.
+template <class T>
+struct WindowMark {
+  std::size_t end = 0;  // of what is held
+  Carry<T> carry;
+  double noise_sd = std::numeric_limits<double>::quiet_NaN();  // of the last window
+};
+
+// What later values of a stream depend on: the window + lookahead samples before the next at most, one more than they
+// need, so that the last may be replaced.
 template <class T>
 struct WindowState {
-  std::vector<T> values;            // carried forward
+  std::vector<T> values;             // carried forward
   std::vector<std::ptrdiff_t> ages;  // of Carry, negated where the sample itself is missing
-  std::size_t first = 0, end = 0;   // what is held lies in [first, end)
-  std::size_t count = 0;            // samples pushed
-  Carry<T> carry;
-  bool begins = false;              // the next sample is the first of a session
+  std::size_t first = 0;             // what is held lies in [first, now.end)
+  WindowMark<T> now, before;         // before: to go back to, ahead of the last sample
 };
 
 struct WindowedReport {
@@ -52,11 +60,21 @@ class Windowed {
   void operator()(Batch<const T> x, Batch<T> y, WindowedReport* reports, int threads,
                   const std::vector<std::size_t>& starts = {}) const;
 
-  // The same in pieces of any size: x[0..n) goes on where the state stands, and y[j], j < n, belongs to the sample
-  // `lookahead` before x[j]; NaN where there is none. y may be x. Throws as operator() does, with the positions of
-  // the stream, and nothing has changed then; but where a window has too many prices <= 0 the stream has ended.
-  WindowState<T> begin() const;
-  void push(WindowState<T>& state, const T* x, std::size_t n, T* y) const;
+  // The same for series that are still coming: x[0..n), checked before, goes on where the state stands, and y[j] belongs
+  // to the sample `lookahead` before x[j]; NaN where there is none. y may be x. begins: x[0] is the first of a session.
+  // Allocates while a state grows, and where windows are not whole.
+  void push(WindowState<T>& state, bool begins, const T* x, std::size_t n, T* y) const;
+
+  // The values of the last `lookahead` samples if the session ended here. Throws where such a window has too many
+  // prices <= 0.
+  void flush(const WindowState<T>& state, T* y) const;
+
+  // Throws as operator() does; offset: of x[0] in its series.
+  void check(const WindowState<T>& state, bool begins, const T* x, std::size_t n, std::size_t row, std::size_t rows,
+             std::size_t offset) const;
+  // How many samples a state holds at most, and whether one with samples from elsewhere, of a series of so many, can be.
+  std::size_t held() const noexcept;
+  bool is_state(const WindowState<T>& state, std::size_t samples) const noexcept;
 
  private:
   struct Core;
@@ -66,6 +84,14 @@ class Windowed {
   // The values at [begin, end) of a span -> y.
   void evaluate(const Span& span, std::size_t begin, std::size_t end, T* y, std::optional<SeriesReport>& report,
                 Work& work) const;
+  // What of a span the value at t depends on.
+  struct Window {
+    std::size_t begin, size;
+  };
+  Window window_of(const Span& span, std::size_t t) const noexcept;
+  void check_window(const Span& span, const Window& window) const;
+  // What is held, and n samples more, in memory of this thread.
+  Span extended(const WindowState<T>& state, std::size_t more) const;
   T value(const Span& span, std::size_t t, SeriesReport& report, Work& work) const;
 
   std::shared_ptr<const Core> core_;  // of which the parts refer to one another
