@@ -303,9 +303,18 @@ DriftReport DriftMonitor::report(const double* state) const noexcept {
     report.rates[i] = {known ? rate.hits / rate.count : kNaN, known ? rate.recent : kNaN, static_cast<int>(rate.alarm),
                        static_cast<std::size_t>(rate.alarms)};
   }
+  for (const Drift drift : {Drift::missing, Drift::stale}) {
+    const Rate& rate = s.rate[at(drift)];
+    if (rate.known == 0 && rate.count > 0) report.rates[at(drift)].recent = rate.hits / rate.count;
+  }
   report.residual = s.pairs > 0 ? s.residuals / s.pairs : kNaN;
   report.lag = s.speed > 0 ? s.covariance / s.speed : kNaN;
   return report;
+}
+
+bool DriftMonitor::is_state(const double* state) const noexcept {
+  const double chosen = view(state).chosen;
+  return chosen >= 0 && chosen < static_cast<double>(kGains);
 }
 
 }  // namespace rpsd

@@ -25,7 +25,7 @@ struct DriftOptions {
 
 struct DriftRate {
   double reference;      // NaN while it is learnt
-  double recent;         // with a memory of 256 samples; NaN likewise
+  double recent;         // with a memory of 256 samples; while it is learnt that so far, NaN for scale and noise
   int alarm;             // standing: 1 the rate rose, -1 it fell, 0 none
   std::size_t alarms;    // raised so far
 };
@@ -59,6 +59,9 @@ class DriftMonitor {
   unsigned standing(const double* state) const noexcept;
 
   DriftReport report(const double* state) const noexcept;
+
+  // Whether doubles from elsewhere can be a state: what counts places does.
+  bool is_state(const double* state) const noexcept;
 
  private:
   double reference_;
