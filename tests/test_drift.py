@@ -174,7 +174,7 @@ def test_a_stale_feed_is_an_alarm_for_as_long_as_it_lasts_and_teaches_nothing_el
     standing, report = run(x)
     assert 3000 < first(standing["stale"]) < 3010
     assert standing["stale"][3010:5000].all()
-    assert not standing["stale"][5300:].any()
+    assert not standing["stale"][5100:].any()
     assert report["stale"][3] == 1
     assert not any(standing[name].any() for name in NAMES if name != "stale")
 

@@ -19,6 +19,8 @@ constexpr double kForget = 1.0 / 256;
 // standard deviations worse than it was found.
 constexpr double kOdds[kDrifts] = {2, 1.2, 4, 9};
 constexpr double kDoubt = 1.5;
+constexpr double kLeast = 0.01;  // no rate counts as rarer: few samples that are missing or stale are no fault
+constexpr double kStanding = 1.0 / 3;  // of the threshold: where the sum of an alarm that stands is held
 constexpr double kCertain = 1 - 1e-9;  // no rate is above
 // Alarms on both sides of scale and noise, on the upper one of the others.
 constexpr double kCharts = 6;
@@ -86,7 +88,7 @@ double upper_limit(double hits, double count) noexcept {
 
 // Log likelihood ratios of a hit and of a miss, of the odds times `odds` against the upper limit of the rate.
 void weigh(double hits, double count, double odds, double& hit, double& miss) noexcept {
-  const double p = upper_limit(hits, count), q = odds * p / (1 + (odds - 1) * p);
+  const double p = std::max(kLeast, upper_limit(hits, count)), q = odds * p / (1 + (odds - 1) * p);
   const bool can_rise = p < kCertain;
   hit = can_rise ? logarithm(q / p) : 0;
   miss = can_rise ? logarithm((1 - q) / (1 - p)) : 0;
@@ -120,12 +122,11 @@ void watch_feed(Rate& rate, Drift drift, bool hit, double reference, double thre
   }
   follow(rate, hit);
   if (rate.rise > threshold) {
-    rate.rise = threshold;
-    rate.alarms += rate.alarm == 0;
+    rate.alarms += 1;
     rate.alarm = 1;
-  } else if (rate.rise == 0) {
-    rate.alarm = 0;
   }
+  if (rate.alarm != 0) rate.rise = std::min(rate.rise, kStanding * threshold);
+  if (rate.rise == 0) rate.alarm = 0;
 }
 
 // A change of the series itself is learnt anew; its alarm stands until that is done. True where it is raised.

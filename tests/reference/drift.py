@@ -6,6 +6,7 @@ from scipy import stats
 
 CHARTS = 6
 DOUBT = 1.5
+LEAST = 0.01
 ODDS = {"scale": 2.0, "noise": 1.2, "missing": 4.0, "stale": 9.0}
 SPANS = {"scale": 1, "noise": 4, "missing": 1, "stale": 1}
 
@@ -14,6 +15,7 @@ def ratios(hits, count, odds):
     """Log likelihood ratios of a hit and a miss: Wilson's upper limit against `odds` times its odds."""
     level = 2 * stats.norm.cdf(DOUBT) - 1
     p = stats.binomtest(int(hits), int(count)).proportion_ci(level, method="wilson").high
+    p = max(p, LEAST)
     q = odds * p / (1 - p) / (1 + odds * p / (1 - p))
     return np.log(q / p), np.log((1 - q) / (1 - p))
 
