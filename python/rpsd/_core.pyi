@@ -134,7 +134,7 @@ class Drift:
         """Let no alarm stand, and learn the series anew."""
 
     def report(self, state: _F64) -> dict[str, Any]:
-        """Reference, recent rate, side and count of each alarm: scale, noise, missing, stale; residual; lag."""
+        """Return (reference, recent rate, side, count) of scale, noise, missing, stale; residual; lag."""
 
 @final
 class Transform:
@@ -247,9 +247,9 @@ class Stream:
         """(series, lookahead): the values of the last samples if the session ended here."""
 
     def report(self) -> _F64:
-        """(series, 10): samples, missing, noise_sd, step_sd, gate, resets, noise_ratio, missing_rate, lag, alarms.
+        """(series, 10): samples, missing, noise_sd, step_sd, gate, resets, and what is recent.
 
-        NaN where unknown; alarms are bits: scale, noise, missing, stale.
+        That is noise_ratio, missing_rate, lag, alarms: bits of scale, noise, missing, stale. NaN where unknown.
         """
 
     def save(self) -> bytes:

@@ -158,7 +158,9 @@ class Stream:
         latter.
         """
         ahead = int(self._options.lookahead or 0)
-        return ahead if self._options.method in {"auto", "kalman"} else ahead + least_periods(self._options) - 1
+        return (
+            ahead if self._options.method in {"auto", "kalman"} else ahead + least_periods(self._options) - 1
+        )
 
     def push(self, x: Any, values: Any = None) -> Any:
         """Take the next sample of each series, or of some of a bank, and return its estimates.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The drift monitor again, a rate at a time over the whole series: limits by their formulas, loops in Python."""
+"""The drift monitor again, a rate at a time over the whole series, with loops in Python."""
 
 import numpy as np
 from scipy import stats
@@ -21,7 +21,7 @@ def ratios(hits, count, odds):
 
 
 def first_alarm(hits, name, reference, run_length):
-    """Return the place and side of the first alarm of these indicators, or None; and the rate of the reference."""
+    """Return the place and side of the first alarm, or None; and the rate of the reference."""
     span = SPANS[name] * reference
     threshold = np.log(CHARTS * run_length)
     known = hits[:span]
