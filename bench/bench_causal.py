@@ -41,3 +41,37 @@ def bench_fitted_batch(benchmark):
     benchmark.group = "F2 causal, fitted, 1,000 x 500"
     benchmark.extra_info.update(who="rpsd auto", samples=500_000)
     benchmark(rpsd.Denoiser(lookahead=0).denoise, peers.prices(1000, 500))
+
+
+STREAMS = {
+    "wavelet": {"method": "wavelet", "lookahead": 0, **CHAIN},
+    "auto": {"lookahead": 0},
+    "kalman": {"method": "kalman", "lookahead": 0},
+}
+
+
+@pytest.mark.parametrize("who", ["push", "amend", "the batch"])
+@pytest.mark.parametrize("method", STREAMS)
+def bench_pushes(benchmark, method, who):
+    """One float in, one out, from Python; beside the run over the whole series."""
+    benchmark.group = f"F3 stream, {method}, one series"
+    benchmark.extra_info.update(who=f"rpsd {who}", samples=N - WINDOW)
+    denoiser, x = rpsd.Denoiser(**STREAMS[method]), peers.prices(N)
+    if who == "the batch":
+        benchmark(denoiser.denoise, x[WINDOW:])
+        return
+    stream, prices = denoiser.stream(), x[WINDOW:].tolist()
+    stream.push_many(x[:WINDOW])
+    move = stream.push if who == "push" else stream.amend
+    benchmark(lambda: [move(price) for price in prices])
+
+
+@pytest.mark.parametrize("method", STREAMS)
+def bench_bank(benchmark, method):
+    benchmark.group = f"F3 stream, {method}, a bank of 1,000"
+    benchmark.extra_info.update(who="rpsd push", samples=10_000)
+    x = peers.prices(1000, WINDOW + 10)
+    stream = rpsd.Denoiser(**STREAMS[method]).stream(1000)
+    stream.push_many(x[:, :WINDOW])
+    samples = np.ascontiguousarray(x[:, WINDOW:].T)
+    benchmark(lambda: [stream.push(values) for values in samples])

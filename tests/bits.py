@@ -26,6 +26,8 @@ CHAINS = {
     "universal hard level": {"threshold_mode": "universal", "threshold_rule": "hard", "noise": "level"},
     "bayes garrote": {"threshold_rule": "garrote", "wavelet": "sym8", "boundary": "periodization"},
     "modwt": {"transform": "modwt", "threshold_rule": "hard", "noise": 0.05, "wavelet": "sym4"},
+    "windowed": {"lookahead": 3, "window": 64, "min_periods": 10, "wavelet": "db4", "level": 2},
+    "windowed modwt": {"lookahead": 0, "window": 20, "transform": "modwt", "wavelet": "haar", "level": 2},
     "given firm": {"threshold_rule": "firm", "noise": 0.1, "threshold_scale": 0.7, "wavelet": "coif2"},
 }
 # Through exp and log, or taps that were designed with cosines.
@@ -35,7 +37,12 @@ UNPORTABLE_CHAINS = {
     "fir only": {"method": "fir", "fir_taps": 30},
 }
 # Methods that fit a price model, by exp and log.
-FITTED = {"auto": {}, "kalman": {"method": "kalman"}}
+FITTED = {
+    "auto": {},
+    "kalman": {"method": "kalman"},
+    "causal auto": {"lookahead": 0, "outliers": "spike"},
+    "causal kalman": {"lookahead": 2, "method": "kalman"},
+}
 FITTED_LENGTHS = (33, 101, 1000)
 
 

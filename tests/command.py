@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 import rpsd
+from rpsd.cli import main
 
+QUIET = ("--log-level", "WARNING")
 SEED_YAML = """\
 # Denoiser settings
 denoiser:
@@ -71,3 +73,37 @@ def goog(tmp_path):
     path = tmp_path / "goog.csv"
     path.write_bytes(("timestamp,price\n" + "\n".join(rows) + "\n").encode())
     return path
+
+
+@pytest.fixture
+def stream(tmp_path, monkeypatch):
+    """Run `rpsd stream` on a text in this process; return the exit code and the bytes it printed."""
+
+    def run(text, *arguments):
+        (tmp_path / "stdin").write_bytes(text if isinstance(text, bytes) else text.encode())
+        with (
+            open(tmp_path / "stdin") as stdin,
+            open(tmp_path / "stdout", "w") as stdout,
+            monkeypatch.context() as patch,
+        ):
+            patch.setattr("sys.stdin", stdin)
+            patch.setattr("sys.stdout", stdout)
+            code = main(["stream", *QUIET, *arguments])
+        return code, (tmp_path / "stdout").read_bytes()
+
+    return run
+
+
+def denoised(tmp_path, text, *arguments):
+    """Return the bytes that `rpsd denoise` makes of a text."""
+    (tmp_path / "whole.csv").write_bytes(text.encode())
+    assert main(["denoise", "whole.csv", "-o", "denoised.csv", *QUIET, *arguments]) == 0
+    return (tmp_path / "denoised.csv").read_bytes()
+
+
+def prices(n, seed=1, nsr=1.0):
+    return 100 + rpsd.simulate("a", n, seed=seed, nsr=nsr).noisy
+
+
+def plain(x):
+    return "t,price\n" + "".join(f"{i},{v!r}\n" for i, v in enumerate(x.tolist()))

@@ -7,7 +7,8 @@ import hypothesis
 import pytest
 
 hypothesis.settings.register_profile("rpsd", derandomize=True, deadline=None, database=None)
-hypothesis.settings.load_profile("rpsd")
+hypothesis.settings.register_profile("many", hypothesis.settings.get_profile("rpsd"), max_examples=1000)
+hypothesis.settings.load_profile("rpsd")  # --hypothesis-profile=many is loaded after this
 
 
 @pytest.fixture(autouse=True)

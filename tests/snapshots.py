@@ -18,7 +18,14 @@ SESSIONS = (50, TAKEN)
 OPTIONS = {
     "auto": {"lookahead": 2, "outliers": "spike"},
     "kalman": {"method": "kalman", "lookahead": 1},
-    "wavelet": {"method": "wavelet", "wavelet": "db2", "level": 2, "lookahead": 2, "window": 16, "min_periods": 8},
+    "wavelet": {
+        "method": "wavelet",
+        "wavelet": "db2",
+        "level": 2,
+        "lookahead": 2,
+        "window": 16,
+        "min_periods": 8,
+    },
     "fir": {"method": "fir", "lookahead": 1, "window": 12, "fir_taps": 5},
 }
 

@@ -172,6 +172,7 @@ def test_the_seed_settles_the_report():
         (lambda x: x + np.random.default_rng().random(), walk(), "fn must give the same output for the same"),
         (np.cumsum, walk(20), "x must be one series of at least 32 samples, got shape"),
         (np.cumsum, np.ones((3, 50)), "x must be one series of at least 32 samples, got shape"),
+        (np.cumsum, np.r_[walk(40), -np.inf], "x has an infinite sample at 40; allowed: finite"),
         (np.cumsum, np.full(50, np.nan), "x must have samples that are not NaN, got none"),
     ],
 )

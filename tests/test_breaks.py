@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 import rpsd
+from rpsd._breaks import _Running, causal_time_starts, time_starts
 
 DAY, DAYS = 390, 4
 METHODS = [
@@ -58,6 +59,27 @@ def test_times_tell_the_sessions():
     np.testing.assert_array_equal(told.to_numpy(), rpsd.denoise(x, breaks=starts()))
     frame = rpsd.denoise(series.to_frame(), breaks="auto")
     np.testing.assert_array_equal(frame["price"].to_numpy(), told.to_numpy())
+
+
+@pytest.mark.parametrize("starts_of", [time_starts, causal_time_starts])
+def test_irregular_times_have_few_breaks(starts_of):
+    rng = np.random.default_rng(11)
+    assert len(starts_of(np.cumsum(rng.exponential(5e9, 4000)).astype(np.int64))) <= 1
+    day, session = 86_400 * 10**9, 23_400 * 10**9
+    trades = [k * day + np.sort(rng.integers(0, session, 1000)) for k in range(5)]
+    assert [at for at in starts_of(np.concatenate(trades)) if at > 16] == [1000, 2000, 3000, 4000]
+    hours = [k * day + np.arange(7) * 3600 * 10**9 for k in range(20)]
+    assert starts_of(np.concatenate(hours)) == list(range(7, 140, 7))
+
+
+@pytest.mark.parametrize(("share", "upper"), [(0.25, False), (0.5, False), (0.5, True), (0.99, False)])
+def test_the_running_quantile_is_that_of_numpy(share, upper):
+    numbers = np.random.default_rng(12).integers(0, 50, 400)
+    running = _Running(share, upper=upper)
+    for count, number in enumerate(numbers.tolist(), start=1):
+        running.add(number)
+        expected = np.quantile(numbers[:count], share, method="higher" if upper else "lower")
+        assert running.value == expected
 
 
 def test_times_that_repeat_do_not_count_as_distances():

@@ -140,7 +140,7 @@ def test_batch_is_the_stream(method):
 
 @pytest.mark.parametrize("method", METHODS)
 def test_flush_gives_the_last_with_what_is_known(method):
-    x, _ = cell("a", 3, 400, 1)
+    x, _ = cell("a", 3, 402, 1)  # the next refit is at 409: what is flushed is known by the same parameters
     causal, state = model(method, 6), None
     state = causal.start()
     causal.push(state, x)
@@ -220,16 +220,19 @@ def test_prices_that_hardly_ever_move_are_left_alone():
 
 def test_missing_samples_get_an_estimate_and_teach_nothing():
     x, _ = cell("a", 3, 500, 4)
-    x[300:310] = np.nan
+    x[305:405] = np.nan
     causal = model()
     state = causal.start()
-    causal.push(state, x[:300])
+    causal.push(state, x[:305])
     before = causal.report(state)
-    y = causal.push(state, x[300:310])
-    after = causal.report(state)
+    y = causal.push(state, x[305:312])  # no refit is due
     assert (y == y[0]).all()
-    assert {**after, "seen": 300} == before
-    assert np.isnan(causal.denoise(x[None], threads=1)[0][0, 300:310]).all()
+    assert {**causal.report(state), "seen": 305} == before
+    causal.push(state, x[312:313])  # one is, of what came before
+    refitted = causal.report(state)
+    causal.push(state, x[313:405])
+    assert {**causal.report(state), "seen": 313} == refitted
+    assert np.isnan(causal.denoise(x[None], threads=1)[0][0, 305:405]).all()
 
 
 def test_report_tells_the_noise():

@@ -25,18 +25,19 @@ LAYERS = [
     {"_config_file"},
     {"_config", "_mirror"},
     {"_result", "_ticks", "_unused", "_whiteness", "_windowed"},
-    {"_stream", "_wavelet"},
-    {"_denoiser", "_modwt"},
+    {"_stream", "_vintages", "_wavelet"},
+    {"_chain", "_modwt"},
+    {"_denoiser"},
     {"_api", "_info", "_simulate"},
     {"__init__"},
-    {"report"},
+    {"integrations", "report"},
     {"cli"},
 ]
 
 
 def test_exported_names_are_sorted_and_complete():
     assert list(rpsd.__all__) == sorted(rpsd.__all__)
-    public = {name for name in dir(rpsd) if not name.startswith("_")} - {"cli", "report"}
+    public = {name for name in dir(rpsd) if not name.startswith("_")} - {"cli", "integrations", "report"}
     assert public | {"__version__"} == set(rpsd.__all__)
 
 
@@ -73,6 +74,7 @@ def test_import_loads_numpy_and_nothing_heavier():
         "pyarrow",
         "rich",
         "click",
+        "sklearn",
         "yaml",
         "asyncio",
     }

@@ -8,7 +8,6 @@ import pandas as pd
 import pytest
 
 import rpsd
-from rpsd import _core
 
 METHODS = ("auto", "kalman")
 
@@ -45,31 +44,6 @@ def test_nothing_after_the_lag_changes_a_bit(method, lookahead, options):
         for changed in (other, x[:cut]):
             again = rpsd.denoise(changed, method=method, lookahead=lookahead, **options)
             np.testing.assert_array_equal(again[:settled], y[:settled])
-
-
-@pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("lookahead", [0, 3])
-@pytest.mark.parametrize("dtype", [np.float64, np.float32])
-@pytest.mark.parametrize("space", ["price", "log"])
-def test_pieces_give_the_bits_of_the_whole(method, lookahead, dtype, space):
-    x = np.stack([dirty(seed=seed) for seed in range(3)]).astype(dtype)
-    options = {"method": method, "space": space, "outliers": "spike"}
-    expected = rpsd.denoise(x, lookahead=lookahead, **options)
-    causal = _core.Causal(rpsd.Denoiser(**options)._core, lookahead=lookahead)
-    rng = np.random.default_rng(2)
-    states, pieces, at = causal.start(3), [], 0
-    while at < x.shape[1]:
-        size = int(rng.integers(1, 40))
-        if rng.random() < 0.2:
-            states = np.frombuffer(states.tobytes()).reshape(states.shape).copy()
-        piece = np.ascontiguousarray(x[:, at : at + size])
-        order = rng.permutation(3)
-        values = causal.push(states, order.tolist(), np.ascontiguousarray(piece[order]))
-        pieces.append(values[np.argsort(order)])
-        at += size
-    pushed = np.concatenate(pieces, axis=1)
-    assert np.isnan(pushed[:, :lookahead]).all()
-    np.testing.assert_array_equal(pushed[:, lookahead:], expected[:, : x.shape[1] - lookahead])
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -194,3 +168,22 @@ def test_the_audit_agrees(method, lookahead):
     report = rpsd.audit(lambda x: rpsd.denoise(x, method=method, lookahead=lookahead), x)
     assert report.lookahead == lookahead
     assert report.causal == (lookahead == 0)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(("begin", "every"), [(0, 2), (1, 2), (0, 4), (0, 8), (3, 10)])
+def test_regular_gaps_cost_nothing(method, begin, every):
+    """Two-minute bars on a grid of minutes are as good as by themselves."""
+    beside, alone = [], []
+    for seed in range(3):
+        series = rpsd.simulate("a", 600 * every, seed, nsr=3.0)
+        at = slice(begin, None, every)
+        gaps = np.full(len(series.noisy), np.nan)
+        gaps[at] = series.noisy[at]
+        few = rpsd.simulate("a", 600 * every, seed, nsr=3.0)
+        for x, y, truth in ((gaps, beside, few.truth), (few.noisy[at].copy(), alone, few.truth[at])):
+            z = rpsd.denoise(x, method=method, lookahead=0)
+            there = np.flatnonzero(~np.isnan(x))[64:]
+            left = np.mean((z - truth)[there] ** 2)
+            y.append(10 * np.log10(np.mean((x - truth)[there] ** 2) / left))
+    assert np.mean(beside) > np.mean(alone) - 0.25

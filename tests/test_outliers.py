@@ -194,3 +194,46 @@ def test_bad_ticks_do_not_decide_whether_to_smooth():
     _, x = series(0.0)
     x[PLACES] += 500.0
     assert rpsd.Denoiser(outliers="spike").run(x).action == "cleaned"
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_clean_replaces_bad_ticks_and_nothing_else(dtype):
+    _, x = series(0.5)
+    x = (x + 500).astype(dtype)
+    dirty = x.copy()
+    dirty[PLACES] = [0, 5000, 650]
+    dirty[600:602] = [5000, 0]
+    dirty[:3] = dirty[700:705] = np.nan
+    bad = np.r_[PLACES, 600, 601]
+    y = rpsd.clean(dirty)
+    good = np.setdiff1d(np.arange(x.size), bad)
+    np.testing.assert_array_equal(y[good], dirty[good])
+    assert y.dtype == dtype
+    np.testing.assert_allclose(y[PLACES], (x[PLACES - 1] + x[PLACES + 1]) / 2, rtol=1e-6)
+    np.testing.assert_allclose(y[600:602], x[599] + (x[602] - x[599]) * np.array([1, 2]) / 3, rtol=1e-6)
+
+
+def test_clean_mirrors_its_input_and_leaves_what_is_clean():
+    _, x = series(1.0)
+    stacked = np.stack([x, x + 7])
+    np.testing.assert_array_equal(rpsd.clean(stacked, threads=2), stacked)
+    np.testing.assert_array_equal(rpsd.clean(stacked.T, axis=0), stacked.T)
+    assert rpsd.clean(np.arange(5)).tolist() == [0, 1, 2, 3, 4]
+    assert rpsd.clean([]).shape == (0,)
+    with pytest.raises(rpsd.InputError, match="x has inf at position 1"):
+        rpsd.clean([1.0, np.inf])
+
+
+@pytest.mark.parametrize("options", [{"space": "log"}, {"lookahead": 5, "window": 64}, {"level": 1}], ids=str)
+def test_bad_ticks_go_without_any_threshold_too(options):
+    _, x = series(0.5)
+    x += 500
+    dirty = x.copy()
+    dirty[PLACES] = 5000
+    y = rpsd.denoise(dirty, method="wavelet", threshold_mode="none", outliers="spike", **options)
+    good = ~np.isnan(y)
+    assert good[PLACES[1:]].all()
+    np.testing.assert_allclose(y[good], x[good], atol=5)
+    untouched = good.copy()
+    untouched[PLACES] = False
+    np.testing.assert_array_equal(y[untouched], x[untouched])

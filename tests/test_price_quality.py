@@ -45,6 +45,18 @@ def test_gain_near_its_limit(runs, cell):
     assert predicted.mean() == pytest.approx(gains.mean(), abs=1.0)
 
 
+@pytest.mark.parametrize(("step", "noise"), [(0.1, 0.25), (0.08, 0.2), (0.2, 0.2), (0.3, 0.1)])
+def test_coarse_ticks_are_smoothed_as_well_as_by_the_plain_model(step, noise):
+    """In ticks; two thirds to four fifths of the moves are zero."""
+    rng = np.random.default_rng(21)
+    truth = 100 + np.cumsum(step * rng.normal(size=(5, 2000)), axis=1)
+    ticks = np.round(truth + noise * rng.normal(size=truth.shape))
+    gains = gains_db(ticks, truth, rpsd.denoise(ticks))
+    plain = gains_db(ticks, truth, rpsd.denoise(ticks, method="kalman"))
+    assert gains.mean() > plain.mean() - 0.1
+    assert gains.min() > 2
+
+
 def test_predicted_gains_are_right_on_average(runs):
     gains, predicted = (np.concatenate(parts) for parts in zip(*runs.values(), strict=True))
     assert predicted.mean() == pytest.approx(gains.mean(), abs=0.3)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import rpsd
-from rpsd.report import plot_denoised, to_png
+from rpsd.report import plot_denoised, plot_vintages, to_png
 from rpsd.report._axis import position_axis, session_breaks
 
 SECOND = np.timedelta64(1, "s")
@@ -194,3 +194,31 @@ def test_values_that_no_axis_spans():
         rpsd.InputError, match=r"x must lie within ±1e\+300 to be drawn, got a value of size 1e\+308"
     ):
         plot_denoised(None, x, x)
+
+
+def test_vintages_are_drawn_with_their_band_and_misses():
+    x = 100 + rpsd.simulate("a", 700, seed=4).noisy
+    v = rpsd.Denoiser(method="kalman").vintages(x, (0, 5, 30))
+    upper, lower = plot_vintages(None, x, v, newest=150).axes
+    np.testing.assert_array_equal(lines(upper)["original"].get_ydata(), x[-150:])
+    np.testing.assert_array_equal(lines(upper)["lag 0"].get_ydata(), v.values[-150:, 0])
+    np.testing.assert_array_equal(lines(upper)["lag 30 (final)"].get_ydata(), v.values[-150:, 2])
+    low, high = (bound[-150:, 0] for bound in v.band())
+    edges = upper.collections[0].get_paths()[0].vertices[:, 1]
+    assert (edges.min(), edges.max()) == (low.min(), high.max())
+    final = v.values[-150:, 2]
+    outside = np.flatnonzero((final < low) | (final > high))
+    assert 3 <= len(outside) <= 30
+    np.testing.assert_array_equal(lines(lower)["outside the band"].get_xdata(), outside)
+    assert lower.xaxis.get_major_formatter()(0, None) == "550"
+    with_time = plot_vintages(sessions()[:700], x, v, newest=400, truth=x)
+    assert np.isnan(lines(with_time.axes[0])["truth"].get_ydata()).sum() == 1
+    to_png(with_time)
+
+
+def test_vintages_of_other_series_are_not_drawn():
+    x = rpsd.simulate("a", 100, seed=4).noisy
+    for other in (np.stack([x, x]), x[:50]):
+        v = rpsd.Denoiser().vintages(other)
+        with pytest.raises(rpsd.InputError, match="vintages must be of one series of 100 samples"):
+            plot_vintages(None, x, v)

@@ -60,6 +60,12 @@ def rewritten(data, change, header=None):
     return data[:10] + zlib.crc32(body).to_bytes(4, "little") + body
 
 
+# As integers: the largest, the least, -1, small and large ones; as doubles: infinity, 1e5 and -1e5.
+ODD = np.array(
+    [2**63 - 1, 2**63, 2**64 - 1, 5, 2**40, 0x7FF << 52, 0x40F86A << 40, 0xC0F86A << 40], dtype=np.uint64
+)
+
+
 @pytest.mark.parametrize("method", snapshots.OPTIONS)
 @pytest.mark.filterwarnings("ignore:overflow|invalid:RuntimeWarning")
 def test_a_state_that_cannot_be_is_refused_or_does_no_harm(method):
@@ -72,9 +78,7 @@ def test_a_state_that_cannot_be_is_refused_or_does_no_harm(method):
 
         def change(state):
             words = np.frombuffer(state, dtype="<u8").copy()
-            words[rng.integers(len(words))] = rng.choice(
-                [2**63 - 1, 2**63, 2**64 - 1, 5, 1 << 40, 0x7FF0000000000000, 0x40F86A0000000000, 0xC0F86A0000000000]
-            )
+            words[rng.integers(len(words))] = rng.choice(ODD)
             return words.tobytes()
 
         try:

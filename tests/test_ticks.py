@@ -55,10 +55,13 @@ def test_the_fitted_bounce_agrees_with_the_autocorrelation(ticks, every, toleran
 
 
 def test_flat_runs_stay_flat(ticks):
-    for start in range(0, 500_000, 100_000):
-        x = ticks[start : start + 20_000]
+    for start, size in [
+        *((k, 1000) for k in range(0, 500_000, 10_000)),
+        *((k, 20_000) for k in (0, 250_000)),
+    ]:
+        x = ticks[start : start + size]
         flat = np.diff(x) == 0
-        assert flat.mean() > 0.9
+        assert flat.mean() > 0.8
         assert (np.diff(rpsd.denoise(x))[flat] == 0).all()
 
 

@@ -23,6 +23,18 @@ UNUSED = [
     ({"method": "fir", "level": 3}, 'level=3 is not used with method="fir"'),
     ({"wavelet": "db4", "fir_taps": 11}, "fir_taps=11 is not used with use_fir_filter=False"),
     ({"window": 99}, "window=99 is not used with lookahead=None"),
+    (
+        {"threshold_mode": "wiener", "threshold_rule": "hard"},
+        'threshold_rule="hard" is not used with threshold_mode="wiener"',
+    ),
+    (
+        {"method": "fir", "lookahead": 0},
+        'method="fir" is not used with lookahead=0: a zero-phase filter keeps the newest sample',
+    ),
+    (
+        {"wavelet": "db4", "use_fir_filter": True, "lookahead": 0},
+        "use_fir_filter=True is not used with lookahead=0: a zero-phase filter keeps the newest sample",
+    ),
 ]
 USED = [
     {"method": "auto", "wavelet": "haar"},
@@ -31,6 +43,7 @@ USED = [
     {"method": "kalman", "threshold_scale": 1.0, "level": "auto", "boundary": "symmetric"},
     {"method": "kalman", "min_gain_db": 1, "outliers": "spike", "space": "price"},
     {"noise": 0.5, "boundary": "reflect"},
+    {"wavelet": "db4", "use_fir_filter": True, "lookahead": 1, "window": 32},
 ]
 
 

@@ -130,6 +130,7 @@ LONG = [
 ]
 
 
+@pytest.mark.filterwarnings("ignore:.*is not used with lookahead=0:rpsd.RpsdWarning")
 @pytest.mark.parametrize("lookahead", [0, 3])
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("options", LONG, ids=str)

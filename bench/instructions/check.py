@@ -27,8 +27,8 @@ RISE, RISE_OTHER_COMPILER, FALL = 0.05, 0.25, 0.10
 
 
 def build(folder: Path) -> Path:
-    """Build the tasks as a release, and return the program."""
-    options = ["-DCMAKE_BUILD_TYPE=Release", "-DRPSD_PYTHON=OFF", "-DRPSD_BENCH=ON"]
+    """Build the tasks, with the flags of the dev preset for ccache, and return the program."""
+    options = ["-DCMAKE_BUILD_TYPE=Release", "-DRPSD_WERROR=ON", "-DRPSD_PYTHON=OFF", "-DRPSD_BENCH=ON"]
     subprocess.run(["cmake", "-S", str(ROOT), "-B", str(folder), *options], check=True, stdout=sys.stderr)
     command = ["cmake", "--build", str(folder), "--target", "instructions", "--parallel"]
     subprocess.run(command, check=True, stdout=sys.stderr)

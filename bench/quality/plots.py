@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""Draw the pictures of docs/cells.md: python bench/quality/plots.py."""
+"""Draw the pictures of docs/: python bench/quality/plots.py."""
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -10,8 +12,10 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 import rpsd
+from rpsd.report import plot_vintages
 
-IMAGES = Path(__file__).resolve().parents[2] / "docs" / "images"
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+IMAGES = DOCS / "images"
 SEEN, TRUTH, MARK = "#9aa5b1", "#b3261e", "#1f5f8b"
 
 
@@ -99,6 +103,23 @@ def test_signals(axes: list[Axes]) -> None:
         axis.set_title(kind, fontsize=9)
 
 
+def leak(axes: list[Axes]) -> None:
+    """The backtest of docs/causality.md, run as it stands there: cumulative profits over a year."""
+    page = (DOCS / "causality.md").read_text(encoding="utf-8")
+    found = re.search(r"<!-- backtest -->\n```python\n(.*?)```", page, re.DOTALL)
+    assert found is not None
+    names: dict[str, Any] = {}
+    exec(found.group(1), names)
+    styles = [(SEEN, "-"), (MARK, "-"), (TRUTH, "-"), (TRUTH, "--"), ("black", "--"), ("black", "-")]
+    days = np.arange(0, names["MINUTES"] - 1, 390)
+    for (name, profit), (colour, line) in zip(names["results"].items(), styles, strict=True):
+        axes[0].plot(days / 390, np.cumsum(profit)[days], color=colour, linestyle=line, linewidth=1.2)
+        axes[0].lines[-1].set_label(f"{name}: Sharpe ratio {names['sharpe'](profit):.1f}")
+    axes[0].legend(loc="upper left", fontsize=8, frameon=False)
+    axes[0].set_xlabel("trading day", fontsize=9)
+    axes[0].set_ylabel("cumulative profit of one share")
+
+
 def dots(axis: Axes, series: rpsd.Simulated, size: float = 3.0) -> None:
     """Draw what is seen as dots, and the truth as a line."""
     axis.plot(series.noisy, ".", markersize=size, color=SEEN, label="seen")
@@ -115,6 +136,7 @@ PICTURES: dict[str, tuple[Callable[[list[Axes]], None], int, int, float]] = {
     "cell_f": (missing, 1, 1, 2.3),
     "cell_g": (nights, 1, 1, 2.3),
     "cell_curves": (test_signals, 1, 4, 2.1),
+    "leak": (leak, 1, 1, 3.6),
 }
 
 
@@ -133,25 +155,39 @@ def figures() -> Iterator[tuple[str, Figure]]:
             axis.yaxis.label.set_size(9)
         entries = {}
         for axis in axes:
+            if axis.get_legend():
+                continue  # its own legend, for long labels
             entries |= {
                 label: handle for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)
             }
-        figure.legend(
-            entries.values(),
-            entries.keys(),
-            loc="outside upper right",
-            ncols=len(entries),
-            fontsize=8,
-            frameon=False,
-        )
+        if entries:
+            figure.legend(
+                entries.values(),
+                entries.keys(),
+                loc="outside upper right",
+                ncols=len(entries),
+                fontsize=8,
+                frameon=False,
+            )
         yield name, figure
+
+
+def revisions() -> Figure:
+    """Vintages and their band at the end of a series."""
+    s = rpsd.simulate("b", 1500, 6, nsr=2.0)
+    vintages = rpsd.Denoiser().vintages(s.noisy)
+    figure = plot_vintages(None, s.noisy, vintages, newest=150, name="price, mean steps", truth=s.truth)
+    figure.set_size_inches(10, 6)
+    return figure
 
 
 def main() -> None:
     """Write the pictures."""
     IMAGES.mkdir(exist_ok=True)
-    for name, figure in figures():
-        figure.savefig(IMAGES / f"{name}.png", metadata={"Software": None}, pil_kwargs={"optimize": True})
+    for name, figure in (*figures(), ("vintages", revisions())):
+        figure.savefig(
+            IMAGES / f"{name}.png", dpi=100, metadata={"Software": None}, pil_kwargs={"optimize": True}
+        )
 
 
 if __name__ == "__main__":

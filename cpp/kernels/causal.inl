@@ -53,20 +53,16 @@ struct KalmanMethod {
     }
   }
 
-  static inline void miss(CausalState& s, const CausalLags& lags) noexcept {
+  static inline void miss(const CausalSettings& settings, CausalState& s, const CausalLags& lags) noexcept {
     if (lags.lookahead > 0) regress(lags, regression_of_filters(s), 0);
     miss_filters(s);
+    if (is_due(s.time) && s.block_counted > 0) refit(settings, s);
   }
 
   static inline void step(const CausalSettings& settings, CausalState& s, const CausalLags& lags, double value) noexcept {
     const double regression = lags.lookahead > 0 ? regression_of_filters(s) : 0;
     advance_filters<false>(s, value, 0, 1);
-    if (is_due(s.time)) {
-      close_block(s);
-      weigh_all(s);
-      s.gain_db = causal_gain_db(s.noise_variance, s.step_variance);
-      s.gate = gate_of_gain(settings, s.gain_db);
-    }
+    if (is_due(s.time)) refit(settings, s);
     const double level = mean_of_filters(s, s.weight);
     regress(lags, regression, level - s.level[0]);
     s.level[0] = level;
@@ -80,6 +76,13 @@ struct KalmanMethod {
   }
 
  private:
+  static inline void refit(const CausalSettings& settings, CausalState& s) noexcept {
+    close_block(s);
+    weigh_all(s);
+    s.gain_db = causal_gain_db(s.noise_variance, s.step_variance);
+    s.gate = gate_of_gain(settings, s.gain_db);
+  }
+
   static constexpr double kLeastRegression = 0x1p-200;  // smaller ones would be denormal in the end, which is slow
 };
 
@@ -104,9 +107,10 @@ struct AutomaticMethod {
     }
   }
 
-  static inline void miss(CausalState& s, const CausalLags&) noexcept {
+  static inline void miss(const CausalSettings& settings, CausalState& s, const CausalLags&) noexcept {
     miss_filters(s);
     if (s.running != 0) miss_chains(s);
+    if (is_due(s.time) && s.block_counted > 0) refit(settings, s);
   }
 
   // The chains take over from the bank; what is in the lag stays as it came.
@@ -145,13 +149,7 @@ struct AutomaticMethod {
       advance_filters<true>(s, value, jump, volatility);
     else
       advance_filters<false>(s, value, 0, volatility);
-    if (!changed && !is_due(s.time)) return;
-    close_block(s);
-    weigh_all(s);
-    weigh_filters(s.recent_squares, s.recent_logs, s.recent_counted, s.recent_scale, s.recent_weight);
-    s.gain_db = causal_gain_db(s.noise_variance, s.step_variance);
-    const bool quiet = s.time - s.reset_time < kQuietAfterReset || s.running == 0 || s.still > kMostStill;
-    s.gate = quiet ? 0 : belief(s) * gate_of_gain(settings, s.gain_db);
+    if (changed || is_due(s.time)) refit(settings, s);
   }
 
   static inline double now(const CausalState& s) noexcept { return level_of_chains(s, s.level); }
@@ -162,6 +160,15 @@ struct AutomaticMethod {
   }
 
  private:
+  static inline void refit(const CausalSettings& settings, CausalState& s) noexcept {
+    close_block(s);
+    weigh_all(s);
+    weigh_filters(s.recent_squares, s.recent_logs, s.recent_counted, s.recent_scale, s.recent_weight);
+    s.gain_db = causal_gain_db(s.noise_variance, s.step_variance);
+    const bool quiet = s.time - s.reset_time < kQuietAfterReset || s.running == 0 || s.still > kMostStill;
+    s.gate = quiet ? 0 : belief(s) * gate_of_gain(settings, s.gain_db);
+  }
+
   static inline bool follow_changes(const CausalSettings& settings, CausalState& s, double value,
                                     const Evidence& used) noexcept {
     const double level = mean_of_filters(s, s.recent_weight);
@@ -198,7 +205,7 @@ void causal_sweep(const CausalSettings& settings, CausalState& s, const CausalLa
       if (value == value)
         Method::step(settings, s, lags, units_of(s, value));
       else
-        Method::miss(s, lags);
+        Method::miss(settings, s, lags);
     }
     s.last_price = price;
     double came = price, estimate;

@@ -180,7 +180,8 @@ void Denoiser<T>::run(const T* x, std::size_t n, double energy, T* y, SeriesRepo
   const auto leave = [&] {
     if (x != y) std::copy(x, x + n, y);
   };
-  if (report.missing == n || (report.level == 0 && !fir_)) return leave();
+  const bool clean = options_.outliers == Outliers::spike;
+  if (report.missing == n || (report.level == 0 && !fir_ && !clean)) return leave();
 
   // Most series are worked on where they are; one with gaps, in logarithms or in units whose squares leave the range
   // of numbers, in a copy.
@@ -188,17 +189,21 @@ void Denoiser<T>::run(const T* x, std::size_t n, double energy, T* y, SeriesRepo
   T* to = y;
   int exponent = 0;
   std::size_t spikes = 0;
-  if (report.missing > 0 || options_.space == Space::log || options_.outliers == Outliers::spike ||
-      unit_exponent(x, n, energy) != 0) {
-    T* const series = scratch.series.get(n);
+  // Gaps and bad ticks give way to lines.
+  const auto fill = [&](T* series) {
     std::copy(x, x + n, series);
+    spikes = 0;
     if (options_.space == Space::log) {
       spikes = static_cast<std::size_t>(std::count_if(series, series + n, [](T v) { return v <= 0; }));
       std::replace_if(series, series + n, [](T v) { return v <= 0; }, std::numeric_limits<T>::quiet_NaN());
     }
     if (report.missing + spikes > 0) interpolate_missing(series, n);
-    if (options_.outliers == Outliers::spike) spikes += remove_spikes(series, n, scratch.prices, scratch.spikes);
-    if (is_constant(series, n)) return leave();
+    if (clean) spikes += remove_spikes(series, n, scratch.prices, scratch.spikes);
+  };
+  if (report.missing > 0 || options_.space == Space::log || clean || unit_exponent(x, n, energy) != 0) {
+    T* const series = scratch.series.get(n);
+    fill(series);
+    if (is_constant(series, n) && spikes == 0) return leave();
     if (options_.space == Space::log)
       for (std::size_t i = 0; i < n; ++i) series[i] = std::log(series[i]);
     exponent = unit_exponent(series, n, energy_of(series, n, 1));
@@ -235,15 +240,17 @@ void Denoiser<T>::run(const T* x, std::size_t n, double energy, T* y, SeriesRepo
       (*fir_)(unfiltered, n, to, scratch.fir);
     report.changed = true;
   }
-  if (!report.changed && spikes > 0) {
+  if (!report.changed && spikes == 0) return leave();
+  if (to == y) return;
+  if (report.changed) {
+    rescale(to, n, exponent);
+    if (options_.space == Space::log)
+      for (std::size_t i = 0; i < n; ++i) to[i] = std::exp(to[i]);
+  } else {
+    fill(to);  // what is no bad tick keeps its bits
     report.changed = true;
     report.price.action = PriceAction::cleaned;
   }
-  if (!report.changed) return leave();
-  if (to == y) return;
-  rescale(to, n, exponent);
-  if (options_.space == Space::log)
-    for (std::size_t i = 0; i < n; ++i) to[i] = std::exp(to[i]);
   if (report.missing > 0)
     for (std::size_t i = 0; i < n; ++i) to[i] = std::isnan(x[i]) ? x[i] : to[i];
   std::copy(to, to + n, y);

@@ -148,7 +148,7 @@ bool smooth_ticks(Work& w, const PriceFit& fit) {
   const double* const volatility = fit.best.parts.volatility ? fit.best.volatility : nullptr;
   const LatticeFit lattice = smooth_lattice(w.y, w.available, w.n, tick, fit.gaussian.noise_variance,
                                             fit.gaussian.step_variance, mean, variance, volatility);
-  const double lead = std::max(kLead, fit.best.evidence - fit.gaussian.evidence + kLeadOverBest);
+  const double lead = w.repeats ? kLead : std::max(kLead, fit.best.evidence - fit.gaussian.evidence + kLeadOverBest);
   if (!(lattice.log_likelihood_gain > lead)) return false;
   std::copy(mean, mean + w.n, w.mean);
   std::copy(variance, variance + w.n, w.variance);
@@ -190,9 +190,10 @@ void keep_signal(Work& w) noexcept {
   w.test.outliers = 0;
 }
 
-// Lets wavelets have their say about a series without gaps, bad ticks or heavy noise; adjusts what is expected.
+// Lets wavelets have their say about a series without gaps, bad ticks or heavy noise; adjusts what is expected. Where most
+// prices repeat the one before, what they see is no Gaussian noise: Stein's risk of leaving ticks as they are is below zero.
 void hear_wavelets(Work& w, const PriceModel& model, const WaveletContest& contest, WaveletContestScratch& scratch) {
-  if (w.seen < w.n || w.cleaned > 0 || !(w.test.believed > 0) || !WaveletContest::is_for(w.n)) return;
+  if (w.repeats || w.seen < w.n || w.cleaned > 0 || !(w.test.believed > 0) || !WaveletContest::is_for(w.n)) return;
   const bool light = !model.parts.noise && w.test.outliers == 0 && w.test.believed >= kBelieved;
   if (!light && !are_peaks(w)) return;
   double left = 0;
@@ -230,7 +231,8 @@ void work_on(const std::vector<Work*>& works, const PriceOptions& options, Price
   std::vector<PriceFit> fits(count);
   fit_price_models(series.data(), count, fits.data(), scratch.models.data());
   std::vector<PriceModel> models;
-  for (const PriceFit& fit : fits) models.push_back(fit.best);
+  // On coarse ticks a scale of next to nothing would make the prices that repeat as likely as can be.
+  for (std::size_t k = 0; k < count; ++k) models.push_back(works[k]->repeats ? fits[k].gaussian : fits[k].best);
   std::vector<NoiseTest> tests(count);
   test_noise(series.data(), models.data(), count, tests.data(), scratch.tests.data());
   for (std::size_t k = 0; k < count; ++k) {

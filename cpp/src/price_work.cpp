@@ -11,7 +11,7 @@
 namespace rpsd {
 namespace {
 
-constexpr double kMostZeroMoves = 0.95;  // a series that hardly moves is told its bounce, and returned
+constexpr double kMostZeroMoves = 0.8;  // a series that hardly moves is told its bounce, and returned
 constexpr std::size_t kLeastMoves = 8;   // of a series that hardly moves: fewer are jumps
 constexpr double kFarthest = 300;  // in scales: farther away the mixture of noise scales has nothing to tell a bad tick by
 constexpr std::size_t kArrays = 8;

@@ -108,7 +108,8 @@ void check_streams(const char* name, const rpsd::Options& options) {
     stream.push(nullptr, block(at, kSeries, 1), out);
     stream.push(some, block(at, 2, 1), out);
     stream.amend(some, block(at + 1, 2, 1), out);
-    if (options.method != rpsd::Method::wavelet && at % 50 == 0) stream.begin_session(some, 2);
+    if (options.method == rpsd::Method::wavelet) return;  // windows that are not whole take memory
+    if (at % 50 == 0) stream.begin_session(some, 2);
     stream.flush({y.data(), kSeries, 2, 2});
   };
   stream.push(nullptr, block(0, kSeries, 100), out);

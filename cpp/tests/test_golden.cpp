@@ -22,6 +22,7 @@
 #include "rpsd/modwt.hpp"
 #include "rpsd/state_space.hpp"
 #include "rpsd/wavelet.hpp"
+#include "rpsd/windowed.hpp"
 
 namespace {
 
@@ -221,6 +222,30 @@ void add_denoisers(int threads, Hashes& hashes) {
   add("small units", db4, [&](T v, std::size_t) { return std::ldexp(v, wide ? -1060 : -140); });
 }
 
+// Windows with what neighbours share (dwt), and each by itself (modwt), of short series as emulated processors are slow.
+template <class T>
+void add_windows(int threads, Hashes& hashes) {
+  for (const auto kind : {rpsd::TransformKind::dwt, rpsd::TransformKind::modwt}) {
+    rpsd::Options options;
+    options.bank = banks()[2].bank;
+    options.transform = kind;
+    const rpsd::Windowed<T> windowed(options, {64, 5, 20});
+    Hash hash;
+    for (const std::size_t n : kLengths) {
+      if (n > kLongest) continue;
+      const std::size_t rows = rows_of(n);
+      auto x = prices<T>(rows, n);
+      for (std::size_t i = 3; i < x.size(); i += 11) x[i] = static_cast<T>(NAN);
+      std::vector<T> y(rows * n);
+      std::vector<rpsd::WindowedReport> reports(rows);
+      windowed({x.data(), rows, n, n}, {y.data(), rows, n, n}, reports.data(), threads, {n / 2});
+      for (T& v : y) v = std::isnan(v) ? T(0) : v;
+      hash.add(y);
+    }
+    hashes[std::string("windowed ") + (kind == rpsd::TransformKind::dwt ? "dwt" : "modwt") + TypeName<T>::value] = hash.value();
+  }
+}
+
 // Local level problems of all lengths with given variances of many sizes, a quarter of the samples missing.
 struct LevelData {
   std::vector<double> y, seen, q, r;
@@ -310,6 +335,8 @@ Hashes all_paths(int threads) {
   add_firs<float>(threads, hashes);
   add_denoisers<double>(threads, hashes);
   add_denoisers<float>(threads, hashes);
+  add_windows<double>(threads, hashes);
+  add_windows<float>(threads, hashes);
   return hashes;
 }
 

@@ -3,7 +3,7 @@
 
 import typing as _typing
 
-from rpsd._api import denoise, estimate_noise, evaluate, fir_filter
+from rpsd._api import clean, denoise, estimate_noise, evaluate, fir_filter
 from rpsd._core import __version__
 from rpsd._errors import (
     CausalityError,
@@ -26,6 +26,7 @@ if _typing.TYPE_CHECKING:
     from rpsd._result import Check, NoiseModel, Report, Result
     from rpsd._simulate import Simulated, simulate
     from rpsd._stream import Health, Stream
+    from rpsd._vintages import Vintages
 else:
     # Loaded when first used: msgspec, the schema and the data classes take three times as long as the rest.
     _MODULES = {
@@ -42,6 +43,7 @@ else:
         "Result": "_result",
         "Simulated": "_simulate",
         "Stream": "_stream",
+        "Vintages": "_vintages",
         "audit": "_audit",
         "build_info": "_info",
         "load_config": "_config",
@@ -82,9 +84,11 @@ __all__ = [
     "Simulated",
     "StateError",
     "Stream",
+    "Vintages",
     "__version__",
     "audit",
     "build_info",
+    "clean",
     "denoise",
     "estimate_noise",
     "evaluate",

@@ -102,6 +102,51 @@ def _validated(**options: Any) -> "Denoiser":
     return Denoiser(**options)
 
 
+def clean(x: Any, *, axis: int = -1, out: npt.NDArray[Any] | None = None, threads: int = 1) -> Any:
+    """Return the input without its bad ticks; nothing else is changed.
+
+    A bad tick leaves the level of its neighbours and comes back: a sample more than six robust standard
+    deviations away from the median of its four neighbours, whose moves there and back are alike, or a run
+    of up to three, each more than twelve away from the levels before and after, which are alike. A move
+    that stays is none. Bad ticks get the value of the line between their neighbours. Offline: whether a
+    move stays is told by what comes after it.
+
+    Parameters
+    ----------
+    x : array_like, pandas.Series or pandas.DataFrame
+        As for `rpsd.denoise`: any length, NaN is a missing sample and stays NaN.
+    axis : int, optional
+        The time axis of an ndarray.
+    out : ndarray, optional
+        Where to put the result; of its shape and dtype. May be x itself.
+    threads : int, optional
+        Threads to share the series out to; 0: one for each processor.
+
+    Returns
+    -------
+    ndarray, Series or DataFrame
+        Mirrors the input; samples that are no bad ticks keep their bits.
+
+    Raises
+    ------
+    InputError
+        As `rpsd.denoise`.
+
+    Notes
+    -----
+    This is what the option ``outliers="spike"`` does before it denoises (docs/method.md).
+
+    Examples
+    --------
+    >>> import numpy as np, rpsd
+    >>> prices = np.r_[np.linspace(100.0, 101.0, 50), 1000.0, np.linspace(101.0, 102.0, 50)]
+    >>> float(rpsd.clean(prices)[50])
+    101.0
+    """
+    options: dict[str, Any] = {"method": "wavelet", "threshold_mode": "none", "outliers": "spike"}
+    return _validated(**options).denoise(x, axis=axis, out=out, threads=threads)
+
+
 def estimate_noise(x: Any, axis: int = -1, *, threads: int = 1) -> "NoiseModel":
     """Estimate how much noise prices have, and what denoising them can gain.
 

@@ -181,7 +181,12 @@ def _series(x: Any) -> tuple[_Array, Callable[[_Array], Any]]:
     values = np.array(x, dtype=np.float64)
     if values.ndim != 1 or len(values) < _LEAST:
         raise InputError(f"x must be one series of at least {_LEAST} samples, got shape {values.shape}")
-    if not np.isfinite(values).any():
+    if np.isinf(values).any():
+        at = int(np.argmax(np.isinf(values)))
+        raise InputError(
+            f"x has an infinite sample at {at}; allowed: finite numbers, and NaN for a missing one"
+        )
+    if np.isnan(values).all():
         raise InputError("x must have samples that are not NaN, got none")
     if type(x).__module__.startswith("pandas"):
         kind, index, name = type(x), x.index, x.name

@@ -2,7 +2,8 @@
 """Where trading sessions begin: given by a mask, told by gaps in the times, or seen in the prices."""
 
 from collections.abc import Iterable
-from heapq import heappush, heappushpop
+from heapq import heappop, heappush, heappushpop
+from math import ceil, floor
 from typing import Any, Final
 
 import numpy as np
@@ -10,8 +11,12 @@ import numpy.typing as npt
 
 from rpsd._errors import CausalityError, InputError, warn
 
-# A gap in the times is a break where it is this many times the usual distance.
+# A gap in the times is a break where it is this many times the usual distance, and where the times are
+# irregular, as those of trades, also this many times what one distance in a hundred exceeds.
 _LONG: Final = 5.0
+# Times are irregular where a quarter of the distances are below this share of the median (random: 0.42).
+_REGULAR: Final = 0.8
+_FEW: Final = 16  # fewer distances do not tell whether they are regular
 # A move between sessions stands out from those around it: this many robust standard deviations, and it stays.
 _LARGE: Final = 12.0
 _BESIDE: Final = 5
@@ -94,7 +99,8 @@ def session_starts(
     ----------
     breaks : None, "auto" or tuple of bool
         None: nowhere. A mask is True at the first sample of each session. "auto": after a gap in the
-        times of more than five times their median distance.
+        times of more than five times their median distance; where the distances are irregular, also of more
+        than five times their 99th percentile and than random times show once in a hundred series.
     n : int
         Samples of a series.
     times : ndarray of int64 or None
@@ -127,26 +133,59 @@ def time_starts(times: npt.NDArray[np.int64]) -> list[int]:
     moved = gaps[gaps > 0]
     if moved.size == 0:
         return []
-    return [int(at) + 1 for at in np.flatnonzero(gaps > _LONG * float(np.median(moved)))]
+    quarter, most = (float(np.quantile(moved, share, method="lower")) for share in (0.25, 0.99))
+    return [
+        int(at) + 1 for at in np.flatnonzero(gaps > _long(moved.size, quarter, float(np.median(moved)), most))
+    ]
 
 
 def causal_time_starts(times: npt.NDArray[np.int64]) -> list[int]:
-    """Return where sessions begin: after gaps that are long beside the median of those before them."""
+    """Return where sessions begin: after gaps that are long beside the distances before them."""
     starts: list[int] = []
-    lower: list[int] = []  # the lower half of the distances, negated: the largest is first
-    upper: list[int] = []
+    count, quarter, below, above, most = (
+        0,
+        _Running(0.25),
+        _Running(0.5),
+        _Running(0.5, upper=True),
+        _Running(0.99),
+    )
     for at, gap in enumerate(np.diff(times).tolist(), start=1):
         if gap <= 0:
             continue
-        if lower:
-            middle = -lower[0] if len(lower) > len(upper) else (upper[0] - lower[0]) / 2
-            if gap > _LONG * middle:
-                starts.append(at)
-        if len(lower) > len(upper):
-            heappush(upper, -heappushpop(lower, -gap))
-        else:
-            heappush(lower, -heappushpop(upper, gap))
+        if count and gap > _long(count, quarter.value, (below.value + above.value) / 2, most.value):
+            starts.append(at)
+        for quantile in (quarter, below, above, most):
+            quantile.add(gap)
+        count += 1
     return starts
+
+
+def _long(count: int, quarter: float, median: float, most: float) -> float:
+    """Return how long a gap must be to be a break, which random times show in one of a hundred series."""
+    if count < _FEW:
+        return 1.5 * median * float(np.log2(100 * count))
+    if quarter > _REGULAR * median:
+        return _LONG * median
+    return max(_LONG * median, _LONG * most, median * float(np.log2(100 * count)))
+
+
+class _Running:
+    """A quantile of the numbers so far, which is one of them: of the rank rounded down, or up."""
+
+    def __init__(self, share: float, *, upper: bool = False) -> None:
+        self._share, self._round = share, ceil if upper else floor
+        self._lower: list[int] = []  # negated, so that the largest is first: the quantile
+        self._upper: list[int] = []
+
+    @property
+    def value(self) -> int:
+        return -self._lower[0]
+
+    def add(self, number: int) -> None:
+        heappush(self._upper, -heappushpop(self._lower, -number))
+        rank = self._round(self._share * (len(self._lower) + len(self._upper) - 1))
+        while len(self._lower) <= rank:
+            heappush(self._lower, -heappop(self._upper))
 
 
 def price_starts(x: npt.NDArray[Any]) -> list[int]:

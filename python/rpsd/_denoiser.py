@@ -3,7 +3,7 @@
 
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,8 +11,9 @@ import numpy.typing as npt
 
 from rpsd import _core
 from rpsd._breaks import sessions
-from rpsd._errors import ConfigError, GuardrailError, InputError, warn
-from rpsd._mirror import Batch, Mirror, checked_threads, mirror, raise_from_core
+from rpsd._chain import build_chain
+from rpsd._errors import ConfigError, GuardrailError, warn
+from rpsd._mirror import Batch, Mirror, checked_out, checked_threads, mirror, raise_from_core
 from rpsd._options import (
     Guardrails,
     Options,
@@ -32,10 +33,10 @@ from rpsd._windowed import build_windowed, longest_window, runner, with_values
 if TYPE_CHECKING:
     from rpsd._config import Config
     from rpsd._stream import Stream
+    from rpsd._vintages import Vintages
 
 _METRICS = ("correlation", "rmse", "trend", "power", "score")
 _ACTIONS = ("passthrough", "cleaned", "denoised")
-_AUTO_LEVEL = -1
 
 
 class Denoiser:
@@ -127,7 +128,7 @@ class Denoiser:
         require_fitting(self._options)
         warn_of_unused(asked, self._options, options)
         self._taps = len(filter_bank(self._options.wavelet)[0])
-        self._core = _build(self._options)
+        self._core = build_chain(self._options)
         self._run = runner(self._core, build_windowed(self._core, self._options))
         self._least = self._least_plain_length()
 
@@ -160,7 +161,7 @@ class Denoiser:
             values = self._denoise_any(x, axis, threads)
         if out is None:
             return values
-        out = _checked_out(out, values)
+        out = checked_out(out, values)
         out[...] = values
         return out
 
@@ -228,6 +229,28 @@ class Denoiser:
         if options.level != "auto" and options.threshold_mode != "none":
             warn_of_level(options.level, options.window + (options.lookahead or 0), self._taps)
         return Stream(options, self._core, n_series, on_breach)
+
+    def vintages(
+        self, x: Any, lags: Iterable[int | None] = (0, 1, 5, 30), *, axis: int = -1, threads: int = 1
+    ) -> "Vintages":
+        """Return the estimates of each sample as they were 0, 1, ... samples after it, and how they moved.
+
+        The value of lag L is that of ``lookahead=L`` whatever lookahead this denoiser has: one run a lag.
+
+        Parameters
+        ----------
+        x, axis, threads
+            As in `rpsd.denoise`.
+        lags : iterable of int or None
+            Ascending; the last one gives the values that count as final, and may be None: offline.
+
+        Returns
+        -------
+        Vintages
+        """
+        from rpsd._vintages import make_vintages
+
+        return make_vintages(self, x, lags, axis, threads)
 
     def estimate_noise(self, x: Any, *, axis: int = -1, threads: int = 1) -> NoiseModel:
         """Return what `run` reports as noise, without its guardrails; see `rpsd.estimate_noise`."""
@@ -327,44 +350,6 @@ def merged_guardrails(given: Guardrails | Mapping[str, Any] | None, base: Guardr
     return make_guardrails(given) if isinstance(given, Guardrails) else make_guardrails(base, **given)
 
 
-def _build(options: Options) -> _core.Denoiser:
-    given = isinstance(options.noise, float | int)
-    taps = np.empty(0)
-    if options.use_fir_filter:
-        from scipy.signal import firwin  # takes longer to import than all of rpsd
-
-        try:
-            with np.errstate(all="ignore"):
-                taps = firwin(options.fir_taps, options.fir_cutoff, window=options.fir_window)
-        except (TypeError, ValueError) as error:
-            raise ConfigError(f"fir_window {options.fir_window!r} cannot be designed: {error}") from None
-        if not np.isfinite(taps).all():
-            raise ConfigError(
-                f"fir_window {options.fir_window!r} must not be zero at all of fir_taps, got "
-                f"{options.fir_taps} taps; allowed: more taps or another window"
-            )
-    try:
-        return _core.Denoiser(
-            method="wavelet" if options.method == "fir" else options.method,
-            bank=filter_bank(options.wavelet),
-            transform=options.transform,
-            boundary=options.boundary,
-            level=_AUTO_LEVEL if options.level == "auto" else options.level,
-            threshold_mode=options.threshold_mode,
-            threshold_rule=options.threshold_rule,
-            threshold_scale=options.threshold_scale,
-            noise="given" if given else str(options.noise),
-            noise_sd=float(options.noise) if given else 0.0,
-            fir_taps=taps,
-            min_gain_db=float(options.min_gain_db),
-            space=options.space,
-            missing=options.missing,
-            outliers=options.outliers,
-        )
-    except ValueError as error:
-        raise ConfigError(str(error)) from None
-
-
 def measured_report(
     source: Mirror,
     x: npt.NDArray[np.float64],
@@ -380,14 +365,3 @@ def measured_report(
     metrics = {name: source.shaped(column) for name, column in zip(_METRICS, table.T, strict=True)}
     lost = np.count_nonzero(~np.isfinite(y) & ~np.isnan(x), axis=-1)
     return make_report(metrics, source.shaped(lost), guardrails)
-
-
-def _checked_out(out: Any, values: Any) -> npt.NDArray[Any]:
-    if not isinstance(values, np.ndarray):
-        raise InputError(f"out is for ndarrays only, got x of type {type(values).__name__}")
-    if not isinstance(out, np.ndarray) or out.shape != values.shape or out.dtype != values.dtype:
-        got = f"{out.dtype} {out.shape}" if isinstance(out, np.ndarray) else type(out).__name__
-        raise InputError(f"out must be an ndarray of {values.dtype} {values.shape}, got {got}")
-    if not out.flags.writeable:
-        raise InputError("out must be writeable, got a read-only array")
-    return out

@@ -245,6 +245,17 @@ def checked_threads(threads: int) -> int:
     return int(threads)
 
 
+def checked_out(out: Any, values: Any) -> npt.NDArray[Any]:
+    if not isinstance(values, np.ndarray):
+        raise InputError(f"out is for ndarrays only, got x of type {type(values).__name__}")
+    if not isinstance(out, np.ndarray) or out.shape != values.shape or out.dtype != values.dtype:
+        got = f"{out.dtype} {out.shape}" if isinstance(out, np.ndarray) else type(out).__name__
+        raise InputError(f"out must be an ndarray of {values.dtype} {values.shape}, got {got}")
+    if not out.flags.writeable:
+        raise InputError("out must be writeable, got a read-only array")
+    return out
+
+
 def raise_from_core(error: ValueError) -> NoReturn:
     """Raise the core's standard exception as rpsd's own."""
     text = str(error)

@@ -12,6 +12,7 @@ _TRANSFORM: Final = ("level", "transform", "boundary")
 _THRESHOLD: Final = ("threshold_mode", "threshold_rule", "threshold_scale")
 _FILTER: Final = ("fir_cutoff", "fir_taps", "fir_window")
 _CAUSAL: Final = ("window", "min_periods")
+_WITHOUT_RULE: Final = {"blockjs", "neighblock", "wiener", "none"}  # rules of their own, or none
 # auto knows one wavelet, to which it turns for smooth and spiky series.
 _UNUSED: Final = {
     "auto": (*_TRANSFORM, *_THRESHOLD, "use_fir_filter", *_FILTER),
@@ -46,6 +47,14 @@ def _reasons(options: Options) -> Iterator[tuple[str, str]]:
     if options.method == "wavelet" and not options.use_fir_filter:
         for name in _FILTER:
             yield name, "with use_fir_filter=False"
+    if options.method == "wavelet" and options.threshold_mode in _WITHOUT_RULE:
+        yield "threshold_rule", f"with threshold_mode={shown(options.threshold_mode)}"
+    if options.lookahead == 0 and options.method in {"wavelet", "fir"}:
+        # The odd extension about the newest sample, which is where a zero-phase filter has no lag, keeps it.
+        for name in ("use_fir_filter", "fir_cutoff", "fir_taps", "fir_window"):
+            yield name, "with lookahead=0: a zero-phase filter keeps the newest sample"
+        if options.method == "fir":
+            yield "method", "with lookahead=0: a zero-phase filter keeps the newest sample"
     if options.lookahead is None:
         for name in _CAUSAL:
             yield name, "with lookahead=None"

@@ -166,11 +166,13 @@ class Causal:
         self.shared = self.shared * (bank.weight @ (bank.variance / (bank.variance + RATIO)))
         if value is None:
             bank.variance = bank.variance + RATIO
-            return
-        bank.advance(value)
-        if self.due():
+        else:
+            bank.advance(value)
+        if self.due() and bank.block[2, 0] > 0:
             bank.weigh()
             self.gate = self.opening()
+        if value is None:
+            return
         level = bank.weight @ bank.mean
         self.means = self.means + self.shared * (level - self.level)
         self.level = level
@@ -191,6 +193,8 @@ class Causal:
             bank.variance = bank.variance + RATIO
             for chain in self.chains or []:
                 chain.variance += bank.step_variance
+            if self.due() and bank.block[2, 0] > 0:
+                self.refit()
             return
         jump, changed = 0.0, False
         if self.time >= 16:
@@ -211,9 +215,12 @@ class Causal:
         self.jumps += jump
         bank.advance(value, jump, volatility)
         if changed or self.due():
-            bank.weigh()
-            quiet = self.time - self.reset_time < 16 or self.chains is None or self.still > 0.9
-            self.gate = 0.0 if quiet else self.belief() * self.opening()
+            self.refit()
+
+    def refit(self):
+        self.bank.weigh()
+        quiet = self.time - self.reset_time < 16 or self.chains is None or self.still > 0.9
+        self.gate = 0.0 if quiet else self.belief() * self.opening()
 
     def follow(self, value, volatility):
         bank, first = self.bank, self.chains[0]

@@ -65,7 +65,8 @@ class Stream {
   StreamReport report(std::size_t row) const noexcept;
 
   // All there is to know, what amend goes back to included, as bytes that any platform reads; and back, into a stream
-  // of the same options. Throws std::invalid_argument for bytes that are not those of such a stream.
+  // of the same options. Throws std::invalid_argument for bytes that are not those of such a stream, which is then of no
+  // use.
   std::vector<std::uint8_t> save() const;
   void load(const std::uint8_t* bytes, std::size_t size);
 

@@ -24,6 +24,7 @@ from rpsd.cli._denoise import denoise
 from rpsd.cli._doctor import doctor
 from rpsd.cli._evaluate import evaluate
 from rpsd.cli._log import logging_to_stderr
+from rpsd.cli._stream import stream
 from rpsd.cli._text import one_line
 
 _FAILURE: Final = 1
@@ -43,7 +44,7 @@ def _cli() -> None:
     """
 
 
-for _command in (denoise, evaluate, demo, config, doctor):
+for _command in (denoise, stream, evaluate, demo, config, doctor):
     _cli.add_command(_command)
 
 

@@ -25,6 +25,11 @@ def denoiser_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return _with_options(command, {**_DENOISER, **_GENERAL})
 
 
+def stream_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add --config and every option of the denoiser alone."""
+    return _with_options(command, {"denoiser": None, "monitoring": ("log_level",)})
+
+
 def guardrail_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add --config and the options of the guardrails."""
     return _with_options(command, {**_GUARDRAILS, **_GENERAL})

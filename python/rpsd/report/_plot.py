@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Draw a series before and after denoising, and what was removed."""
+"""Draw a series before and after denoising, and what was removed or revised."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from rpsd.report._axis import PositionAxis, position_axis
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+    from rpsd._vintages import Vintages
 
 _F64 = npt.NDArray[np.float64]
 
@@ -76,17 +78,8 @@ def plot_denoised(
     lengths = {len(series) for series in (time, x, y, truth) if series is not None}
     if len(lengths) > 1:
         raise InputError(f"time, x, y and truth must have one length, got lengths {sorted(lengths)}")
-    for which, series in (("x", x), ("y", y), ("truth", truth)):
-        if series is not None and (peak := np.nanmax(np.abs(series), initial=0.0)) > _LARGEST:
-            raise InputError(
-                f"{which} must lie within ±{_LARGEST:g} to be drawn, got a value of size {peak:g}"
-            )
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(11, 6.5), dpi=_DPI, layout="constrained")
-    FigureCanvasAgg(figure)
-    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
+    _check_drawable({"x": x, "y": y, "truth": truth})
+    figure, upper, lower = _panels([3, 1])
     axis = position_axis(time, len(x), zone)
     _draw(upper, x, axis, color=_RAW, linewidth=2.2, label="original")
     if truth is not None:
@@ -102,11 +95,108 @@ def plot_denoised(
     return figure
 
 
+def plot_vintages(
+    time: npt.NDArray[Any] | None,
+    x: _F64,
+    vintages: Vintages,
+    *,
+    newest: int = 200,
+    level: float = 0.9,
+    name: str = "price",
+    title: str = "",
+    zone: str = "",
+    truth: _F64 | None = None,
+) -> Figure:
+    """Draw the first vintage with its revision band beside the final one above, and the revisions below.
+
+    Parameters
+    ----------
+    time, name, title, zone
+        As in `plot_denoised`.
+    x : ndarray of float64, shape (n,)
+        The series.
+    vintages : Vintages
+        Those of x; of one series.
+    newest : int
+        How many samples are drawn, the last ones.
+    level : float
+        Of the band.
+    truth : ndarray of float64, shape (n,), optional
+        The known truth of a simulation, drawn as well.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        With the Agg canvas; pyplot is not touched.
+
+    Raises
+    ------
+    InputError
+        Where the lengths differ, for several series, and for values beyond ±1e300.
+    """
+    ladder = np.asarray(vintages.values, dtype=np.float64)
+    bounds = [np.asarray(bound, dtype=np.float64) for bound in vintages.band(level)]
+    if ladder.shape != (len(x), len(vintages.lags)):
+        raise InputError(
+            f"vintages must be of one series of {len(x)} samples, got values of shape {ladder.shape}"
+        )
+    lengths = {len(series) for series in (time, x, truth) if series is not None}
+    if len(lengths) > 1:
+        raise InputError(f"time, x and truth must have one length, got lengths {sorted(lengths)}")
+    _check_drawable({"x": x, "truth": truth})
+    shown = slice(max(len(x) - newest, 0), None)
+    first, final = ladder[shown, 0], ladder[shown, -1]
+    low, high = (bound[shown, 0] for bound in bounds)
+    figure, upper, lower = _panels([2, 1])
+    axis = position_axis(None if time is None else time[shown], len(first), zone)
+    fill: dict[str, Any] = {"color": _REMOVED, "alpha": 0.2, "linewidth": 0, "label": f"{level:.0%} band"}
+    _draw(upper, x[shown], axis, color=_RAW, linewidth=1.0, label="original")
+    if truth is not None:
+        _draw(upper, truth[shown], axis, color="black", linewidth=1.0, linestyle="--", label="truth")
+    ages = ["offline" if lag is None else f"lag {lag}" for lag in vintages.lags]
+    _fill(upper, low, high, axis, **fill)
+    _draw(upper, first, axis, color=_REMOVED, linewidth=1.2, label=ages[0])
+    _draw(upper, final, axis, color=_DENOISED, linewidth=1.6, label=f"{ages[-1]} (final)")
+    revision = final - first
+    _fill(lower, low - first, high - first, axis, **fill)
+    _draw(lower, revision, axis, color=_DENOISED, linewidth=1.0, label=f"{ages[-1]} minus {ages[0]}")
+    misses = np.flatnonzero((final < low) | (final > high))
+    lower.plot(misses, revision[misses], "o", markersize=3.5, color="black", label="outside the band")
+    lower.axhline(0.0, color="black", linewidth=0.6)
+    upper.set_ylabel(_literal(name), parse_math=False)
+    lower.set_ylabel("revision\n(same unit)")
+    _dress((upper, lower), axis, len(first))
+    if not axis.labels:
+        start = len(x) - len(first)
+        lower.xaxis.set_major_formatter(lambda row, _: f"{row + start:g}")
+    if title:
+        figure.suptitle(_literal(title), fontsize=11, parse_math=False)
+    return figure
+
+
 def to_png(figure: Figure) -> bytes:
     """Return a figure as the bytes of a PNG file, the same bytes for the same figure."""
     stream = io.BytesIO()
     figure.savefig(stream, format="png", metadata={"Software": None})
     return stream.getvalue()
+
+
+def _check_drawable(named: dict[str, _F64 | None]) -> None:
+    for which, series in named.items():
+        if series is not None and (peak := np.nanmax(np.abs(series), initial=0.0)) > _LARGEST:
+            raise InputError(
+                f"{which} must lie within ±{_LARGEST:g} to be drawn, got a value of size {peak:g}"
+            )
+
+
+def _panels(heights: list[float]) -> tuple[Figure, Axes, Axes]:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(11, 6.5), dpi=_DPI, layout="constrained")
+    FigureCanvasAgg(figure)
+    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=heights)
+    return figure, upper, lower
 
 
 def _literal(text: str) -> str:
@@ -123,7 +213,7 @@ def _dress(both: tuple[Axes, Axes], axis: PositionAxis, n: int) -> None:
         for row in axis.breaks if len(axis.breaks) <= 60 else ():
             axes.axvline(row - 0.5, color="black", alpha=0.35, linewidth=0.7, linestyle=":")
         # Above the axes, where no line can run under it.
-        axes.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=3, frameon=False, borderaxespad=0.1)
+        axes.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=5, frameon=False, borderaxespad=0.1)
     if len(axis.breaks) and len(axis.breaks) <= 60:
         note = "dotted: session breaks (nights and weekends take no room)"
         upper.set_title(note, loc="left", fontsize=9, color="0.35")
@@ -135,13 +225,21 @@ def _dress(both: tuple[Axes, Axes], axis: PositionAxis, n: int) -> None:
 
 
 def _draw(axes: Axes, series: _F64, axis: PositionAxis, **style: Any) -> None:
-    position, values = _reduced(np.arange(len(series), dtype=np.float64), series)
-    # A NaN between two sessions lifts the pen.
-    places = np.searchsorted(position, axis.breaks)
-    position = np.insert(position, places, np.nan)
-    values = np.insert(values, places, np.nan)
+    position, values = _lifted(*_reduced(np.arange(len(series), dtype=np.float64), series), axis)
     lone = len(values) == 1
     axes.plot(position, values, marker="o" if lone else "", solid_joinstyle="round", **style)
+
+
+def _fill(axes: Axes, low: _F64, high: _F64, axis: PositionAxis, **style: Any) -> None:
+    at = np.arange(len(low), dtype=np.float64)
+    position, floor = _lifted(at, low, axis)
+    axes.fill_between(position, floor, _lifted(at, high, axis)[1], **style)
+
+
+def _lifted(position: _F64, values: _F64, axis: PositionAxis) -> tuple[_F64, _F64]:
+    """Put a NaN between two sessions, which lifts the pen."""
+    places = np.searchsorted(position, axis.breaks)
+    return np.insert(position, places, np.nan), np.insert(values, places, np.nan)
 
 
 def _reduced(position: _F64, series: _F64) -> tuple[_F64, _F64]:

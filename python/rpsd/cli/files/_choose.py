@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, Protocol
 
 from rpsd._errors import InputError
 from rpsd.cli._text import shown
@@ -34,6 +34,18 @@ _OTHER_NAMES: Final = (
 )
 
 
+class Named(Protocol):
+    """What has a name and named columns."""
+
+    @property
+    def name(self) -> str:
+        """Name of the file, for messages."""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Column names in file order."""
+
+
 def choose_columns(
     table: Table, time: str | None, values: Sequence[str], *, no_time: bool = False
 ) -> tuple[int | None, list[int]]:
@@ -55,21 +67,22 @@ def choose_columns(
     InputError
         Where a name is not in the file or there twice, and where no or several columns may be meant.
     """
-    named = list(dict.fromkeys(_find(table, value, "--value") for value in values))
-    time_column = _find_time(table, named) if time is None else _find(table, time, "--time")
+    named = list(dict.fromkeys(find_column(table, value, "--value") for value in values))
+    time_column = _find_time(table, named) if time is None else find_column(table, time, "--time")
     if time_column in named:
         raise InputError(f'{table.name}: column "{time}" is named by both --time and --value')
     named = named or [_find_value(table, time_column)]
     return None if no_time else time_column, named
 
 
-def _find(table: Table, name: str, option: str) -> int:
+def find_column(table: Named, name: str, option: str) -> int:
+    """Return the index of the column of that name; InputError lists those there are."""
     matches = [i for i, column in enumerate(table.columns) if column == name]
     if len(matches) == 1:
         return matches[0]
     if matches:
         raise InputError(f'{table.name}: {len(matches)} columns are named "{name}" ({option}); rename them')
-    known = _listed(table, range(len(table.columns)))
+    known = listed(table, range(len(table.columns)))
     raise InputError(f'{table.name}: no column "{name}" ({option}); the file has {known}')
 
 
@@ -101,10 +114,10 @@ def _find_value(table: Table, time: int | None) -> int:
         return numeric[0]
     if numeric or known:
         raise InputError(
-            f"{table.name}: several columns may hold the prices: {_listed(table, known or numeric)}; "
+            f"{table.name}: several columns may hold the prices: {listed(table, known or numeric)}; "
             "choose with --value NAME (may be repeated)"
         )
-    present = _listed(table, others)
+    present = listed(table, others)
     raise InputError(f"{table.name}: no column of numbers beside the time; the file has {present}")
 
 
@@ -112,10 +125,11 @@ def _check_may_be_prices(table: Table, column: int, unread: Sequence[int]) -> No
     name = table.columns[column]
     if unread and name.lower() in _OTHER_NAMES:
         raise InputError(
-            f'{table.name}: "{shown(name)}" is the only column of numbers, and {_listed(table, unread)} '
+            f'{table.name}: "{shown(name)}" is the only column of numbers, and {listed(table, unread)} '
             "did not read as numbers; choose with --value NAME"
         )
 
 
-def _listed(table: Table, columns: Sequence[int]) -> str:
+def listed(table: Named, columns: Sequence[int]) -> str:
+    """Return the names of some columns, as shown in a message."""
     return ", ".join(f'"{shown(table.columns[i])}"' for i in columns) or "no other columns"

@@ -63,9 +63,7 @@ def read_numbers(text: Any, *, comma_allowed: bool) -> tuple[_F64, bool]:
     infinite = np.isinf(values)
     if infinite.any():
         row = int(np.argmax(infinite))
-        raise BadCell(
-            row, f"'{shown(text[row].as_py())}' is infinite; allowed: a finite number, or empty for missing"
-        )
+        raise BadCell(row, why_infinite(text[row].as_py()))
     return values, comma
 
 
@@ -119,11 +117,7 @@ def _has_decimal_comma(text: Any) -> bool:
     if with_point >= 0:
         row = max(with_comma, with_point)
         other = text[min(with_comma, with_point)].as_py()
-        raise BadCell(
-            row,
-            f"'{shown(text[row].as_py())}' beside '{shown(other)}' mixes decimal comma and decimal point; "
-            "allowed: one of them in a column, and no thousands separators",
-        )
+        raise BadCell(row, why_mixed(text[row].as_py(), other))
     return True
 
 
@@ -131,12 +125,28 @@ def _cast_or_blame(plain: Any, text: Any, kind: Any, comma_allowed: bool) -> Non
     row = first_failure(plain, kind)
     if row is None:
         return
-    cell = text[row].as_py()
+    raise BadCell(row, why_no_number(text[row].as_py(), comma_allowed=comma_allowed))
+
+
+def why_no_number(cell: str, *, comma_allowed: bool) -> str:
+    """Return what is wrong with a cell that is neither a number nor missing, and what is allowed."""
     if _THOUSANDS.fullmatch(cell):
-        reason = f"'{shown(cell)}' has thousands separators; allowed: digits with one decimal point"
-    elif "," in cell and _NUMBER.fullmatch(cell) and not comma_allowed:
-        reason = f"'{shown(cell)}' has a decimal comma, which is read only where the delimiter is a semicolon"
-    else:
-        allowed = "a number, or an empty cell, NA, NaN or null for missing"
-        reason = f"'{shown(cell)}' is not a number; allowed: {allowed}"
-    raise BadCell(row, reason)
+        return f"'{shown(cell)}' has thousands separators; allowed: digits with one decimal point"
+    if "," in cell and _NUMBER.fullmatch(cell) and not comma_allowed:
+        return f"'{shown(cell)}' has a decimal comma, which is read only where the delimiter is a semicolon"
+    return (
+        f"'{shown(cell)}' is not a number; allowed: a number, or an empty cell, NA, NaN or null for missing"
+    )
+
+
+def why_infinite(cell: str) -> str:
+    """Return what is wrong with a cell whose number is infinite, and what is allowed."""
+    return f"'{shown(cell)}' is infinite; allowed: a finite number, or empty for missing"
+
+
+def why_mixed(cell: str, other: str) -> str:
+    """Return what is wrong with a cell whose decimal sign is not that of another."""
+    return (
+        f"'{shown(cell)}' beside '{shown(other)}' mixes decimal comma and decimal point; "
+        "allowed: one of them in a column, and no thousands separators"
+    )

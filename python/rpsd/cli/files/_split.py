@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -70,7 +71,7 @@ def split(data: bytes, name: str) -> Cells:
     if not data.strip():
         raise InputError(f"{name}: the file is empty; needed: a header line with column names, and data rows")
     newline = b"\n" if b"\n" in data or b"\r" not in data else b"\r"
-    delimiter = _find_delimiter(data, newline)
+    delimiter = find_delimiter(data, newline)
     starts, stops, ends_line = _find_cells(data, delimiter, newline, name)
     # A line is blank before its quotes are taken away: "" is a missing value of a file with one column.
     blank = ends_line & np.concatenate(([True], ends_line[:-1])) & (starts == stops)
@@ -83,22 +84,32 @@ def split(data: bytes, name: str) -> Cells:
         inside = (stops - starts >= 2) & (text[np.minimum(starts, len(data) - 1)] == _QUOTE)
         starts, stops = starts + inside, stops - inside
     columns = int(np.argmax(ends_line)) + 1
-    header = tuple(_name(data[a:b]) for a, b in zip(starts[:columns], stops[:columns], strict=True))
-    if all(_NUMBER_OR_DATE.fullmatch(cell) for cell in header):
-        raise InputError(
-            f"{name}: line {_line(data, newline, int(starts[0]))} holds data ({', '.join(header)[:60]}) "
-            "where column names are needed; add a header line such as timestamp,price"
-        )
+    header = tuple(column_name(data[a:b]) for a, b in zip(starts[:columns], stops[:columns], strict=True))
+    check_is_header(header, f"{name}: line {_line(data, newline, int(starts[0]))}")
     starts, stops, ends_line = starts[columns:], stops[columns:], ends_line[columns:]
     _check_rectangular(data, newline, starts, ends_line, columns, name)
     starts, stops = starts.reshape(-1, columns), stops.reshape(-1, columns)
     return Cells(data, delimiter, newline, header, starts, stops, tuple(mends))
 
 
-def _check_is_text(data: bytes, name: str) -> None:
+def check_is_no_other_format(data: bytes, name: str) -> None:
+    """Raise InputError where a text begins as files of other formats do."""
     for magic, what in _NOT_TEXT.items():
         if data.startswith(magic):
             raise InputError(f"{name}: this is {what}")
+
+
+def check_is_header(cells: Sequence[str], place: str) -> None:
+    """Raise InputError where the cells of what should be the header are all numbers or dates."""
+    if all(_NUMBER_OR_DATE.fullmatch(cell) for cell in cells):
+        raise InputError(
+            f"{place} holds data ({', '.join(cells)[:60]}) where column names are needed; "
+            "add a header line such as timestamp,price"
+        )
+
+
+def _check_is_text(data: bytes, name: str) -> None:
+    check_is_no_other_format(data, name)
     nul = data.find(b"\0")
     if nul >= 0:
         line = _line(data, b"\n", nul)
@@ -119,7 +130,7 @@ def _line(data: bytes, newline: bytes, offset: int) -> int:
     return data.count(newline, 0, offset) + 1
 
 
-def _find_delimiter(data: bytes, newline: bytes) -> bytes:
+def find_delimiter(data: bytes, newline: bytes) -> bytes:
     """Return the most frequent delimiter of the header, best one that the next line has as often."""
     lines = data[: 1 << 20].lstrip(b"\r\n").split(newline, 2)[:2]
     header, row = ([re.sub(rb'"[^"]*"', b"", line) for line in lines] * 2)[:2]
@@ -169,7 +180,8 @@ def _check_quotes(
         raise InputError(f'{name}: line {line}: a quote (") is opened here and never closed')
 
 
-def _name(cell: bytes) -> str:
+def column_name(cell: bytes) -> str:
+    """Return the name that a cell of the header gives."""
     return cell.decode().replace('""', '"').strip()
 
 
