@@ -21,8 +21,8 @@ using Indices = std::optional<Array<std::uint64_t>>;
 struct SharedStream {
   Stream stream;
   mutable std::mutex mutex;
-  SharedStream(const Options& options, const WindowOptions& windows, std::size_t series)
-      : stream(options, windows, series) {}
+  SharedStream(const Options& options, const WindowOptions& windows, std::size_t series, OnBreach on_breach)
+      : stream(options, windows, series, on_breach) {}
 };
 
 using Move = void (Stream::*)(const std::uint64_t*, Batch<const double>, Batch<double>);
@@ -62,21 +62,23 @@ Values flush(const SharedStream& shared) {
   return y;
 }
 
-void begin_session(SharedStream& shared, const Indices& rows) {
+using Act = void (Stream::*)(const std::uint64_t*, std::size_t);
+
+void act(SharedStream& shared, Act how, const Indices& rows) {
   const std::size_t count = rows ? static_cast<std::size_t>(rows->size()) : shared.stream.series();
   const std::uint64_t* const named = checked_rows(shared, rows, count);
   const std::lock_guard lock(shared.mutex);
-  shared.stream.begin_session(named, count);
+  (shared.stream.*how)(named, count);
 }
 
 Values report(const SharedStream& shared) {
-  Values table({shared.stream.series(), std::size_t{6}});
+  Values table({shared.stream.series(), std::size_t{10}});
   double* p = table.mutable_data();
   const std::lock_guard lock(shared.mutex);
   for (std::size_t row = 0; row < shared.stream.series(); ++row) {
     const StreamReport r = shared.stream.report(row);
     for (const double v : {static_cast<double>(r.samples), static_cast<double>(r.missing), r.noise_sd, r.step_sd, r.gate,
-                           static_cast<double>(r.resets)})
+                           static_cast<double>(r.resets), r.noise_ratio, r.missing_rate, r.lag, static_cast<double>(r.alarms)})
       *p++ = v;
   }
   return table;
@@ -102,17 +104,21 @@ void define_stream(py::module_& m) {
     return [how](SharedStream& self, const Indices& rows, const Values& x) { return move(self, how, rows, x); };
   };
   const auto moves_one = [](Move how) { return [how](SharedStream& self, double x) { return move_one(self, how, x); }; };
+  const auto acts = [](Act how) { return [how](SharedStream& self, const Indices& rows) { act(self, how, rows); }; };
   py::class_<SharedStream>(m, "Stream", py::is_final())
       .def(py::init([](const Chain& chain, std::size_t window, std::size_t lookahead, std::size_t min_periods,
-                       std::size_t series) {
-             return std::make_unique<SharedStream>(chain.options, WindowOptions{window, lookahead, min_periods}, series);
+                       std::size_t series, const std::string& on_breach) {
+             return std::make_unique<SharedStream>(chain.options, WindowOptions{window, lookahead, min_periods}, series,
+                                                   parse_on_breach(on_breach));
            }),
-           "chain"_a, py::kw_only(), "window"_a, "lookahead"_a, "min_periods"_a, "series"_a)
+           "chain"_a, py::kw_only(), "window"_a, "lookahead"_a, "min_periods"_a, "series"_a,
+           "on_breach"_a)
       .def("push", moves(&Stream::push), "rows"_a.noconvert(), "x"_a.noconvert())
       .def("push_one", moves_one(&Stream::push), "x"_a, py::pos_only())
       .def("amend", moves(&Stream::amend), "rows"_a.noconvert(), "x"_a.noconvert())
       .def("amend_one", moves_one(&Stream::amend), "x"_a, py::pos_only())
-      .def("begin_session", &begin_session, "rows"_a.noconvert())
+      .def("begin_session", acts(&Stream::begin_session), "rows"_a.noconvert())
+      .def("acknowledge", acts(&Stream::acknowledge), "rows"_a.noconvert())
       .def("flush", &flush)
       .def("report", &report)
       .def("save", &save)

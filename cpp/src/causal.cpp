@@ -26,16 +26,15 @@ CausalOptions causal_options(const Options& options, std::size_t lookahead) {
   return {method, lookahead, options.outliers == Outliers::spike, options.min_gain_db};
 }
 
-// In dB over the raw series, for noise to step variance r: the error variance of a steady filter falls from gain * noise to
-// noise / sqrt(1 + 4 r) with the square of (1 - gain)^lag (Anderson & Moore 1979, chapter 7).
-double lagged_gain_db(double r, std::size_t lag) noexcept {
-  if (!(r > 0)) return 0;
-  const double root = std::sqrt(1 + 4 * r), gain = (root - 1) / (2 * r);
-  const double smoothed = 1 / root, left = smoothed + (gain - smoothed) * std::pow(1 - gain, 2 * static_cast<double>(lag));
-  return -10 * std::log10(left);
-}
+double lagged_gain_db(double r, std::size_t lag) noexcept { return r > 0 ? -10 * std::log10(lagged_error(r, lag)) : 0; }
 
 }  // namespace
+
+// It falls from the gain to 1 / sqrt(1 + 4 r) with the square of (1 - gain)^lag (Anderson & Moore 1979, chapter 7).
+double lagged_error(double r, std::size_t lag) noexcept {
+  const double root = std::sqrt(1 + 4 * r), gain = (root - 1) / (2 * r), smoothed = 1 / root;
+  return smoothed + (gain - smoothed) * std::pow(1 - gain, 2 * static_cast<double>(lag));
+}
 
 template <class T>
 Causal<T>::Causal(const Options& options, std::size_t lookahead)

@@ -48,7 +48,8 @@ class StateReader {
     require(v <= 1);
     return v == 1;
   }
-  void finish() const { require(at_ == end_); }
+  bool ended() const noexcept { return at_ == end_; }
+  void finish() const { require(ended()); }
   static void require(bool is_state) {
     if (!is_state) throw std::invalid_argument("state must be one that a stream of the same options saved, got other bytes");
   }

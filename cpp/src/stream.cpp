@@ -10,6 +10,7 @@
 
 #include "rpsd/causal.hpp"
 #include "state_bytes.hpp"
+#include "stream_watch.hpp"
 #include "thread_memory.hpp"
 
 namespace rpsd {
@@ -143,8 +144,17 @@ class Stream::Windows final : public Stream::States {
   std::vector<WindowState<double>> windows_;
 };
 
-Stream::Stream(const Options& options, const WindowOptions& windows, std::size_t series)
-    : lookahead_(windows.lookahead), series_(series) {
+OnBreach parse_on_breach(const std::string& name) {
+  if (name == "report") return OnBreach::report;
+  if (name == "raw") return OnBreach::raw;
+  if (name == "hold") return OnBreach::hold;
+  if (name == "raise") return OnBreach::raise;
+  throw std::invalid_argument("on_breach must be report, raw, hold or raise, got \"" + name + "\"");
+}
+
+Stream::Stream(const Options& options, const WindowOptions& windows, std::size_t series, OnBreach on_breach)
+    : lookahead_(windows.lookahead), series_(series),
+      watch_(std::make_unique<StreamWatch>(options.space, on_breach, windows.lookahead, series)) {
   if (options.method == rpsd::Method::wavelet)
     states_ = std::make_unique<Windows>(options, windows, series);
   else
@@ -171,11 +181,24 @@ void Stream::check(const std::uint64_t* rows, Batch<const double> x) const {
   }
 }
 
+void Stream::require_trust(const std::uint64_t* rows, std::size_t count) const {
+  for (std::size_t i = 0; i < count; ++i) {
+    const std::size_t row = named(rows, i);
+    if (!watch_->refuses(row)) continue;
+    std::string names;
+    for (std::size_t k = 0; k < kDrifts; ++k)
+      if (watch_->breaches(row) >> k & 1) names += std::string(names.empty() ? "" : ", ") + kDriftNames[k];
+    throw std::logic_error("drift of series " + std::to_string(row) + " of " + std::to_string(series()) + ": " + names +
+                           "; acknowledge it, or see health");
+  }
+}
+
 void Stream::swap(const std::uint64_t* rows, std::size_t count) noexcept {
   for (std::size_t i = 0; i < count; ++i) {
     const std::size_t row = named(rows, i);
     std::swap(series_[row].now, series_[row].before);
     states_->swap(row);
+    watch_->swap(row);
   }
 }
 
@@ -185,11 +208,13 @@ void Stream::advance(std::size_t row, const double* x, std::size_t n, double* y)
   const auto push = [&](const double* from, std::size_t count, double* to) {
     const auto missing = std::count_if(from, from + count, [](double v) { return std::isnan(v); });
     states_->push(row, std::exchange(series.now.begins, false), from, count, to);
+    watch_->push(row, from, count, to);
     series.now.samples += count;
     series.now.missing += static_cast<std::uint64_t>(missing);
   };
   if (n > 1) push(x, n - 1, y);
   states_->mark(row);
+  watch_->mark(row);
   series.before = series.now;
   series.amendable = true;
   push(x + n - 1, 1, y + n - 1);
@@ -197,6 +222,7 @@ void Stream::advance(std::size_t row, const double* x, std::size_t n, double* y)
 
 void Stream::push(const std::uint64_t* rows, Batch<const double> x, Batch<double> y) {
   require_rows(rows, x.rows);
+  require_trust(rows, x.rows);
   check(rows, x);
   for (std::size_t i = 0; i < x.rows && x.length > 0; ++i) advance(named(rows, i), x.row(i), x.length, y.row(i));
 }
@@ -227,6 +253,11 @@ void Stream::begin_session(const std::uint64_t* rows, std::size_t count) {
   for (std::size_t i = 0; i < count; ++i) series_[named(rows, i)].now.begins = true;
 }
 
+void Stream::acknowledge(const std::uint64_t* rows, std::size_t count) {
+  require_rows(rows, count);
+  for (std::size_t i = 0; i < count; ++i) watch_->acknowledge(named(rows, i));
+}
+
 void Stream::flush(Batch<double> y) const {
   for (std::size_t row = 0; row < y.rows; ++row) states_->flush(row, y.row(row));
 }
@@ -236,6 +267,7 @@ StreamReport Stream::report(std::size_t row) const noexcept {
   report.samples = series_[row].now.samples;
   report.missing = series_[row].now.missing;
   states_->report(row, report);
+  watch_->report(row, report);
   return report;
 }
 
@@ -251,6 +283,7 @@ std::vector<std::uint8_t> Stream::save() const {
     }
     states_->save(row, to);
   }
+  for (std::size_t row = 0; row < series(); ++row) watch_->save(row, to);
   return to.take();
 }
 
@@ -267,6 +300,8 @@ void Stream::load(const std::uint8_t* bytes, std::size_t size) {
     StateReader::require(series.now.samples == series.before.samples + series.amendable);
     states_->load(row, series, from);
   }
+  if (from.ended()) return;  // of before there were monitors, which begin anew
+  for (std::size_t row = 0; row < series(); ++row) watch_->load(row, from);
   from.finish();
 }
 

@@ -120,6 +120,23 @@ class CausalModel:
         """noise_sd, step_sd, gain_db, gate, resets, seen; the columns of reports."""
 
 @final
+class Drift:
+    """The drift monitor of one series, whose state is an array."""
+
+    def __init__(self, *, reference: int, run_length: float) -> None: ...
+    def start(self) -> _F64:
+        """Return the state of a series without samples."""
+
+    def push(self, state: _F64, x: _F64, sample: _F64, y: _F64) -> npt.NDArray[np.uint8]:
+        """Take in x, and estimates y of samples; return the alarms that stand after each, as bits."""
+
+    def acknowledge(self, state: _F64) -> None:
+        """Let no alarm stand, and learn the series anew."""
+
+    def report(self, state: _F64) -> dict[str, Any]:
+        """Return (reference, recent rate, side, count) of scale, noise, missing, stale; residual; lag."""
+
+@final
 class Transform:
     """A filter bank with a boundary: symmetric and the other eight."""
 
@@ -196,10 +213,20 @@ class Stream:
     """A bank of series that are still coming, of any method; callers wait for one another."""
 
     def __init__(
-        self, chain: Denoiser, *, window: int, lookahead: int, min_periods: int, series: int
+        self,
+        chain: Denoiser,
+        *,
+        window: int,
+        lookahead: int,
+        min_periods: int,
+        series: int,
+        on_breach: str,
     ) -> None: ...
     def push(self, rows: npt.NDArray[np.uint64] | None, x: _F64) -> _F64:
-        """Move series rows[i], all where None, on by x[i]; return the values `lookahead` samples before."""
+        """Move series rows[i], all where None, on by x[i]; return the values `lookahead` samples before.
+
+        RuntimeError where a breach stands and on_breach is "raise".
+        """
 
     def push_one(self, x: float, /) -> float:
         """Move a bank of one on."""
@@ -213,11 +240,17 @@ class Stream:
     def begin_session(self, rows: npt.NDArray[np.uint64] | None) -> None:
         """Let a session begin with the next sample of each."""
 
+    def acknowledge(self, rows: npt.NDArray[np.uint64] | None) -> None:
+        """Let no alarm stand, and learn each series anew."""
+
     def flush(self) -> _F64:
         """(series, lookahead): the values of the last samples if the session ended here."""
 
     def report(self) -> _F64:
-        """(series, 6): samples, missing, noise_sd, step_sd, gate, resets; NaN where unknown."""
+        """(series, 10): samples, missing, noise_sd, step_sd, gate, resets, and what is recent.
+
+        That is noise_ratio, missing_rate, lag, alarms: bits of scale, noise, missing, stale. NaN where unknown.
+        """
 
     def save(self) -> bytes:
         """Return the state."""

@@ -218,14 +218,17 @@ class Denoiser:
             options=self.options,
         )
 
-    def stream(self, n_series: int | None = None) -> "Stream":
-        """Return a `Stream` of one series, or a bank of n_series, with these options."""
+    def stream(self, n_series: int | None = None, on_breach: str | None = None) -> "Stream":
+        """Return a `Stream` of one series, or a bank of n_series, with these options.
+
+        on_breach: "raw", "hold", "raise" or None, what comes out while the series drifts; see `Stream`.
+        """
         from rpsd._stream import Stream  # json and zlib are for it alone
 
         options = self._options
         if options.level != "auto" and options.threshold_mode != "none":
             warn_of_level(options.level, options.window + (options.lookahead or 0), self._taps)
-        return Stream(options, self._core, n_series)
+        return Stream(options, self._core, n_series, on_breach)
 
     def vintages(
         self, x: Any, lags: Iterable[int | None] = (0, 1, 5, 30), *, axis: int = -1, threads: int = 1

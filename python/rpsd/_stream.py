@@ -23,6 +23,10 @@ _Rows = npt.NDArray[np.uint64] | None
 _MAGIC: Final = b"rpsdstream"
 _FORMAT: Final = 2
 
+# The core's alarms, lowest bit first.
+_ALARMS: Final = ("scale", "noise", "missing", "stale")
+_ON_BREACH: Final = ("raw", "hold", "raise", None)
+
 
 @dataclass(frozen=True, slots=True)
 class Health:
@@ -40,6 +44,18 @@ class Health:
         with wavelets and filters, which have none.
     resets : int or ndarray of int
         How often the noise or the steps were found to have changed.
+    noise_ratio : float or ndarray
+        Mean absolute difference of samples and estimates, with a memory of 256 samples, to what the model
+        expects of it: near one where it fits. NaN where it expects none.
+    missing_rate : float or ndarray
+        Share of missing samples, with a memory of 256 samples.
+    lag : float or ndarray
+        Samples that estimates lag behind the samples they are of: their difference to its speed. With a
+        lookahead they come later by that.
+    alarms : tuple of str, or tuple of such tuples
+        Alarms of drift that stand: "scale" (moves grew or shrank), "noise" (to steps, likewise), "missing"
+        and "stale" (more samples are missing, or equal to the one before). Stationary series raise less
+        than one in 100,000 samples.
     """
 
     samples: Any
@@ -48,6 +64,10 @@ class Health:
     step_sd: Any
     gate: Any
     resets: Any
+    noise_ratio: Any
+    missing_rate: Any
+    lag: Any
+    alarms: Any
 
 
 class Stream:
@@ -65,6 +85,11 @@ class Stream:
         The core's part of the denoiser.
     n_series : int or None
         None: one series, whose samples and estimates are floats. Else a bank of so many.
+    on_breach : {None, "raw", "hold", "raise"}
+        What comes out while an alarm stands of noise, missing or stale samples: the estimate, the sample
+        itself, the last estimate before the alarm, or a StateError at the next push. Those of noise stand
+        until the series is known again, after 2,048 samples, the others for as long as they are true;
+        `acknowledge` ends all.
 
     Raises
     ------
@@ -85,9 +110,17 @@ class Stream:
     True
     """
 
-    __slots__ = ("_core", "_n", "_options", "_unit")
+    __slots__ = ("_core", "_n", "_on_breach", "_options", "_unit")
 
-    def __init__(self, options: Options, chain: _core.Denoiser, n_series: int | None = None) -> None:
+    def __init__(
+        self,
+        options: Options,
+        chain: _core.Denoiser,
+        n_series: int | None = None,
+        on_breach: str | None = None,
+    ) -> None:
+        if on_breach not in _ON_BREACH:
+            raise ConfigError(f'on_breach must be None, "raw", "hold" or "raise", got {on_breach!r}')
         if options.breaks is not None:
             raise ConfigError(
                 "breaks must be None in a stream; allowed: Stream.new_session before the first sample of each"
@@ -95,6 +128,7 @@ class Stream:
         if n_series is not None and (not isinstance(n_series, int | np.integer) or n_series < 1):
             raise InputError(f"n_series must be None or an integer of at least 1, got {n_series!r}")
         self._options = msgspec.structs.replace(options, lookahead=options.lookahead or 0)
+        self._on_breach = on_breach
         self._unit = n_series is None
         self._n = 1 if n_series is None else int(n_series)
         self._core = _core.Stream(
@@ -103,6 +137,7 @@ class Stream:
             lookahead=options.lookahead or 0,
             min_periods=least_periods(options),
             series=self._n,
+            on_breach=on_breach or "report",
         )
 
     @property
@@ -147,12 +182,16 @@ class Stream:
         ------
         InputError
             For another shape, a sample that no backtest takes, or an index that is none.
+        StateError
+            With ``on_breach="raise"`` where an alarm stands.
         """
         if values is None and self._unit and isinstance(x, float):
             try:  # what is called most, without the third of a microsecond that _called takes
                 return self._core.push_one(x)
             except ValueError as error:
                 raise_from_core(error)
+            except RuntimeError as error:
+                raise StateError(str(error)) from None
         return self._moved(self._core.push, x, values)
 
     def push_many(self, block: Any) -> Any:
@@ -201,6 +240,16 @@ class Stream:
         """
         _called(self._core.begin_session, None if series is None else self._rows(series, "series"))
 
+    def acknowledge(self, series: Any = None) -> None:
+        """Take series as they are from now on for what they should be: no alarm stands any more.
+
+        Parameters
+        ----------
+        series : array_like of int, optional
+            Those of a bank; all where None.
+        """
+        _called(self._core.acknowledge, None if series is None else self._rows(series, "series"))
+
     def flush(self) -> Any:
         """Return the estimates of the last `lookahead` samples, oldest first; nothing changes.
 
@@ -212,10 +261,14 @@ class Stream:
 
     def health(self) -> Health:
         """Return what is believed of each series now."""
-        samples, missing, noise_sd, step_sd, gate, resets = self._core.report().T
+        samples, missing, noise_sd, step_sd, gate, resets, *recent, bits = self._core.report().T
         samples, missing, resets = (column.astype(np.int64) for column in (samples, missing, resets))
-        columns = (samples, missing, noise_sd, step_sd, gate, resets)
-        return Health(*(column[0].item() if self._unit else column.copy() for column in columns))
+        columns = (samples, missing, noise_sd, step_sd, gate, resets, *recent)
+        alarms = tuple(tuple(name for i, name in enumerate(_ALARMS) if int(b) >> i & 1) for b in bits)
+        return Health(
+            *(column[0].item() if self._unit else column.copy() for column in columns),
+            alarms=alarms[0] if self._unit else alarms,
+        )
 
     def snapshot(self) -> bytes:
         """Return all there is to know of the stream, for `restore`, here or elsewhere."""
@@ -224,6 +277,7 @@ class Stream:
             "rpsd": _core.__version__,
             "options": msgspec.to_builtins(self._options),
             "n_series": self.n_series,
+            "on_breach": self._on_breach,
         }
         text = json.dumps(header).encode()
         body = len(text).to_bytes(4, "little") + text + self._core.save()
@@ -254,7 +308,9 @@ class Stream:
             raise StateError(f"snapshot must be of format {_FORMAT}, got format {header['format']}")
         from rpsd._denoiser import Denoiser  # which needs this module
 
-        stream = Denoiser(make_options(**header["options"])).stream(header["n_series"])
+        stream = Denoiser(make_options(**header["options"])).stream(
+            header["n_series"], header.get("on_breach")
+        )
         try:
             stream._core.load(data[start + 4 + size :])
         except ValueError as error:

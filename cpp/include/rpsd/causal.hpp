@@ -14,6 +14,9 @@ namespace rpsd {
 
 struct SpikeGuard;
 
+// The error variance of a steady filter with a fixed lag, in units of the noise's; r: noise to step variance.
+double lagged_error(double r, std::size_t lag) noexcept;
+
 // y[t] is the estimate of x[t] from x[..t + lookahead] of its session. NaN where x is missing and at the last `lookahead`
 // samples. Immutable; runs from any number of threads at once.
 template <class T>
