@@ -22,24 +22,45 @@ MODES = (
 )  # fmt: skip
 LENGTHS = (2, 3, 7, 16, 101, 1000, 4097)
 CHAINS = {
-    "bayes soft": {"method": "wavelet"},
+    "bayes soft": {"method": "wavelet", "noise": "mad"},
     "universal hard level": {"threshold_mode": "universal", "threshold_rule": "hard", "noise": "level"},
-    "bayes garrote": {"threshold_rule": "garrote", "wavelet": "sym8", "boundary": "periodization"},
+    "bayes garrote": {
+        "threshold_rule": "garrote",
+        "wavelet": "sym8",
+        "boundary": "periodization",
+        "noise": "mad",
+    },
     "modwt": {"transform": "modwt", "threshold_rule": "hard", "noise": 0.05, "wavelet": "sym4"},
-    "windowed": {"lookahead": 3, "window": 64, "min_periods": 10, "wavelet": "db4", "level": 2},
-    "windowed modwt": {"lookahead": 0, "window": 20, "transform": "modwt", "wavelet": "haar", "level": 2},
+    "windowed": {
+        "lookahead": 3,
+        "window": 64,
+        "min_periods": 10,
+        "wavelet": "db4",
+        "level": 2,
+        "noise": "mad",
+    },
+    "windowed modwt": {
+        "lookahead": 0,
+        "window": 20,
+        "transform": "modwt",
+        "wavelet": "haar",
+        "level": 2,
+        "noise": "mad",
+    },
     "given firm": {"threshold_rule": "firm", "noise": 0.1, "threshold_scale": 0.7, "wavelet": "coif2"},
 }
 # Through exp and log, or taps that were designed with cosines.
 UNPORTABLE_CHAINS = {
-    "log": {"space": "log"},
-    "fir": {"use_fir_filter": True},
+    "log": {"space": "log", "noise": "mad"},
+    "fir": {"use_fir_filter": True, "noise": "mad"},
     "fir only": {"method": "fir", "fir_taps": 30},
 }
 # Methods that fit a price model, by exp and log.
 FITTED = {
     "auto": {},
     "kalman": {"method": "kalman"},
+    "wavelet": {"method": "wavelet"},
+    "windowed wavelet": {"lookahead": 1, "window": 50, "min_periods": 40, "wavelet": "haar"},
     "causal auto": {"lookahead": 0, "outliers": "spike"},
     "causal kalman": {"lookahead": 2, "method": "kalman"},
 }

@@ -26,7 +26,7 @@ def rolling_wavelet(x, window=64):
     """The last point of a denoised trailing window: what TA users do live."""
     y = np.full(len(x), np.nan)
     for t in range(window, len(x) + 1):
-        y[t - 1] = rpsd.denoise(x[t - window : t], method="wavelet")[-1]
+        y[t - 1] = rpsd.denoise(x[t - window : t], noise="mad")[-1]
     return y
 
 
@@ -89,7 +89,7 @@ LEAKING = {
     "polynomial trend": (polynomial_trend, None),
     "universal threshold": (universal_threshold, None),
     "rpsd offline": (rpsd.denoise, None),
-    "rpsd offline wavelets": (lambda x: rpsd.denoise(x, method="wavelet"), None),
+    "rpsd offline wavelets": (lambda x: rpsd.denoise(x, noise="mad"), None),
     "fit to all, then causal": (lambda x: kalman_filter(x, q=np.nanvar(np.diff(x))), None),
     "where the last price is high": (lambda x: x * (1 + (x[-1] > 150)), None),
     "reversed cumulative sum": (lambda x: np.cumsum(x[::-1])[::-1], None),

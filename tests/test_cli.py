@@ -283,9 +283,11 @@ def test_demo_by_the_real_command(tmp_path):
     assert float(rows[2][5]) < -2
     assert "makes prices WORSE that have little of it" in " ".join(done.stdout.split())
     speeds = re.findall(
-        r"^ (the default|method=\"wavelet\") +([\d.]+) +[\d.]+x (?:fast|slow)er", done.stdout, re.M
+        r"^ (the default|method=\"wavelet\", noise=\"mad\") +([\d.]+) +[\d.]+x (?:fast|slow)er",
+        done.stdout,
+        re.M,
     )
-    assert [name for name, _ in speeds] == ["the default", 'method="wavelet"']
+    assert [name for name, _ in speeds] == ["the default", 'method="wavelet", noise="mad"']
 
 
 def test_demo_says_where_it_cannot_write(tmp_path, capsys):

@@ -309,9 +309,9 @@ def test_breaks_auto_goes_by_the_times_of_the_file(tmp_path, capsys):
 
 
 def test_a_fixed_lag_is_written_with_nan_where_there_is_no_value(goog, tmp_path, capsys):
-    arguments = ["denoise", "goog.csv", "-o", "out.csv", "--method", "wavelet", "--lookahead", "2", "--json"]
+    arguments = ["denoise", "goog.csv", "-o", "out.csv", "--noise", "mad", "--lookahead", "2", "--json"]
     assert main(arguments) == 0
     (series,) = json.loads(capsys.readouterr().out)["series"]
     assert (series["lookahead"], series["warmup"], series["missing"]) == (2, 257, 0)
-    expected = rpsd.denoise(split(goog)[2], method="wavelet", lookahead=2)
+    expected = rpsd.denoise(split(goog)[2], noise="mad", lookahead=2)
     np.testing.assert_array_equal(split(tmp_path / "out.csv")[2], expected)

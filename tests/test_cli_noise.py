@@ -32,7 +32,8 @@ SAID = {
     "short": (noisy(2, 20), [], "passthrough", f"too short or still to fit{AS_IT_IS}"),
     "still": (np.full(99, 7.5), [], "passthrough", f"too short or still to fit{AS_IT_IS}"),
     "little": (noisy(2), ["--min-gain-db", "30"], "passthrough", f"too little to gain{AS_IT_IS}"),
-    "wavelets": (np.full(99, 7.5), ["--method", "wavelet"], "passthrough", f"no noise found{AS_IT_IS}"),
+    "wavelets": (noisy(0), ["--method", "wavelet"], "passthrough", f"no significant noise{AS_IT_IS}"),
+    "MAD": (np.full(99, 7.5), ["--noise", "mad"], "passthrough", f"no noise found{AS_IT_IS}"),
 }
 
 
@@ -52,10 +53,11 @@ def test_the_action_is_told_in_plain_words(tmp_path, capsys, monkeypatch, x, opt
     assert same == (action == "passthrough")
 
 
-def test_the_noise_model_is_told(tmp_path, capsys):
+@pytest.mark.parametrize("method", ["auto", "wavelet"])
+def test_the_noise_model_is_told(tmp_path, capsys, method):
     x = noisy(2)
     (tmp_path / "in.csv").write_text("price\n" + "".join(f"{v!r}\n" for v in x.tolist()))
-    assert main(["denoise", "in.csv", "-o", "out.csv"]) == 0
+    assert main(["denoise", "in.csv", "-o", "out.csv", "--method", method]) == 0
     noise = rpsd.estimate_noise(x)
     rows = (line.rsplit("  ", 1) for line in map(str.strip, capsys.readouterr().err.splitlines()))
     found = {row[0].strip(): row[1].strip() for row in rows if len(row) == 2}
@@ -66,9 +68,9 @@ def test_the_noise_model_is_told(tmp_path, capsys):
     assert found["P(gain > 0)"] == f"{noise.gain_probability:.3f}"
 
 
-def test_what_wavelets_do_not_know_is_not_told(tmp_path, capsys):
+def test_what_the_mad_does_not_know_is_not_told(tmp_path, capsys):
     (tmp_path / "in.csv").write_text("price\n" + "".join(f"{v!r}\n" for v in noisy(2).tolist()))
-    assert main(["denoise", "in.csv", "-o", "out.csv", "--method", "wavelet", "--json"]) == 0
+    assert main(["denoise", "in.csv", "-o", "out.csv", "--noise", "mad", "--json"]) == 0
     out, err = capsys.readouterr()
     assert "noise sd" in err
     assert not any(word in err for word in ("step sd", "predicted gain", "P(gain"))

@@ -81,9 +81,10 @@ def test_the_seeds_chain(n, fir):
     assert worst_error(actual, twin) <= F64
 
 
-def test_the_wavelet_methods_defaults_are_the_seeds_chain():
+def test_the_wavelet_methods_defaults_are_the_seeds_chain_but_for_the_noise():
     x = prices(1000)
-    assert worst_error(rpsd.denoise(x, method="wavelet"), composed(x)) <= F64
+    assert worst_error(rpsd.denoise(x, method="wavelet", noise="mad"), composed(x)) <= F64
+    assert worst_error(rpsd.denoise(x, method="wavelet"), composed(x)) > 100 * F64
 
 
 OPTIONS = list(product(["bayes", "universal"], RULES, ["mad", "level", 0.07], [0.0, 0.5, 1.0, 3.0]))
@@ -105,14 +106,15 @@ def test_every_threshold(mode, rule, noise, scale):
 def test_every_boundary(wavelet, boundary):
     for n, level in ((1000, 4), (333, 2), (37, 1), (37, 3)):
         x = prices(n)
-        actual = rpsd.denoise(x, wavelet=wavelet, level=level, boundary=boundary)
+        actual = rpsd.denoise(x, wavelet=wavelet, level=level, boundary=boundary, noise="mad")
         assert worst_error(actual, composed(x, wavelet, boundary, level)) <= F64, n
 
 
 def test_a_wavelet_of_ones_own():
     bank = pywt.Wavelet("own", pywt.Wavelet("sym3").filter_bank)
     x = prices(300)
-    assert worst_error(rpsd.denoise(x, wavelet=bank, level=3), composed(x, "sym3", level=3)) <= F64
+    actual = rpsd.denoise(x, wavelet=bank, level=3, noise="mad")
+    assert worst_error(actual, composed(x, "sym3", level=3)) <= F64
 
 
 @pytest.mark.parametrize("fir", [False, True], ids=["no fir", "fir"])
@@ -123,7 +125,7 @@ def test_every_length_with_the_depth_that_fits(wavelet, fir):
     taps = signal.firwin(15, 0.3, window="hann") if fir else None
     for n in range(131):
         x = prices(n)
-        actual = rpsd.denoise(x, wavelet=wavelet, **options)
+        actual = rpsd.denoise(x, wavelet=wavelet, noise="mad", **options)
         assert worst_error(actual, chain.denoise(x, bank, fir_taps=taps)) <= F64, n
 
 
@@ -131,7 +133,7 @@ def test_every_length_with_the_depth_that_fits(wavelet, fir):
 def test_more_levels_than_the_length_has(n):
     x = prices(n)
     for level in (1, 4, 9):
-        actual = rpsd.denoise(x, level=level)
+        actual = rpsd.denoise(x, level=level, noise="mad")
         assert worst_error(actual, composed(x, level=level)) <= F64
 
 
@@ -142,7 +144,7 @@ def test_fir_design_and_order(taps, cutoff, window):
     options = {"use_fir_filter": True, "fir_taps": taps, "fir_cutoff": cutoff, "fir_window": window}
     for n in (20, 301, 900):
         x = prices(n)
-        actual = rpsd.denoise(x, level=2, **options)
+        actual = rpsd.denoise(x, level=2, noise="mad", **options)
         twin = chain.denoise(x, pywt.Wavelet("db4").filter_bank, level=2, fir_taps=designed)
         assert worst_error(actual, twin) <= F64
         only_fir = rpsd.denoise(x, threshold_mode="none", **options)
@@ -172,7 +174,7 @@ def test_missing_samples_and_log_space(space, fir):
         for what, missing in [("none", np.zeros(n, bool)), *missing_patterns(n)]:
             x = np.where(missing, np.nan, prices(n))
             before = x.copy()
-            actual = rpsd.denoise(x, space=space, level=3, **(FIR_OPTIONS if fir else {}))
+            actual = rpsd.denoise(x, space=space, level=3, noise="mad", **(FIR_OPTIONS if fir else {}))
             twin = chain.denoise(
                 x, pywt.Wavelet("db4").filter_bank, level=3, space=space, fir_taps=SEED_TAPS if fir else None
             )
@@ -185,15 +187,15 @@ def test_interpolation_written_out():
     x = np.array([np.nan, 2.0, np.nan, np.nan, 8.0, 3.0, np.nan])
     by_hand = np.array([2.0, 2.0, 4.0, 6.0, 8.0, 3.0, 3.0])
     expected = np.where(np.isnan(x), np.nan, composed(by_hand, "haar", level=2))
-    assert worst_error(rpsd.denoise(x, wavelet="haar", level=2), expected) <= F64
+    assert worst_error(rpsd.denoise(x, wavelet="haar", level=2, noise="mad"), expected) <= F64
 
 
 def test_float32():
     for n in (50, 1946, 10_001):
         x = prices(n).astype(np.float32)
         for options in ({}, FIR_OPTIONS, {"threshold_rule": "firm"}, {"threshold_mode": "universal"}):
-            single = rpsd.denoise(x, level=4, **options)
-            double = rpsd.denoise(x.astype(float), level=4, **options)
+            single = rpsd.denoise(x, level=4, noise="mad", **options)
+            double = rpsd.denoise(x.astype(float), level=4, noise="mad", **options)
             assert single.dtype == np.float32
             assert worst_error(single, double.astype(np.float32)) <= F32
 
@@ -209,13 +211,13 @@ def test_what_a_run_reports():
     assert result.missing.tolist() == [0, 4, 0]
     assert result.level.tolist() == [4, 4, 4]
     assert result.lookahead is None
-    np.testing.assert_array_equal(result.values, rpsd.denoise(x, method="wavelet"))
+    np.testing.assert_array_equal(result.values, rpsd.denoise(x, method="wavelet", noise="mad"))
 
 
 @pytest.mark.parametrize("scale", [1e-150, 1e-30, 1e30, 1e150])
 def test_the_unit_of_the_price_does_not_matter(scale):
     x = prices(400)
-    options = {"level": 4, **FIR_OPTIONS}
+    options = {"level": 4, "noise": "mad", **FIR_OPTIONS}
     assert worst_error(rpsd.denoise(x * scale, **options) / scale, rpsd.denoise(x, **options)) <= F64
 
 
@@ -224,7 +226,9 @@ def test_constant_series_come_back(rule):
     for n in (1, 2, 30, 500):
         x = np.full(n, 101.37)
         for options in ({}, FIR_OPTIONS, {"threshold_mode": "universal"}, {"space": "log"}):
-            np.testing.assert_allclose(rpsd.denoise(x, threshold_rule=rule, **options), x, rtol=1e-12)
+            for noise in ("mad", "price"):
+                y = rpsd.denoise(x, threshold_rule=rule, noise=noise, **options)
+                np.testing.assert_allclose(y, x, rtol=1e-12)
 
 
 def test_details_without_signal_are_zeroed():
@@ -232,7 +236,9 @@ def test_details_without_signal_are_zeroed():
     x = np.tile([1.0, -1.0], 8)
     for rule in RULES:
         np.testing.assert_allclose(
-            rpsd.denoise(x, wavelet="haar", level=1, threshold_rule=rule), np.zeros(16), atol=1e-15
+            rpsd.denoise(x, wavelet="haar", level=1, threshold_rule=rule, noise="mad"),
+            np.zeros(16),
+            atol=1e-15,
         )
 
 
@@ -241,7 +247,7 @@ def test_universal_threshold_written_out():
     d = np.array([4.0, 0.0]) / math.sqrt(2)
     threshold = np.median(d) / 0.6744897501960817 * math.sqrt(2 * math.log(4))
     kept = max(d[0] - threshold, 0) / math.sqrt(2)
-    actual = rpsd.denoise(x, wavelet="haar", level=1, threshold_mode="universal")
+    actual = rpsd.denoise(x, wavelet="haar", level=1, threshold_mode="universal", noise="mad")
     np.testing.assert_allclose(actual, [2 + kept, 2 - kept, 2, 2], rtol=1e-14)
 
 
@@ -264,6 +270,8 @@ def test_any_options_agree_with_the_twin(n, wavelet, options, seed):
     x = prices(n, seed)
     x[np.random.default_rng(seed).random(n) < 0.1] = np.nan
     twin = chain.denoise(x, pywt.Wavelet(wavelet).filter_bank, **options)
+    if options["threshold_mode"] == "none":
+        del options["threshold_rule"]  # of no use there, which would be told
     # The scale of what is extended: smooth and antireflect can leave the range of the series far behind.
     assert worst_error(rpsd.denoise(x, wavelet=wavelet, **options), twin, scale=200) <= F64
 
@@ -272,7 +280,7 @@ def test_any_options_agree_with_the_twin(n, wavelet, options, seed):
 def test_an_explicit_level_beyond_the_length_warns_and_computes():
     x = prices(37)
     with pytest.warns(UserWarning, match="Level value of 4 is too high"):
-        actual = rpsd.denoise(x, level=4)
+        actual = rpsd.denoise(x, level=4, noise="mad")
     assert worst_error(actual, composed(x)) <= F64
     with warnings.catch_warnings():
         warnings.simplefilter("error")

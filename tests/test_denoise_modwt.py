@@ -68,7 +68,8 @@ def test_definition(n, boundary):
 def test_rules_and_wavelets(wavelet, rule, boundary):
     for n in (40, 1000, 5000):
         x = prices(n)
-        options = {"wavelet": wavelet, "level": 3, "threshold_rule": rule, "threshold_scale": 0.7}
+        options = {"wavelet": wavelet, "level": 3, "threshold_rule": rule, "noise": "mad"}
+        options["threshold_scale"] = 0.7
         found = rpsd.denoise(x, transform="modwt", boundary=boundary, **options)
         expected = composed(x, wavelet, 3, boundary, rule=rule, scale=0.7)
         np.testing.assert_allclose(found, expected, rtol=0, atol=1e-9)
@@ -102,7 +103,7 @@ def test_less_error_than_the_decimated_transform():
         simulated = rpsd.simulate("doppler", 1024, seed=seed)
         for transform, found_errors in errors.items():
             found = rpsd.denoise(
-                simulated.noisy, transform=transform, threshold_mode="universal", wavelet="sym8"
+                simulated.noisy, transform=transform, threshold_mode="universal", wavelet="sym8", noise="mad"
             )
             found_errors.append(np.mean((found - simulated.truth) ** 2))
     assert np.mean(errors["modwt"]) < 0.9 * np.mean(errors["dwt"])
@@ -120,9 +121,10 @@ def test_report():
 
 def test_untouched_where_there_is_no_noise():
     for x in (np.full(300, 5.0), 100 + np.arange(300) // 150 * 1.0):
-        result = rpsd.Denoiser(transform="modwt").run(x)
-        assert result.action == "passthrough"
-        np.testing.assert_array_equal(result.values, x)
+        for noise in ("mad", "price"):
+            result = rpsd.Denoiser(transform="modwt", noise=noise).run(x)
+            assert result.action == "passthrough"
+            np.testing.assert_array_equal(result.values, x)
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
@@ -144,13 +146,14 @@ def test_gaps_logarithms_and_units():
     x = prices(400)
     x[[3, 50, 51, 399]] = np.nan
     filled = np.interp(np.arange(400), np.flatnonzero(~np.isnan(x)), x[~np.isnan(x)])
-    expected = rpsd.denoise(filled, transform="modwt")
+    options = {"transform": "modwt", "noise": "mad"}
+    expected = rpsd.denoise(filled, **options)
     expected[np.isnan(x)] = np.nan
-    np.testing.assert_allclose(rpsd.denoise(x, transform="modwt"), expected, rtol=1e-13)
-    logs = np.exp(rpsd.denoise(np.log(filled), transform="modwt"))
-    np.testing.assert_allclose(rpsd.denoise(filled, transform="modwt", space="log"), logs, rtol=1e-12)
+    np.testing.assert_allclose(rpsd.denoise(x, **options), expected, rtol=1e-13)
+    logs = np.exp(rpsd.denoise(np.log(filled), **options))
+    np.testing.assert_allclose(rpsd.denoise(filled, space="log", **options), logs, rtol=1e-12)
     np.testing.assert_array_equal(
-        rpsd.denoise(filled * 2.0**900, transform="modwt"), rpsd.denoise(filled, transform="modwt") * 2.0**900
+        rpsd.denoise(filled * 2.0**900, **options), rpsd.denoise(filled, **options) * 2.0**900
     )
 
 

@@ -78,14 +78,15 @@ def quotes(dtype):
 
 CHAINS = [
     {},
+    {"method": "wavelet"},
     {"threshold_mode": "universal", "threshold_rule": "hard", "noise": "level"},
-    {"threshold_rule": "firm", "wavelet": "sym5", "use_fir_filter": True, "fir_taps": 15},
+    {"threshold_rule": "firm", "wavelet": "sym5", "noise": "mad", "use_fir_filter": True, "fir_taps": 15},
     {"method": "fir", "fir_taps": 31},
 ]
 CASES = [
     *((dtype, options) for dtype in (np.float64, np.float32) for options in CHAINS),
-    (np.float64, {"threshold_rule": "garrote"}),
-    (np.float32, {"threshold_rule": "garrote"}),
+    (np.float64, {"threshold_rule": "garrote", "noise": "mad"}),
+    (np.float32, {"threshold_rule": "garrote", "noise": "mad"}),
 ]
 # Powers of two by which a series of either dtype keeps all its digits.
 UNITS = {np.float64: range(-1000, 1001, 50), np.float32: range(-110, 111, 10)}
@@ -107,9 +108,9 @@ def test_noise_far_below_the_smallest_price_keeps_its_digits():
     # The square of the price is in the range of float64 and that of the noise is not.
     x = 1 + np.random.default_rng(9).standard_normal(500) / 2**30
     for threshold_mode in ("bayes", "universal"):
-        expected = rpsd.denoise(x, threshold_mode=threshold_mode)
+        expected = rpsd.denoise(x, threshold_mode=threshold_mode, noise="mad")
         for exponent in (-480, -500, -520, -560):
-            actual = rpsd.denoise(np.ldexp(x, exponent), threshold_mode=threshold_mode)
+            actual = rpsd.denoise(np.ldexp(x, exponent), threshold_mode=threshold_mode, noise="mad")
             np.testing.assert_array_equal(actual, np.ldexp(expected, exponent), f"2^{exponent}")
 
 
@@ -155,7 +156,15 @@ def test_processors_are_those_that_the_process_may_use():
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
-@pytest.mark.parametrize("options", [{"method": "fir"}, {"use_fir_filter": True}, {"method": "wavelet"}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"method": "fir"},
+        {"use_fir_filter": True, "noise": "mad"},
+        {"method": "wavelet"},
+        {"method": "wavelet", "noise": "mad"},
+    ],
+)
 def test_the_largest_finite_prices_stay_finite(options, dtype):
     """The filter's extension of these goes beyond the range of numbers."""
     most = np.finfo(dtype).max
@@ -165,7 +174,7 @@ def test_the_largest_finite_prices_stay_finite(options, dtype):
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
-@pytest.mark.parametrize("options", [{}, {"method": "wavelet"}], ids=str)
+@pytest.mark.parametrize("options", [{}, {"method": "wavelet"}, {"noise": "mad"}], ids=str)
 def test_a_wave_up_to_the_largest_number_stays_finite(options, dtype):
     """Wavelets overshoot at the crests, where the type has no room for it."""
     noise = np.random.default_rng(3).normal(scale=0.1, size=2048)

@@ -148,10 +148,10 @@ def test_auto_stands_for_the_price_model():
 
 
 @pytest.mark.parametrize("given", [{"method": "wavelet"}, {"level": "auto", "wavelet": "db4"}])
-def test_auto_of_the_wavelet_method_is_the_textbook_chain(given):
+def test_auto_of_the_wavelet_method_is_the_textbook_chain_with_the_noise_of_the_price_model(given):
     settled = resolve(make_options(**given))
     assert (settled.method, settled.wavelet, settled.level) == ("wavelet", "db4", "auto")
-    assert (settled.transform, settled.threshold_mode, settled.noise) == ("dwt", "bayes", "mad")
+    assert (settled.transform, settled.threshold_mode, settled.noise) == ("dwt", "bayes", "price")
     assert settled.min_gain_db == 0.0
     assert not settled.use_fir_filter
     assert resolve(settled) == settled

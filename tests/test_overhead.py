@@ -236,11 +236,11 @@ def test_what_can_change_is_validated_at_each_call(tmp_path):
         np.testing.assert_array_equal(rpsd.denoise(x, wavelet=wavelet), expected)
 
     rails = {"policy": "report", "rmse_threshold": 0}
-    rpsd.denoise(x, method="wavelet", guardrails=rails)
+    rpsd.denoise(x, noise="mad", guardrails=rails)
     rails["policy"] = "raise"
     for _ in range(2):
         with pytest.raises(rpsd.GuardrailError):
-            rpsd.denoise(x, method="wavelet", guardrails=rails)
+            rpsd.denoise(x, noise="mad", guardrails=rails)
 
 
 def test_threads_that_share_the_kept_validations():

@@ -84,7 +84,7 @@ def test_transform_with_any_number_of_threads(dtype, shape, boundary, threads):
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_one_long_series_with_any_number_of_threads(dtype, threads):
     x = bits.prices(1, 150_001, dtype)[0]
-    options = {"method": "wavelet", "wavelet": "sym5", "level": 5}
+    options = {"method": "wavelet", "wavelet": "sym5", "level": 5, "noise": "mad"}
     assert bits.digest(rpsd.denoise(x, **options)) == bits.digest(rpsd.denoise(x, threads=threads, **options))
 
 
@@ -94,8 +94,8 @@ FUNCTIONS = {
     "zero_phase": lambda x: rpsd.fir_filter(x, bits.noise(21, 5)),
     "causal": lambda x: rpsd.fir_filter(x, bits.noise(21, 5), "causal"),
     "same": lambda x: rpsd.fir_filter(x, bits.noise(21, 5), "same"),
-    "denoise": lambda x: rpsd.denoise(x, use_fir_filter=True),
-    "log": lambda x: rpsd.denoise(x, space="log", wavelet="haar"),
+    "denoise": lambda x: rpsd.denoise(x, use_fir_filter=True, noise="mad"),
+    "log": lambda x: rpsd.denoise(x, space="log", wavelet="haar", noise="mad"),
     "score": lambda x: np.asarray(rpsd.evaluate(x, np.round(x * 8) / 8).score),
     "power": lambda x: np.asarray(rpsd.evaluate(x, np.round(x * 8) / 8).power),
     "auto": rpsd.denoise,

@@ -53,7 +53,7 @@ def prices(n=400, columns=3, dtype=np.float64, seed=3):
     [
         {},
         {"method": "kalman"},
-        {"wavelet": "db2", "window": 8, "min_periods": 1},
+        {"wavelet": "db2", "noise": "mad", "window": 8, "min_periods": 1},
         {"lookahead": 2},
         {"lookahead": None, "method": "kalman"},
     ],
@@ -235,9 +235,13 @@ def test_options_are_checked_where_scikit_learn_expects_it():
 def test_wavelets_and_masks_are_cloned():
     breaks = np.zeros(400, dtype=bool)
     breaks[[0, 250]] = True
-    transformer = DenoiseTransformer(wavelet=pywt.Wavelet("haar"), breaks=breaks, window=32, min_periods=4)
+    transformer = DenoiseTransformer(
+        wavelet=pywt.Wavelet("haar"), noise="mad", breaks=breaks, window=32, min_periods=4
+    )
     x = prices()
-    expected = rpsd.denoise(x, axis=0, lookahead=0, wavelet="haar", breaks=breaks, window=32, min_periods=4)
+    expected = rpsd.denoise(
+        x, axis=0, lookahead=0, wavelet="haar", noise="mad", breaks=breaks, window=32, min_periods=4
+    )
     np.testing.assert_array_equal(clone(transformer).fit_transform(x), expected)
     assert "haar" in repr(transformer)
 

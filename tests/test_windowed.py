@@ -115,18 +115,19 @@ def test_is_the_definition_to_the_bit(seed):
 
 # Longer than the blocks that values are worked on in; enough full windows for all that neighbours share.
 LONG = [
-    {},
+    {"noise": "mad"},
+    {"noise": "price", "window": 100},
     {"noise": "level", "threshold_mode": "universal", "threshold_rule": "hard"},
     {"noise": 0.1, "threshold_rule": "garrote", "wavelet": "haar", "boundary": "reflect"},
-    {"threshold_mode": "sure", "wavelet": "sym8", "level": 3},
-    {"threshold_mode": "ebayes"},
-    {"threshold_mode": "wiener", "boundary": "antireflect", "window": 200},
-    {"space": "log", "boundary": "smooth", "window": 97},
-    {"min_gain_db": 2.0, "window": 64},
-    {"use_fir_filter": True, "window": 64, "fir_taps": 21},
+    {"noise": "mad", "threshold_mode": "sure", "wavelet": "sym8", "level": 3},
+    {"noise": "mad", "threshold_mode": "ebayes"},
+    {"noise": "mad", "threshold_mode": "wiener", "boundary": "antireflect", "window": 200},
+    {"noise": "mad", "space": "log", "boundary": "smooth", "window": 97},
+    {"noise": "mad", "min_gain_db": 2.0, "window": 64},
+    {"noise": "mad", "use_fir_filter": True, "window": 64, "fir_taps": 21},
     {"method": "fir"},  # of more coefficients than single precision sums in one go
     {"method": "fir", "window": 700},  # by transforms
-    {"wavelet": "db20", "level": 2, "boundary": "zero"},
+    {"noise": "mad", "wavelet": "db20", "level": 2, "boundary": "zero"},
 ]
 
 
@@ -168,7 +169,7 @@ def test_sessions_in_long_series():
     x, starts = walk(2400, 6), [900, 1022, 1030, 2000]
     x[1000:1026] = x[1990:2005] = np.nan
     for windows in ({"window": 64, "lookahead": 5, "min_periods": 10}, {"window": 300, "lookahead": 0}):
-        options = {"method": "wavelet", "level": 2}
+        options = {"level": 2, "noise": "mad"}
         found = run(x, options, windows, starts)
         assert found.values.tobytes() == by_definition(x, starts=starts, **windows, **options).tobytes()
         assert found.sessions == 5
@@ -178,7 +179,7 @@ def test_sessions_in_long_series():
 @pytest.mark.parametrize("window", [64, 256])
 def test_is_the_composition_of_pywavelets(window, lookahead):
     x = walk(400, 11)
-    y = rpsd.denoise(x, method="wavelet", level=3, window=window, lookahead=lookahead)
+    y = rpsd.denoise(x, noise="mad", level=3, window=window, lookahead=lookahead)
     for t in range(window - 1, 400 - lookahead, 7):
         part = x[t - window + 1 : t + lookahead + 1]
         approximation, *details = pywt.wavedec(part, "db4", mode="symmetric", level=3)
@@ -211,7 +212,7 @@ def test_batches_threads_and_frames_have_the_same_bits():
     x = np.stack([walk(1500, seed) for seed in range(5)])
     x[1, 100:300] = np.nan
     x[2] = 7.0
-    options = {"method": "wavelet", "window": 100, "lookahead": 2, "min_periods": 40}
+    options = {"noise": "mad", "window": 100, "lookahead": 2, "min_periods": 40}
     y = rpsd.denoise(x, **options)
     assert all(rpsd.denoise(row, **options).tobytes() == out.tobytes() for row, out in zip(x, y, strict=True))
     assert rpsd.denoise(x, threads=3, **options).tobytes() == y.tobytes()
@@ -280,18 +281,18 @@ def test_values_before_min_periods_are_missing_and_counted(windows, warmup):
 def test_missing_samples_are_carried_and_stay_missing():
     x = walk(300, 2)
     x[:3] = x[200:210] = np.nan
-    y = rpsd.denoise(x, method="wavelet", lookahead=0, window=64)
+    y = rpsd.denoise(x, noise="mad", lookahead=0, window=64)
     assert np.isnan(y[: 3 + 63]).all()
     np.testing.assert_array_equal(np.isnan(y[66:]), np.isnan(x[66:]))
     z = x.copy()
     z[200:210] = x[199]
-    np.testing.assert_array_equal(y[210:], rpsd.denoise(z, method="wavelet", lookahead=0, window=64)[210:])
+    np.testing.assert_array_equal(y[210:], rpsd.denoise(z, noise="mad", lookahead=0, window=64)[210:])
 
 
 def test_each_session_warms_up_by_itself():
     x = walk(400, 4)
     mask = np.arange(400) == 150
-    options = {"method": "wavelet", "window": 64, "lookahead": 3}
+    options = {"noise": "mad", "window": 64, "lookahead": 3}
     result = rpsd.Denoiser(**options, breaks=mask).run(x)
     assert (result.sessions, result.warmup) == (2, 63 + 63 + 3)
     alone = rpsd.denoise(x[150:], **options)
@@ -302,7 +303,7 @@ def test_sessions_by_times_use_the_past_only():
     minutes = np.concatenate([np.arange(100), 2000 + np.arange(100), 9000 + 500 * np.arange(400)])
     index = pd.Timestamp("2026-01-02") + pd.to_timedelta(minutes, unit="min")
     x = pd.Series(walk(600, 8), index=index)
-    options = {"method": "wavelet", "breaks": "auto", "lookahead": 0, "window": 32}
+    options = {"noise": "mad", "breaks": "auto", "lookahead": 0, "window": 32}
     y = rpsd.denoise(x, **options)
     for n in (100, 101, 150, 250):
         np.testing.assert_array_equal(rpsd.denoise(x[:n], **options), y[:n])
@@ -357,7 +358,7 @@ def test_a_level_too_high_for_the_window_is_told():
 
 def test_guardrails_compare_where_there_are_values():
     x = walk(600, 9)
-    result = rpsd.Denoiser(method="wavelet", lookahead=1).run(x)
+    result = rpsd.Denoiser(noise="mad", lookahead=1).run(x)
     expected = rpsd.evaluate(x[255:-1], result.values[255:-1])
     assert result.report.correlation == expected.correlation
     assert result.report.passed

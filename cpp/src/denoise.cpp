@@ -58,6 +58,7 @@ struct Denoiser<T>::Scratch {
   Buffer<double> prices, smoothed, spikes;
   std::vector<T*> details;
   std::vector<double> energies;
+  std::vector<unsigned char> filled;  // samples that a line stands for
   std::vector<LevelDetails<T>> levels;
   std::vector<LevelShrinkage> shrinkages;
   LocalNoise local;
@@ -66,9 +67,10 @@ struct Denoiser<T>::Scratch {
 
 template <class T>
 Denoiser<T>::Denoiser(const Options& options) : options_(options), transform_(options.bank, options.boundary) {
-  if (options.noise == Noise::price) {
-    price_noise_ = true;  // found in each series, and given from then on
+  if (options.noise == Noise::price) {  // found in each series that is to be shrunk, and given from then on
+    price_noise_ = options.threshold_mode != ThresholdMode::none && options.level != 0;
     options_.noise = Noise::given;
+    options_.noise_sd = std::numeric_limits<double>::quiet_NaN();
   }
   if (options.method == Method::automatic) contest_.emplace(options.bank);
   if (options_.transform == TransformKind::modwt) modwt_.emplace(options_);
@@ -177,6 +179,7 @@ void Denoiser<T>::run(const T* x, std::size_t n, double energy, T* y, SeriesRepo
   report.noise_sd = options_.noise == Noise::given ? options_.noise_sd : std::numeric_limits<double>::quiet_NaN();
   report.missing = std::isfinite(energy) ? 0 : find_gaps(x, n).missing;
   report.level = static_cast<int>(pyramid.levels());
+  if (price_noise_) report.price.gain_db = report.price.causal_gain_db = report.price.gain_probability = 0;
   const auto leave = [&] {
     if (x != y) std::copy(x, x + n, y);
   };
@@ -204,6 +207,8 @@ void Denoiser<T>::run(const T* x, std::size_t n, double energy, T* y, SeriesRepo
     T* const series = scratch.series.get(n);
     fill(series);
     if (is_constant(series, n) && spikes == 0) return leave();
+    scratch.filled.resize(n);
+    for (std::size_t i = 0; i < n; ++i) scratch.filled[i] = !(series[i] == x[i]);
     if (options_.space == Space::log)
       for (std::size_t i = 0; i < n; ++i) series[i] = std::log(series[i]);
     exponent = unit_exponent(series, n, energy_of(series, n, 1));
@@ -214,25 +219,35 @@ void Denoiser<T>::run(const T* x, std::size_t n, double energy, T* y, SeriesRepo
     return leave();
   }
   report.noise_sd = std::ldexp(report.noise_sd, -exponent);
-  bool worthwhile = true;
+  bool worthwhile = true, filtered = true;
   if (price_noise_ || options_.min_gain_db > 0) {
     double* const prices = scratch.prices.get(2 * n);
-    std::copy(from, from + n, prices);
+    for (std::size_t i = 0; i < n; ++i) {
+      const bool filled = from != x && scratch.filled[i] != 0;  // which is no evidence
+      prices[i] = filled ? std::numeric_limits<double>::quiet_NaN() : static_cast<double>(from[i]);
+    }
     const PriceReport found = price_report(prices, n, static_cast<double>(std::numeric_limits<T>::epsilon()), prices + n);
-    if (price_noise_) report.noise_sd = found.gain_db > 0 ? found.noise_sd : 0.0;
+    if (price_noise_) {
+      report.price = found;
+      report.price.action = PriceAction::passthrough;
+      report.noise_sd = found.noise_sd;
+      worthwhile = found.gain_db > 0 && found.noise_sd > 0;
+    }
     if (options_.min_gain_db > 0) {
       // What the best smoother may gain is the most that any method can.
       report.price.gain_db = found.gain_db;
       report.price.gain_probability = found.gain_probability;
-      worthwhile = found.gain_db >= options_.min_gain_db;
-      if (!worthwhile) report.level = 0;
+      filtered = found.gain_db >= options_.min_gain_db;
+      worthwhile = worthwhile && filtered;
     }
+    if (!worthwhile) report.level = 0;
   }
-  if (report.level > 0 && !(price_noise_ && report.noise_sd == 0))
+  if (report.level > 0)
     report.changed = modwt_ ? (*modwt_)(from, n, report.level, energy, to, report.noise_sd, threads, scratch.modwt)
                             : shrink_wavelet(from, energy, to, report, pyramid, scratch, threads);
-  report.noise_sd = std::ldexp(report.noise_sd, exponent);
-  if (fir_ && worthwhile) {
+  for (double* const sd : {&report.noise_sd, &report.price.noise_sd, &report.price.step_sd, &report.price.raw_sd})
+    *sd = std::ldexp(*sd, exponent);
+  if (fir_ && filtered) {
     const T* const unfiltered = report.changed ? to : from;
     if (only != nullptr)
       to[*only] = fir_->at(unfiltered, n, *only, scratch.fir);

@@ -83,10 +83,11 @@ class Denoiser:
     ``method="kalman"`` is the same model with Gaussian noise and steps of one size, by exact maximum
     likelihood, and always smooths: the plain baseline.
 
-    ``method="wavelet"`` is the textbook chain: db4, 4 levels (fewer for a short series), BayesShrink
-    [3]_ soft thresholds and the median absolute deviation of the finest details as the noise [4]_. It
-    takes price steps for noise, and makes series worse whose noise is small beside their steps. See
-    docs/method.md for all of them.
+    ``method="wavelet"`` is db4, 4 levels (fewer for a short series) and BayesShrink [3]_ soft
+    thresholds, with the noise that the price model finds; a series in which it finds none is returned.
+    With ``noise="mad"``, the median absolute deviation of the finest details [4]_, it is the textbook
+    chain, which takes price steps for noise, and makes series worse whose noise is small beside them.
+    See docs/method.md for all of them.
 
     References
     ----------
@@ -278,7 +279,8 @@ class Denoiser:
     def _noise_kind(self) -> str:
         if not isinstance(self.options.noise, str):
             return "given"
-        return self.options.noise if self.options.threshold_mode != "none" else "none"
+        used = self.options.threshold_mode != "none" and self.options.level != 0
+        return self.options.noise if used or self.options.method in {"auto", "kalman"} else "none"
 
     def _least_plain_length(self) -> int:
         """Return from how many samples on a series needs no warning of its level or ticks and no report."""

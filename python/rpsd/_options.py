@@ -73,9 +73,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     threshold_scale: Annotated[_NonNegativeFloat, Meta(description="Factor on every threshold.")] = 1.0
     noise: Annotated[
         Literal["auto", "price", "mad", "level", "local"] | _PositiveFloat,
-        Meta(
-            description="Estimator of the noise, or its standard deviation; auto is price, mad for wavelets."
-        ),
+        Meta(description="Estimator of the noise, or its standard deviation; auto is price."),
     ] = "auto"
     use_fir_filter: Annotated[bool, Meta(description="Low-pass FIR filter after the wavelet step.")] = False
     fir_cutoff: Annotated[
@@ -321,10 +319,9 @@ def resolve(options: Options) -> Options:
     """Return the options with every ``auto`` replaced by what it stands for.
 
     Method ``auto`` stays, as it chooses for each series, unless a noise is given that is not the price
-    model's: that asks for ``wavelet``. With ``auto`` and ``kalman`` noise is ``price``, with ``wavelet``
-    ``mad``. Level ``auto`` stays, as it depends on the length of the series: min(4, largest useful
-    level), and min(8, the same) with ``threshold_mode="ebayes"``, which goes with wavelet sym8 and the
-    posterior median where none is given.
+    model's: that asks for ``wavelet``. Noise ``auto`` is ``price``. Level ``auto`` stays, as it depends
+    on the length of the series: min(4, largest useful level), and min(8, the same) with
+    ``threshold_mode="ebayes"``, which goes with wavelet sym8 and the posterior median where none is given.
     Method ``fir`` is the FIR filter alone: no decomposition (level 0), no threshold, filter on,
     whatever those options say.
 
@@ -344,7 +341,7 @@ def resolve(options: Options) -> Options:
         "transform": _first(options.transform, "dwt"),
         "threshold_mode": mode,
         "threshold_rule": _first(options.threshold_rule, "posterior_median" if ebayes else "soft"),
-        "noise": _first(options.noise, "price" if method in _FITTED else "mad"),
+        "noise": _first(options.noise, "price"),
         "min_gain_db": _first(options.min_gain_db, 0.1 if method == "auto" else 0.0),
     }
     if options.method == "fir":

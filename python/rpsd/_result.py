@@ -127,7 +127,7 @@ class NoiseModel:
     gain_probability : float or ndarray
         P(gain > 0): how sure it is that smoothing helps; NaN where unknown.
     kind : str
-        The estimator: ``price``, ``mad``, ``level``, ``given`` or ``none``.
+        The estimator: ``price``, ``mad``, ``level``, ``local``, ``given`` or ``none``.
     """
 
     noise_sd: Any

@@ -23,7 +23,7 @@ def noise_rows(noise: NoiseModel) -> Iterator[tuple[str, str]]:
         return
     yield "step sd", small_number(noise.step_sd)
     yield "noise/step", number(noise.nsr, 3)
-    yield "predicted gain", f"{noise.predicted_gain_db:.2f} dB"
+    yield "predicted gain", f"{number(noise.predicted_gain_db, 2)} dB"
     if not math.isnan(noise.gain_probability):
         yield "P(gain > 0)", number(noise.gain_probability, 3)
 
