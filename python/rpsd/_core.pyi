@@ -249,7 +249,7 @@ class Stream:
     def report(self) -> _F64:
         """(series, 10): samples, missing, noise_sd, step_sd, gate, resets, and what is recent.
 
-        Those are noise_ratio, missing_rate, lag, and alarms: bits of scale, noise, missing, stale. NaN: unknown.
+        Those are noise_ratio, missing_rate, lag, alarms (bits: scale, noise, missing, stale). NaN: unknown.
         """
 
     def save(self) -> bytes:
