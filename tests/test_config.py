@@ -13,6 +13,8 @@ from rpsd._config import SECTIONS, Config, load_config
 from rpsd._errors import ConfigError
 from rpsd._schema import fields
 
+PAGE = (Path(__file__).parents[1] / "docs" / "config.md").read_text(encoding="utf-8")
+
 LEVELS = '"auto" or an integer from 0 to 64'
 
 SEED_YAML = """\
@@ -350,3 +352,12 @@ def test_the_documentation_lists_exactly_the_schema():
         for section, settings_type in SECTIONS.items()
         for field in fields(settings_type).values()
     ]
+
+
+def test_the_pages_example_runs_with_the_pages_file(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    program, file = (re.search(rf"```{kind}\n(.*?)```", PAGE, re.S)[1] for kind in ("python", "yaml"))
+    Path("config.yaml").write_text(file, encoding="utf-8")
+    exec(compile(program, "config.md", "exec"), {})  # pytest makes any warning an error
+    assert capsys.readouterr().out == "db4 config.yaml:2\n"

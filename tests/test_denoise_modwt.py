@@ -160,7 +160,8 @@ def test_gaps_logarithms_and_units():
 @pytest.mark.parametrize("boundary", ["zero", "periodization", "smooth"])
 def test_other_boundaries_are_refused(boundary):
     with pytest.raises(
-        rpsd.ConfigError, match='boundary must be symmetric or periodic with transform="modwt"'
+        rpsd.ConfigError,
+        match=f'boundary must be symmetric or periodic with transform="modwt", got "{boundary}"',
     ):
         rpsd.Denoiser(transform="modwt", boundary=boundary)
 

@@ -23,6 +23,11 @@ UNUSED = [
     ({"method": "fir", "level": 3}, 'level=3 is not used with method="fir"'),
     ({"wavelet": "db4", "fir_taps": 11}, "fir_taps=11 is not used with use_fir_filter=False"),
     ({"window": 99}, "window=99 is not used with lookahead=None"),
+    ({"lookahead": 0, "window": 99}, 'window=99 is not used with method="auto"'),
+    (
+        {"lookahead": 2, "min_periods": 9, "method": "kalman"},
+        'min_periods=9 is not used with method="kalman"',
+    ),
     (
         {"threshold_mode": "wiener", "threshold_rule": "hard"},
         'threshold_rule="hard" is not used with threshold_mode="wiener"',

@@ -16,11 +16,11 @@ COEFFS = pywt.wavedec(X, "db2", level=2)
 
 
 def outcome(function, *args, **kwargs):
-    """Return the result and the warnings' categories."""
+    """Return the result, and the warnings' categories and texts."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         result = function(*args, **kwargs)
-    return result, [w.category for w in caught]
+    return result, [(w.category, str(w.message)) for w in caught]
 
 
 def check_same(name, *args, **kwargs):
@@ -154,9 +154,15 @@ def test_level_and_its_warning(level):
 
 
 def test_level_warning_points_at_the_caller():
-    with pytest.warns(UserWarning, match="Level value of 3 is too high for 16 samples and 4 taps") as caught:
+    with pytest.warns(UserWarning, match="Level value of 3 is too high: all coefficients will") as caught:
         rpsd.wavedec(X, "db2", level=3)
     assert caught[0].filename == __file__
+
+
+@pytest.mark.parametrize("mode", ["bogus", "sym", None])
+def test_level_0_looks_at_no_mode(mode):
+    check_same("wavedec", X, "db2", mode, level=0)
+    check_same("wavedec", X[:2], "db2", mode)
 
 
 REFUSED = [
@@ -213,6 +219,48 @@ def test_both_refuse(name, args, kwargs, message):
         with pytest.raises(rpsd.InputError, match=message) as caught:
             getattr(rpsd, name)(*args, **kwargs)
     assert isinstance(caught.value, ValueError)
+
+
+AXES = (-1, 0, 1, -3)
+BAD_TOGETHER = [
+    *(
+        ("wavedec", (x, wavelet, mode, level, axis))
+        for x in (X, np.ones((2, 8)), 1.0, [])
+        for wavelet in ("db2", "nope", pywt.ContinuousWavelet("morl"))
+        for mode in ("symmetric", "bogus", 99)
+        for level in (None, 0, 1, -1)
+        for axis in AXES
+    ),
+    *(
+        ("waverec", (coeffs, wavelet, mode, axis))
+        for coeffs in (
+            COEFFS, [X], [], {}, [X, None], [None, X], [None, None], [X, [1.0]], [X, X[:9]],
+            [np.ones((2, 8)), X], [np.ones((9, 2)), np.ones((7, 2))], [np.ones((2, 8))] * 2, [1.0, None],
+        )
+        for wavelet in ("db2", "nope")
+        for mode in ("symmetric", "bogus", 99)
+        for axis in AXES
+    ),
+]  # fmt: skip
+
+
+def test_a_value_error_of_pywavelets_is_one_of_the_same_class_here():
+    """Whatever else is wrong: who catches AxisError or ValueError of theirs catches ours."""
+    refused = 0
+    for name, args in BAD_TOGETHER:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            try:
+                getattr(pywt, name)(*args)
+            except ValueError as error:
+                with pytest.raises(type(error)) as caught:
+                    getattr(rpsd, name)(*args)
+                assert isinstance(caught.value, rpsd.InputError), args
+                refused += 1
+            except (AttributeError, IndexError, RuntimeError, TypeError):
+                with pytest.raises(rpsd.InputError):
+                    getattr(rpsd, name)(*args)
+    assert refused > 500
 
 
 # Here PyWavelets raises something else, reads past an array, or answers with nonsense.

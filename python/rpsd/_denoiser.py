@@ -156,6 +156,11 @@ class Denoiser:
         """Return the denoised input; see `rpsd.denoise`."""
         try:
             values = self._core.denoise_series(x, self._least, axis, threads)
+            if values is None and 0 < self._least < sys.maxsize:
+                # Too short for the level, perhaps; what is plain needs no more than a warning.
+                values = self._core.denoise_series(x, 1, axis, threads)
+                if values is not None and len(x) < self._least:
+                    warn_of_level(int(self.options.level), len(x), self._taps)
         except ValueError as error:
             raise_from_core(error)
         if values is None:

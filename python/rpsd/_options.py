@@ -142,6 +142,8 @@ class Guardrails(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 # Methods that fit a price model, and the longest lag that they keep.
 _FITTED = ("auto", "kalman")
 _MOST_LOOKAHEAD = 1000
+# The translation-invariant transform wraps around, or mirrors what it wraps.
+_MODWT_BOUNDARIES = ("symmetric", "periodic")
 
 # Valid values whose part is not built yet: delete an entry when its part lands. A type stands for
 # every value of it, a Meta for every number in its range.
@@ -291,6 +293,11 @@ def require_fitting(options: Options) -> None:
     """
     fitted, noise = options.method in _FITTED, options.noise
     refused = f"with method={shown(options.method)} is not available in rpsd {__version__}; available: "
+    if options.transform == "modwt" and options.boundary not in _MODWT_BOUNDARIES:
+        raise ConfigError(
+            f'boundary must be {" or ".join(_MODWT_BOUNDARIES)} with transform="modwt", '
+            f"got {shown(options.boundary)}"
+        )
     if fitted and noise != "price":
         raise ConfigError(f"noise={shown(noise)} {refused}auto, price")
     if fitted and (options.lookahead or 0) > _MOST_LOOKAHEAD:

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rpsd import _core
-from rpsd._errors import InputError, RpsdWarning, warn
+from rpsd._errors import InputError, warn
 from rpsd._mirror import checked_axis, raise_from_core
 
 _Taps = tuple[float, ...]
@@ -83,13 +83,13 @@ def wavedec(
         if plain is not None:
             return plain
     bank = filter_bank(wavelet)
-    boundary = _boundary(mode)
     array = _as_array(x, "x")
     axis = _checked_axis(axis, array.ndim, "x")
     n = array.shape[axis]
     level = _checked_level(level, n, len(bank[0]))
     if level == 0:
-        return [array]
+        return [array]  # whatever the mode, as in PyWavelets
+    boundary = _boundary(mode)
     if n == 0:
         raise InputError(f"x must have at least one sample along axis {axis}, got shape {array.shape}")
     if boundary in ("reflect", "antireflect"):
@@ -149,13 +149,15 @@ def waverec(coeffs: Sequence[Any], wavelet: Any, mode: Any = "symmetric", axis: 
         raise InputError("coeffs must hold at least one array, got none")
     if len(coeffs) == 1:
         return coeffs[0]
-    bank = filter_bank(wavelet)
-    boundary = _boundary(mode)
     arrays = _checked_types(coeffs)
     known = [c for c in arrays if c is not None]
     if arrays[0] is None and arrays[1] is None:
         raise InputError("coeffs[0] and coeffs[1] must not both be None")
-    axis = _checked_axis(axis, known[0].ndim, "coeffs")
+    # Before wavelet and mode, as in PyWavelets, which has a class for it.
+    axes = [_checked_axis(axis, c.ndim, "coeffs") for c in known]
+    bank = filter_bank(wavelet)
+    boundary = _boundary(mode)
+    axis = axes[0]
     lengths = _checked_lengths(arrays, axis, len(bank[0]), boundary)
     layout = _Layout(known[0].shape, axis, _coefficient_dtype(known))
     rows = [
@@ -256,7 +258,11 @@ def _checked_level(level: Any, n: int, taps: int) -> int:
         raise InputError(f"level must be an integer >= 0 or None, got {level!r}") from None
     if chosen < 0:
         raise InputError(f"level must be an integer >= 0 or None, got {chosen}")
-    warn_of_level(chosen, n, taps, UserWarning)
+    if chosen > deepest_level(n, taps):
+        warn(  # in PyWavelets' words and class, which filters may know
+            f"Level value of {level} is too high: all coefficients will experience boundary effects.",
+            UserWarning,
+        )
     return chosen
 
 
@@ -265,13 +271,12 @@ def deepest_level(n: int, taps: int) -> int:
     return max((n // (taps - 1)).bit_length() - 1, 0)
 
 
-def warn_of_level(level: int, n: int, taps: int, category: type[Warning] = RpsdWarning) -> None:
-    """Warn, as PyWavelets does, of a level at which only extended samples speak; it is still computed."""
+def warn_of_level(level: int, n: int, taps: int) -> None:
+    """Warn of a level at which only extended samples speak; it is still computed."""
     if level > deepest_level(n, taps):
         warn(
             f"Level value of {level} is too high for {n} samples and {taps} taps: above level "
-            f"{deepest_level(n, taps)} every coefficient depends on how the signal is extended",
-            category,
+            f"{deepest_level(n, taps)} every coefficient depends on how the signal is extended"
         )
 
 
