@@ -20,6 +20,7 @@ OPTIONS = {
     "kalman": {"method": "kalman", "lookahead": 1},
     "wavelet": {
         "method": "wavelet",
+        "noise": "mad",
         "wavelet": "db2",
         "level": 2,
         "lookahead": 2,

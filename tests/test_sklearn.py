@@ -28,6 +28,8 @@ from rpsd._schema import fields
 from rpsd.integrations import sklearn as integration
 from rpsd.integrations.sklearn import DenoiseTransformer
 
+pytestmark = pytest.mark.filterwarnings("ignore:.*is not used with lookahead=0:rpsd.RpsdWarning")
+
 DOCS = Path(__file__).parent.parent / "docs"
 METHODS = {
     "auto": {},
