@@ -142,6 +142,39 @@ void mark_bad_ticks(const double* y, std::size_t n, double* bad, double* scratch
   }
 }
 
+void keep_apart(const double* y, const double* seen, std::size_t n, double* bad, double* scratch) noexcept {
+  constexpr std::size_t kBeside = 6;  // moves on either side
+  constexpr double kFarther = 4;      // than the second largest of them, which may be a jump
+  constexpr int kMostRounds = 50;     // which bound the time; five are many
+  bool again = true;
+  for (int round = 0; again && round < kMostRounds; ++round) {
+    again = false;
+    std::size_t kept = 0;
+    for (std::size_t t = 0; t < n; ++t)
+      if (seen[t] != 0 && bad[t] == 0) scratch[kept++] = y[t];
+    std::size_t next = 0;  // of the kept ones
+    for (std::size_t t = 0; t < n; ++t) {
+      if (seen[t] != 0 && bad[t] == 0) {
+        ++next;
+        continue;
+      }
+      if (bad[t] == 0) continue;
+      double largest = 0, second = 0;
+      const std::size_t first = next > kBeside ? next - kBeside : 1, last = std::min(next + kBeside + 1, kept);
+      for (std::size_t i = first; i < last; ++i) {
+        const double move = std::abs(scratch[i] - scratch[i - 1]);
+        second = std::max(second, std::min(largest, move));
+        largest = std::max(largest, move);
+      }
+      const bool inside = next > 0 && next < kept;
+      const double there = inside ? y[t] - scratch[next - 1] : 0, back = inside ? y[t] - scratch[next] : 0;
+      if (there * back > 0 && std::min(std::abs(there), std::abs(back)) > kFarther * second) continue;
+      bad[t] = 0;
+      again = true;  // it counts as kept from the next round on
+    }
+  }
+}
+
 template <class T>
 int unit_exponent(const T* x, std::size_t n, double energy) noexcept {
   // Squares are taken in double, but single precision must also hold the sums of a filter.

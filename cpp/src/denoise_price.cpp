@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "price_work.hpp"
+#include "rpsd/cleaning.hpp"
 #include "rpsd/cpu.hpp"
 #include "rpsd/lattice.hpp"
 #include "rpsd/noise_model.hpp"
@@ -182,12 +183,16 @@ bool are_peaks(const Work& w) noexcept {
   return 2 * peaks > w.test.outliers;
 }
 
-// Where no noise is found, what was set aside stays if there is much of it, or if it is peaks.
+// Where no noise is found, what was set aside stays if there is much of it, or if it is peaks; and each sample that does not
+// stand apart: in a burst of volatility some large steps take each other back.
 void keep_signal(Work& w) noexcept {
   const bool few = static_cast<double>(w.test.outliers) <= kMostBadTicks * static_cast<double>(w.seen);
-  if (w.test.outliers == 0 || (few && !are_peaks(w))) return;
-  std::fill(w.test.outlier, w.test.outlier + w.n, 0.0);
-  w.test.outliers = 0;
+  if (w.test.outliers == 0) return;
+  if (few && !are_peaks(w))
+    keep_apart(w.y, w.available, w.n, w.test.outlier, w.r);  // the smoother is done with its variances
+  else
+    std::fill(w.test.outlier, w.test.outlier + w.n, 0.0);
+  w.test.outliers = static_cast<std::size_t>(std::count(w.test.outlier, w.test.outlier + w.n, 1.0));
 }
 
 // Lets wavelets have their say about a series without gaps, bad ticks or heavy noise; adjusts what is expected. Where most

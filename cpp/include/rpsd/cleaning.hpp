@@ -31,6 +31,12 @@ void mark_spikes(const double* y, std::size_t n, double* spike, double* scratch,
 // away from the level before and the level after the run, which are alike. A move that stays is none.
 void mark_bad_ticks(const double* y, std::size_t n, double* bad, double* scratch, Buffer<double>& selection);
 
+// Clears bad[t] where y[t] does not stand apart from what is about it: outside what the samples kept before and after it span,
+// by more than four times the second largest of the moves between the six kept on either side, and so until none is put
+// back. A burst of volatility explains no sample any worse than its own moves do. Samples with seen[t] = 0 are skipped;
+// scratch holds n.
+void keep_apart(const double* y, const double* seen, std::size_t n, double* bad, double* scratch) noexcept;
+
 // Squares of very large or very small numbers leave the range of double; such a series is worked on in other units.
 // The exponent of the power of two to divide x by: 0 for any ordinary series. energy is its sum of squares. No NaN.
 template <class T>
