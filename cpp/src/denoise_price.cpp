@@ -37,16 +37,6 @@ struct PriceScratch {
   WaveletContestScratch contest;
 };
 
-// Where most prices repeat the one before, one that is repeated is no bad tick: flat runs stay flat.
-void keep_repeated(Work& w) noexcept {
-  for (std::size_t t = 0; t < w.n; ++t) {
-    const bool repeated = (t > 0 && w.y[t] == w.y[t - 1]) || (t + 1 < w.n && w.y[t] == w.y[t + 1]);
-    if (w.test.outlier[t] == 0 || !repeated) continue;
-    w.test.outlier[t] = 0;
-    --w.test.outliers;
-  }
-}
-
 // Smooths with the believed noise level; samples set aside keep the variance that the model gave them. Where all others
 // are equal neither noise nor steps have a variance, and any one tells their level.
 void smooth_all(const std::vector<Work*>& works, const PriceModel* models) {
@@ -240,10 +230,7 @@ void work_on(const std::vector<Work*>& works, const PriceOptions& options, Price
   for (std::size_t k = 0; k < count; ++k) models.push_back(works[k]->repeats ? fits[k].gaussian : fits[k].best);
   std::vector<NoiseTest> tests(count);
   test_noise(series.data(), models.data(), count, tests.data(), scratch.tests.data());
-  for (std::size_t k = 0; k < count; ++k) {
-    works[k]->test = tests[k];
-    if (works[k]->repeats) keep_repeated(*works[k]);
-  }
+  for (std::size_t k = 0; k < count; ++k) works[k]->test = tests[k];
   smooth_all(works, models.data());
   for (std::size_t k = 0; k < count; ++k) {
     Work* const w = works[k];

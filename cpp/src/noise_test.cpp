@@ -88,7 +88,7 @@ double gain_db(double a, double r) noexcept {
 // as the test does. likelihoods: of log ratios, over that of no noise.
 template <class Likelihoods>
 void believe(NoiseTest& test, std::size_t n, double ratio_z, const Likelihoods& likelihoods) {
-  constexpr double kClean = 0.05, kCleanShare = 0.25, kCleanLength = 600;  // an NSR, its prior, and from where on
+  constexpr double kClean = 0.05, kCleanShare = 0.33, kCleanLength = 600;  // an NSR, its prior, and from where on
   constexpr double kRatio = 1.25, kLow = 0.2, kHigh = 54;                  // of NSRs
   constexpr int kBelow = -14, kAbove = 8;
   constexpr double kStep = 1.12;
@@ -103,8 +103,8 @@ void believe(NoiseTest& test, std::size_t n, double ratio_z, const Likelihoods& 
   std::vector<double> weights;
   for (const double r : ratios) weights.push_back(std::log(r));
   weights = likelihoods(weights);
-  const double trust = std::min(1.0, square(test.z / ratio_z));
-  const double clean = kCleanShare * std::min(1.0, square(static_cast<double>(n) / kCleanLength));
+  const double trust = std::min(1.0, square(test.z / ratio_z)), length = static_cast<double>(n) / kCleanLength;
+  const double clean = kCleanShare * std::min(1.0, length * length * length);
   const double each = (1 - clean) * std::log(kRatio) / std::log(kHigh / kLow);
   double highest = -std::numeric_limits<double>::infinity(), total = 0;
   for (std::size_t i = 0; i < weights.size(); ++i) {
