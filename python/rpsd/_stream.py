@@ -265,10 +265,8 @@ class Stream:
         samples, missing, resets = (column.astype(np.int64) for column in (samples, missing, resets))
         columns = (samples, missing, noise_sd, step_sd, gate, resets, *recent)
         alarms = tuple(tuple(name for i, name in enumerate(_ALARMS) if int(b) >> i & 1) for b in bits)
-        return Health(
-            *(column[0].item() if self._unit else column.copy() for column in columns),
-            alarms=alarms[0] if self._unit else alarms,
-        )
+        values = [column[0].item() if self._unit else column.copy() for column in columns]
+        return Health(*values, alarms[0] if self._unit else alarms)
 
     def snapshot(self) -> bytes:
         """Return all there is to know of the stream, for `restore`, here or elsewhere."""
