@@ -265,8 +265,9 @@ class Stream:
         samples, missing, resets = (column.astype(np.int64) for column in (samples, missing, resets))
         columns = (samples, missing, noise_sd, step_sd, gate, resets, *recent)
         alarms = tuple(tuple(name for i, name in enumerate(_ALARMS) if int(b) >> i & 1) for b in bits)
-        values = [column[0].item() if self._unit else column.copy() for column in columns]
-        return Health(*values, alarms[0] if self._unit else alarms)
+        values: list[Any] = [column[0].item() if self._unit else column.copy() for column in columns]
+        values.append(alarms[0] if self._unit else alarms)
+        return Health(*values)
 
     def snapshot(self) -> bytes:
         """Return all there is to know of the stream, for `restore`, here or elsewhere."""
