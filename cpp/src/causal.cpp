@@ -179,35 +179,15 @@ void Causal<T>::begin_session(double* state, double* scratch) const {
 
 template <class T>
 void Causal<T>::push(double* state, const T* x, std::size_t n, T* y) const {
-  push_rows(&state, &x, 1, n, &y);
-}
-
-template <class T>
-void Causal<T>::push_rows(double* const* states, const T* const* x, std::size_t rows, std::size_t n, T* const* y) const {
   active_kernels();
-  auto& scratch = of_this_thread<Scratch>();
-  const std::size_t most = std::min(rows, kRowsAtOnce) * std::min(n, kPiece);
-  double *const values = scratch.values.get(most), *const estimates = scratch.estimates.get(most);
-  double* out[kRowsAtOnce];
-  const double* in[kRowsAtOnce];
-  std::size_t seen[kRowsAtOnce];
-  for (std::size_t first = 0; first < rows; first += kRowsAtOnce) {
-    const std::size_t count = std::min(kRowsAtOnce, rows - first);
-    for (std::size_t done = 0; done < n; done += kPiece) {
-      const std::size_t m = std::min(kPiece, n - done);
-      for (std::size_t r = 0; r < count; ++r) {
-        double* const state = states[first + r];
-        in[r] = values + r * m;
-        out[r] = estimates + r * m;
-        seen[r] = model_.report(state).seen;
-        SpikeGuard guard = SpikeGuard::load(guard_of(state));
-        for (std::size_t i = 0; i < m; ++i) values[r * m + i] = guarded(x[first + r][done + i], guard);
-        guard.store(guard_of(state));
-      }
-      model_.push_rows(states + first, in, count, m, out);
-      for (std::size_t r = 0; r < count; ++r)
-        give(states[first + r], seen[r], x[first + r] + done, m, out[r], y[first + r] + done);
-    }
+  double values[kPiece], estimates[kPiece];
+  for (std::size_t done = 0; done < n; done += kPiece) {
+    const std::size_t m = std::min(kPiece, n - done), seen = model_.report(state).seen;
+    SpikeGuard guard = SpikeGuard::load(guard_of(state));
+    for (std::size_t i = 0; i < m; ++i) values[i] = guarded(x[done + i], guard);
+    guard.store(guard_of(state));
+    model_.push(state, values, m, estimates);
+    give(state, seen, x + done, m, estimates, y + done);
   }
 }
 

@@ -36,8 +36,6 @@ class Causal {
   void start(double* state) const noexcept;
   void begin_session(double* state, double* scratch) const;  // scratch: as flush
   void push(double* state, const T* x, std::size_t n, T* y) const;
-  // One such push for each of many series, to the bit; faster where they stand alike, as CausalModel::push_rows.
-  void push_rows(double* const* states, const T* const* x, std::size_t rows, std::size_t n, T* const* y) const;
 
   // The values of the last `lookahead` samples if the session ended here. scratch holds model_size() + lookahead doubles.
   std::size_t model_size() const noexcept { return model_.state_size(); }
