@@ -180,8 +180,7 @@ def test_regular_gaps_cost_nothing(method, begin, every):
         at = slice(begin, None, every)
         gaps = np.full(len(series.noisy), np.nan)
         gaps[at] = series.noisy[at]
-        few = rpsd.simulate("a", 600 * every, seed, nsr=3.0)
-        for x, y, truth in ((gaps, beside, few.truth), (few.noisy[at].copy(), alone, few.truth[at])):
+        for x, y, truth in ((gaps, beside, series.truth), (series.noisy[at].copy(), alone, series.truth[at])):
             z = rpsd.denoise(x, method=method, lookahead=0)
             there = np.flatnonzero(~np.isnan(x))[64:]
             left = np.mean((z - truth)[there] ** 2)
