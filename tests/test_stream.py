@@ -156,6 +156,37 @@ def test_threads_that_push_to_one_bank_wait_for_one_another(options):
     np.testing.assert_array_equal(y, expected(x, **options))
 
 
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+def test_threads_that_share_a_bank_change_no_bit(options):
+    x = np.stack([dirty(150, s) for s in range(5)])
+    one, many = (rpsd.Denoiser(**options).stream(5) for _ in range(2))
+    for threads, stream in ((1, one), (3, many)):
+        stream.push_many(x[:, :100], threads=threads)
+    for t in range(100, 149):
+        np.testing.assert_array_equal(many.push(x[:, t], threads=0), one.push(x[:, t]))
+        np.testing.assert_array_equal(
+            many.amend([4, 1], x[[4, 1], t + 1], threads=2), one.amend([4, 1], x[[4, 1], t + 1])
+        )
+    assert many.snapshot() == one.snapshot()
+    for call, samples in ((one.push, x[:, 0]), (one.amend, x[:, 0]), (one.push_many, x)):
+        with pytest.raises(rpsd.InputError, match="threads must be an integer from 0"):
+            call(samples, threads=-1)
+
+
+def test_no_number_of_the_state_becomes_denormal():
+    """Sums that are forgotten would, once nothing is added any more, and each operation on them be slow."""
+    x = rpsd.simulate("a", 3000, 1, nsr=3.0).noisy
+    x[1000:1005] = x[1000]
+    x[2000] = np.nan
+    walk = np.cumsum(np.random.default_rng(2).standard_normal(200_000)) + x[-1]
+    stream = rpsd.Denoiser().stream()
+    stream.push_many(np.concatenate([x, walk]))
+    integers = 7  # of the series, ahead of its state
+    state = np.frombuffer(stream._core.save(), np.float64)[integers:]
+    subnormal = (state != 0) & (np.abs(state) < np.finfo(np.float64).smallest_normal)
+    assert np.flatnonzero(subnormal).tolist() == []
+
+
 def test_integers_and_arrays_of_no_axis_are_numbers():
     numbers = [7, np.float32(7.5), np.array(8.0), np.float64(6.0)]
     stream, other = rpsd.Denoiser().stream(), rpsd.Denoiser().stream()

@@ -25,7 +25,7 @@ struct SharedStream {
       : stream(options, windows, series, on_breach) {}
 };
 
-using Move = void (Stream::*)(const std::uint64_t*, Batch<const double>, Batch<double>);
+using Move = void (Stream::*)(const std::uint64_t*, Batch<const double>, Batch<double>, int);
 
 const std::uint64_t* checked_rows(const SharedStream& shared, const Indices& rows, std::size_t count) {
   if (rows ? rows->ndim() != 1 || static_cast<std::size_t>(rows->shape(0)) != count : count != shared.stream.series())
@@ -33,14 +33,15 @@ const std::uint64_t* checked_rows(const SharedStream& shared, const Indices& row
   return rows ? rows->data() : nullptr;
 }
 
-Values move(SharedStream& shared, Move how, const Indices& rows, const Values& x) {
+Values move(SharedStream& shared, Move how, const Indices& rows, const Values& x, int threads) {
+  require_threads(threads);
   const auto in = borrow<double>(x, "x");
   const std::uint64_t* const named = checked_rows(shared, rows, in.rows);
   Values y({in.rows, in.length});
   const auto out = borrow_writable<double>(y, "y");
   py::gil_scoped_release release;
   const std::lock_guard lock(shared.mutex);
-  (shared.stream.*how)(named, in, out);
+  (shared.stream.*how)(named, in, out, threads);
   return y;
 }
 
@@ -49,7 +50,7 @@ double move_one(SharedStream& shared, Move how, double x) {
   if (shared.stream.series() != 1) throw std::invalid_argument("x must be one number for each series");
   double y;
   const std::lock_guard lock(shared.mutex);
-  (shared.stream.*how)(nullptr, {&x, 1, 1, 1}, {&y, 1, 1, 1});
+  (shared.stream.*how)(nullptr, {&x, 1, 1, 1}, {&y, 1, 1, 1}, 1);
   return y;
 }
 
@@ -101,7 +102,7 @@ void load(SharedStream& shared, const py::bytes& bytes) {
 void define_stream(py::module_& m) {
   using namespace py::literals;
   const auto moves = [](Move how) {
-    return [how](SharedStream& self, const Indices& rows, const Values& x) { return move(self, how, rows, x); };
+    return [how](SharedStream& self, const Indices& rows, const Values& x, int threads) { return move(self, how, rows, x, threads); };
   };
   const auto moves_one = [](Move how) { return [how](SharedStream& self, double x) { return move_one(self, how, x); }; };
   const auto acts = [](Act how) { return [how](SharedStream& self, const Indices& rows) { act(self, how, rows); }; };
@@ -113,9 +114,9 @@ void define_stream(py::module_& m) {
            }),
            "chain"_a, py::kw_only(), "window"_a, "lookahead"_a, "min_periods"_a, "series"_a,
            "on_breach"_a)
-      .def("push", moves(&Stream::push), "rows"_a.noconvert(), "x"_a.noconvert())
+      .def("push", moves(&Stream::push), "rows"_a.noconvert(), "x"_a.noconvert(), py::kw_only(), "threads"_a)
       .def("push_one", moves_one(&Stream::push), "x"_a, py::pos_only())
-      .def("amend", moves(&Stream::amend), "rows"_a.noconvert(), "x"_a.noconvert())
+      .def("amend", moves(&Stream::amend), "rows"_a.noconvert(), "x"_a.noconvert(), py::kw_only(), "threads"_a)
       .def("amend_one", moves_one(&Stream::amend), "x"_a, py::pos_only())
       .def("begin_session", acts(&Stream::begin_session), "rows"_a.noconvert())
       .def("acknowledge", acts(&Stream::acknowledge), "rows"_a.noconvert())

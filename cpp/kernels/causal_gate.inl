@@ -7,6 +7,7 @@ namespace {
 constexpr double kNeededOdds = 5.754602676005731;  // e^1.75
 constexpr size_t kClean = 4;                       // filters of hardly any noise: NSR 0.05 to 0.123
 constexpr double kStillShare = 1.0 / 64, kMostStill = 0.9;  // prices that hardly ever move are left alone
+constexpr double kHardly = 1e-100;
 constexpr double kDeadZone = 0.1;                  // of the belief in noise
 constexpr double kQuietAfterReset = 16, kNever = -1e9;
 
@@ -18,7 +19,8 @@ inline void test_increment(CausalStateOf<V>& s, const V& value) noexcept {
   constexpr double kClip = 4;
   const V zero = L::constant(0), move = value - s.last_value, size = larger(move, zero - move);
   const V stood = select_positive(size, zero, L::constant(1));
-  s.still = s.still + (stood - s.still) * kStillShare;
+  const V still = s.still + (stood - s.still) * kStillShare;
+  s.still = select_positive(still - kHardly, still, zero);  // no denormal number, which would be slow
   s.last_value = value;
   s.moves = s.moves + 1.0;
   s.move_sum = s.move_sum + size;

@@ -14,6 +14,7 @@ namespace {
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 constexpr double kMost = 1e150;  // beyond, squares overflow
 constexpr double kForget = 1.0 / 256;
+constexpr double kHardly = 1e-100;  // what has been forgotten: denormal numbers would be slow
 
 // Each rate may rise to so many times its odds, or fall likewise, before its sum grows. The reference counts as so many
 // standard deviations worse than it was found.
@@ -106,10 +107,12 @@ void know(Rate& rate, Drift drift) noexcept {
 
 void forget(Rate& rate) noexcept { rate.count = rate.hits = rate.known = 0; }
 
+double faded(double v) noexcept { return std::abs(v) > kHardly ? v : 0; }
+
 void follow(Rate& rate, bool hit) noexcept {
   rate.rise = std::max(0.0, rate.rise + (hit ? rate.rise_hit : rate.rise_miss));
   rate.fall = std::max(0.0, rate.fall + (hit ? rate.fall_hit : rate.fall_miss));
-  rate.recent += kForget * ((hit ? 1 : 0) - rate.recent);
+  rate.recent = faded(rate.recent + kForget * ((hit ? 1 : 0) - rate.recent));
 }
 
 // A fault of the feed is one for as long as it lasts: its sum must come back to zero.
@@ -235,14 +238,14 @@ void relate(State& s, double sample, double y) noexcept {
   const bool there = std::abs(sample) <= kMost && std::abs(y) <= kMost;
   if (there && !std::isnan(s.before_that)) {
     const double speed = (y - s.before_that) / 2;
-    s.covariance += s.residual * speed - kForget * s.covariance;
-    s.speed += speed * speed - kForget * s.speed;
+    s.covariance = faded(s.covariance + (s.residual * speed - kForget * s.covariance));
+    s.speed = faded(s.speed + (speed * speed - kForget * s.speed));
   }
   s.before_that = there ? s.before : kNaN;
   s.before = there ? y : kNaN;
   if (!there) return;
   s.residual = sample - y;
-  s.residuals += std::abs(s.residual) - kForget * s.residuals;
+  s.residuals = faded(s.residuals + (std::abs(s.residual) - kForget * s.residuals));
   s.pairs += 1 - kForget * s.pairs;
 }
 

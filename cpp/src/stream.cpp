@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "rpsd/causal.hpp"
+#include "rpsd/parallel.hpp"
 #include "state_bytes.hpp"
 #include "stream_watch.hpp"
 #include "thread_memory.hpp"
@@ -220,14 +221,17 @@ void Stream::advance(std::size_t row, const double* x, std::size_t n, double* y)
   push(x + n - 1, 1, y + n - 1);
 }
 
-void Stream::push(const std::uint64_t* rows, Batch<const double> x, Batch<double> y) {
+void Stream::push(const std::uint64_t* rows, Batch<const double> x, Batch<double> y, int threads) {
   require_rows(rows, x.rows);
   require_trust(rows, x.rows);
   check(rows, x);
-  for (std::size_t i = 0; i < x.rows && x.length > 0; ++i) advance(named(rows, i), x.row(i), x.length, y.row(i));
+  if (x.length == 0) return;
+  parallel_for(x.rows, threads, [&](std::size_t begin, std::size_t end) {
+    for (std::size_t i = begin; i < end; ++i) advance(named(rows, i), x.row(i), x.length, y.row(i));
+  });
 }
 
-void Stream::amend(const std::uint64_t* rows, Batch<const double> x, Batch<double> y) {
+void Stream::amend(const std::uint64_t* rows, Batch<const double> x, Batch<double> y, int threads) {
   require_rows(rows, x.rows);
   for (std::size_t i = 0; i < x.rows; ++i)
     if (!series_[named(rows, i)].amendable)
@@ -240,12 +244,14 @@ void Stream::amend(const std::uint64_t* rows, Batch<const double> x, Batch<doubl
     swap(rows, x.rows);
     throw;
   }
-  for (std::size_t i = 0; i < x.rows; ++i) {
-    const std::size_t row = named(rows, i);
-    const bool begins = series_[row].before.begins;
-    advance(row, x.row(i), 1, y.row(i));
-    series_[row].now.begins = begins;
-  }
+  parallel_for(x.rows, threads, [&](std::size_t begin, std::size_t end) {
+    for (std::size_t i = begin; i < end; ++i) {
+      const std::size_t row = named(rows, i);
+      const bool begins = series_[row].before.begins;
+      advance(row, x.row(i), 1, y.row(i));
+      series_[row].now.begins = begins;
+    }
+  });
 }
 
 void Stream::begin_session(const std::uint64_t* rows, std::size_t count) {

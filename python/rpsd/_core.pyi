@@ -222,7 +222,7 @@ class Stream:
         series: int,
         on_breach: str,
     ) -> None: ...
-    def push(self, rows: npt.NDArray[np.uint64] | None, x: _F64) -> _F64:
+    def push(self, rows: npt.NDArray[np.uint64] | None, x: _F64, *, threads: int) -> _F64:
         """Move series rows[i], all where None, on by x[i]; return the values `lookahead` samples before.
 
         RuntimeError where a breach stands and on_breach is "raise".
@@ -231,7 +231,7 @@ class Stream:
     def push_one(self, x: float, /) -> float:
         """Move a bank of one on."""
 
-    def amend(self, rows: npt.NDArray[np.uint64] | None, x: _F64) -> _F64:
+    def amend(self, rows: npt.NDArray[np.uint64] | None, x: _F64, *, threads: int) -> _F64:
         """As push, in place of the last sample of each; RuntimeError where there is none."""
 
     def amend_one(self, x: float, /) -> float:

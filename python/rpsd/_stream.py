@@ -13,12 +13,11 @@ import numpy.typing as npt
 
 from rpsd import _core
 from rpsd._errors import ConfigError, InputError, StateError
-from rpsd._mirror import raise_from_core
+from rpsd._mirror import checked_threads, raise_from_core
 from rpsd._options import Options, make_options
 from rpsd._windowed import least_periods
 
 _F64 = npt.NDArray[np.float64]
-_Rows = npt.NDArray[np.uint64] | None
 
 _MAGIC: Final = b"rpsdstream"
 _FORMAT: Final = 2
@@ -162,7 +161,7 @@ class Stream:
             ahead if self._options.method in {"auto", "kalman"} else ahead + least_periods(self._options) - 1
         )
 
-    def push(self, x: Any, values: Any = None) -> Any:
+    def push(self, x: Any, values: Any = None, *, threads: int = 1) -> Any:
         """Take the next sample of each series, or of some of a bank, and return its estimates.
 
         Parameters
@@ -172,6 +171,8 @@ class Stream:
             the indices of those series that have a new sample, each once.
         values : array_like, optional
             Their samples.
+        threads : int, default 1
+            Threads that share the series of a bank; 0: one for each processor.
 
         Returns
         -------
@@ -192,14 +193,16 @@ class Stream:
                 raise_from_core(error)
             except RuntimeError as error:
                 raise StateError(str(error)) from None
-        return self._moved(self._core.push, x, values)
+        return self._moved(self._core.push, x, values, threads)
 
-    def push_many(self, block: Any) -> Any:
+    def push_many(self, block: Any, *, threads: int = 1) -> Any:
         """Take several samples of each series, and return as many estimates.
 
         Parameters
         ----------
         block : array_like, shape (time,), or (series, time) for a bank
+        threads : int, default 1
+            Threads that share the series of a bank; 0: one for each processor.
 
         Returns
         -------
@@ -212,9 +215,12 @@ class Stream:
         if samples.ndim != 2 or len(samples) != self._n:
             shape = "(time,)" if self._unit else f"({self._n}, time)"
             raise InputError(f"block must have shape {shape}, got {np.shape(block)}")
-        return _called(self._core.push, None, np.ascontiguousarray(samples)).reshape(np.shape(block))
+        estimates = _called(
+            self._core.push, None, np.ascontiguousarray(samples), threads=checked_threads(threads)
+        )
+        return estimates.reshape(np.shape(block))
 
-    def amend(self, x: Any, values: Any = None) -> Any:
+    def amend(self, x: Any, values: Any = None, *, threads: int = 1) -> Any:
         """Replace the last sample of each series, or of some, as of a forming bar; as `push` otherwise.
 
         Raises
@@ -224,7 +230,7 @@ class Stream:
         """
         if values is None and self._unit and isinstance(x, float):
             return _called(self._core.amend_one, x)
-        return self._moved(self._core.amend, x, values)
+        return self._moved(self._core.amend, x, values, threads)
 
     def new_session(self, series: Any = None) -> None:
         """Begin a session with the next sample, as ``breaks`` does at the first one of each.
@@ -316,7 +322,7 @@ class Stream:
             raise StateError(f"snapshot of rpsd {header['rpsd']} cannot be read: {error}") from None
         return stream
 
-    def _moved(self, move: Callable[[_Rows, _F64], _F64], x: Any, values: Any) -> Any:
+    def _moved(self, move: Callable[..., _F64], x: Any, values: Any, threads: int) -> Any:
         """Push or amend one sample of each series, or of those that are named."""
         samples = _numbers(x if values is None else values, "x" if values is None else "values")
         rows = None
@@ -329,7 +335,9 @@ class Stream:
         elif samples.shape != (() if self._unit else (self._n,)):
             allowed = "one number" if self._unit else f"one number for each of {self._n} series"
             raise InputError(f"x must be {allowed}, got shape {samples.shape}")
-        y = _called(move, rows, np.ascontiguousarray(samples.reshape(-1, 1)))
+        y = _called(
+            move, rows, np.ascontiguousarray(samples.reshape(-1, 1)), threads=checked_threads(threads)
+        )
         return float(y[0, 0]) if self._unit else y[:, 0]
 
     def _rows(self, x: Any, name: str) -> npt.NDArray[np.uint64]:
@@ -341,9 +349,9 @@ class Stream:
         return rows.astype(np.uint64)
 
 
-def _called(call: Callable[..., Any], *arguments: Any) -> Any:
+def _called(call: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
     try:
-        return call(*arguments)
+        return call(*arguments, **options)
     except ValueError as error:
         raise_from_core(error)
     except RuntimeError as error:  # of the order of calls

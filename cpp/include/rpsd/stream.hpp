@@ -34,7 +34,7 @@ struct StreamReport {
 class StreamWatch;
 
 // What goes wrong leaves every series as it was: each call looks at all samples first. No push allocates once every series
-// has filled its window. For one thread at a time.
+// has filled its window. For one caller at a time, whose series are shared out to `threads` (0: one for each processor).
 class Stream {
  public:
   // Of any method, with a fixed lag; window and min_periods are those of wavelets and of FIR filters.
@@ -47,10 +47,10 @@ class Stream {
   // Row i of x goes on with series rows[i], each of which is there once; rows null: all, in order. y[i, j] belongs to the
   // sample `lookahead` before x[i, j]; NaN where there is none. y lies apart from x. Throws std::invalid_argument as Windowed and
   // Causal do, and for rows that are none; std::logic_error where a breach stands that is to raise.
-  void push(const std::uint64_t* rows, Batch<const double> x, Batch<double> y);
+  void push(const std::uint64_t* rows, Batch<const double> x, Batch<double> y, int threads = 1);
 
   // The same in place of the last sample of each: one a row. Throws std::logic_error where there is none.
-  void amend(const std::uint64_t* rows, Batch<const double> x, Batch<double> y);
+  void amend(const std::uint64_t* rows, Batch<const double> x, Batch<double> y, int threads = 1);
 
   // The next sample of each of these series is the first of a session: nothing before it counts from there on, and the
   // last values of the session that ended are those at its end.
