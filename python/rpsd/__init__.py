@@ -21,8 +21,9 @@ if _typing.TYPE_CHECKING:
     from rpsd._audit import Leak, LeakReport, audit
     from rpsd._config import Config, load_config
     from rpsd._denoiser import Denoiser
+    from rpsd._guardrails import Guardrails
     from rpsd._info import build_info
-    from rpsd._options import Guardrails, Options
+    from rpsd._options import Options
     from rpsd._result import Check, NoiseModel, Report, Result
     from rpsd._simulate import Simulated, simulate
     from rpsd._stream import Health, Stream
@@ -33,7 +34,7 @@ else:
         "Check": "_result",
         "Config": "_config",
         "Denoiser": "_denoiser",
-        "Guardrails": "_options",
+        "Guardrails": "_guardrails",
         "Health": "_stream",
         "Leak": "_audit",
         "LeakReport": "_audit",

@@ -16,7 +16,7 @@ from rpsd._mirror import checked_threads, mirror, numeric_array, raise_from_core
 if TYPE_CHECKING:
     from rpsd._config import Config
     from rpsd._denoiser import Denoiser
-    from rpsd._options import Guardrails
+    from rpsd._guardrails import Guardrails
     from rpsd._result import NoiseModel, Report
 
 _PLAIN_TYPES = frozenset({str, int, float, bool, NoneType})
@@ -250,8 +250,8 @@ def evaluate(
     100.0
     """
     from rpsd._denoiser import merged_guardrails, settings
+    from rpsd._guardrails import Guardrails
     from rpsd._judge import make_report
-    from rpsd._options import Guardrails
 
     if guardrails is None or isinstance(guardrails, Guardrails | Mapping):
         rails = merged_guardrails(guardrails, Guardrails())

@@ -12,9 +12,9 @@ import numpy.typing as npt
 from rpsd._breaks import sessions
 from rpsd._chain import build_chain
 from rpsd._errors import ConfigError
+from rpsd._guardrails import Guardrails
 from rpsd._mirror import Batch, Mirror, checked_out, checked_threads, mirror, raise_from_core
 from rpsd._options import (
-    Guardrails,
     Options,
     make_guardrails,
     make_options,
@@ -212,17 +212,16 @@ class Denoiser:
             actions = np.where(enforced.action == "", actions.ravel(), enforced.action).reshape(actions.shape)
             strength = enforced.strength.reshape(actions.shape)
             binding = enforced.binding.reshape(actions.shape)
-        if source.shape == ():
-            actions, strength, binding = actions.item(), strength.item(), binding.item()
+        single = source.shape == ()
         return Result(
             values=source.rebuild(outputs),
             report=report,
             noise=noise,
             lookahead=self.options.lookahead,
             warmup=source.per_series([part[-1] for part in found]),
-            action=actions,
-            strength=strength,
-            binding=binding,
+            action=actions.item() if single else actions,
+            strength=strength.item() if single else strength,
+            binding=binding.item() if single else binding,
             level=level,
             missing=missing,
             sessions=source.per_series([part[-2] for part in found]),

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final, Literal
 import msgspec
 from msgspec import Meta
 
-from rpsd._schema import Kind, refuse
+from rpsd._schema import Kind, refuse, shown
 
 #: Those that compare the output with the input alone.
 PLAIN: Final = ("correlation", "rmse", "trend", "power")
@@ -32,31 +32,37 @@ AT_MOST: Final = frozenset({"rmse", "bias", "roughness", "lag", "scale", "stuck"
 POLICIES: Final = ("report", "warn", "raise", "relax", "passthrough")
 
 
-def _check_policies(value: object) -> Any:
-    if isinstance(value, tuple):
-        value = dict(value) if all(isinstance(pair, tuple) and len(pair) == 2 for pair in value) else None
-    if not isinstance(value, Mapping):
+def _pairs(text: str) -> dict[str, str]:
+    pairs = [part.split("=") for part in text.split(",")]
+    if any(len(pair) != 2 for pair in pairs):
         refuse()
-    for name, policy in value.items():
+    return {name.strip(): policy.strip() for name, policy in pairs}
+
+
+def _check_policies(value: object) -> str | None:
+    """Return the policies as text, whichever way they were given: it is the same in every place."""
+    if value is None:
+        return None
+    given = _pairs(value) if isinstance(value, str) else value
+    if not isinstance(given, Mapping) or not given:
+        refuse()
+    for name, policy in given.items():
         if name not in NAMES:
-            refuse(f"; no guardrail is called {name!r}")
+            refuse(f"; no guardrail is called {shown(name)}")
         if policy not in POLICIES:
-            refuse(f"; no policy is called {policy!r}")
-    return tuple(sorted(value.items()))
+            refuse(f"; no policy is called {shown(policy)}")
+    return ",".join(f"{name}={given[name]}" for name in NAMES if name in given)
 
 
 def _parse_policies(text: str) -> object:
-    pairs = [part.split("=") for part in text.split(",") if part.strip()]
-    if any(len(pair) != 2 for pair in pairs):
-        return text
-    return {name.strip(): policy.strip() for name, policy in pairs}
+    return None if text.lower() in ("none", "null") else text
 
 
 _PoliciesValue = Annotated[
     Any,
     Kind(
-        f"a mapping of guardrails ({', '.join(NAMES)}) to policies ({', '.join(POLICIES)}), "
-        "as text lag=raise,trend=warn",
+        f'None (null in YAML) or "guardrail=policy,..." (or a mapping) of {", ".join(NAMES)} '
+        f"to {', '.join(POLICIES)}",
         _check_policies,
         _parse_policies,
     ),
@@ -119,11 +125,11 @@ class Guardrails(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     ] = "report"
     policies: Annotated[
         _PoliciesValue, Meta(description="Policies of single guardrails, in place of policy.")
-    ] = ()
+    ] = None
 
     def policy_of(self, name: str) -> str:
         """Return what a breach of this guardrail does."""
-        return dict(self.policies).get(name, self.policy)
+        return _pairs(self.policies).get(name, self.policy) if self.policies else self.policy
 
     @property
     def acts(self) -> bool:

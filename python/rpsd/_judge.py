@@ -89,7 +89,7 @@ def make_reference(x: _F64, lookahead: int | None, threads: int) -> Reference:
 
 
 def lag_of_lookahead(ratio: float, lookahead: int | None) -> float:
-    """Return by how many samples the steady filter, k samples later, comes late, as the lag check measures it.
+    """Return by how many samples the steady filter, k samples later, comes late by the lag check.
 
     ratio: noise to step standard deviation. The estimate is the level and the later innovations times
     K (1 - K)^j, K the steady gain (Anderson & Moore 1979, chapter 7); x - y and the speed of y then are

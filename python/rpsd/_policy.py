@@ -3,7 +3,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import msgspec
 import numpy as np
@@ -15,9 +15,6 @@ from rpsd._guardrails import Guardrails
 from rpsd._judge import Reference, make_checks, make_reference
 from rpsd._mirror import Batch, Mirror
 from rpsd._result import Report
-
-if TYPE_CHECKING:
-    from rpsd._denoiser import Denoiser
 
 _F64 = npt.NDArray[np.float64]
 _STEPS: Final = 10  # of the bisection: the strength is found to one in a thousand
@@ -45,9 +42,7 @@ class Enforced:
     binding: npt.NDArray[Any]
 
 
-def enforce(
-    denoiser: "Denoiser", source: Mirror, outputs: list[Batch], report: Report, threads: int
-) -> Enforced:
+def enforce(denoiser: Any, source: Mirror, outputs: list[Batch], report: Report, threads: int) -> Enforced:
     """Warn, raise, pass through or relax, as the policies say."""
     rails = denoiser.guardrails
     rows = int(np.prod(source.shape, dtype=np.intp))
@@ -94,13 +89,13 @@ def _place(source: Mirror, row: int) -> tuple[int, int]:
     raise AssertionError("every series is in a batch")
 
 
-def _passed_through(x: npt.NDArray[Any], y: npt.NDArray[Any], denoiser: "Denoiser") -> npt.NDArray[Any]:
+def _passed_through(x: npt.NDArray[Any], y: npt.NDArray[Any], denoiser: Any) -> npt.NDArray[Any]:
     """Return the input, without the samples for which a lookahead leaves no value."""
     return x if denoiser.options.lookahead is None else np.where(np.isnan(y), np.nan, x).astype(x.dtype)
 
 
 def _relaxed(
-    denoiser: "Denoiser", x: npt.NDArray[Any], y: npt.NDArray[Any], threads: int
+    denoiser: Any, x: npt.NDArray[Any], y: npt.NDArray[Any], threads: int
 ) -> tuple[float, npt.NDArray[Any]]:
     """Return the greatest strength at which every guardrail passes, by bisection, and its output."""
     at = _strengths(denoiser, x, y, threads)
@@ -118,16 +113,16 @@ def _relaxed(
 
 
 def _strengths(
-    denoiser: "Denoiser", x: npt.NDArray[Any], y: npt.NDArray[Any], threads: int
+    denoiser: Any, x: npt.NDArray[Any], y: npt.NDArray[Any], threads: int
 ) -> Callable[[float], npt.NDArray[Any]]:
     """Return the output by strength: of the thresholds where there are any, else on the way from x to y."""
     options = denoiser.options
     if options.method == "wavelet" and options.threshold_mode != "none" and not options.use_fir_filter:
-        return lambda strength: _scaled(denoiser, strength).denoise(x, threads=threads)  # type: ignore[no-any-return]
+        return lambda strength: _scaled(denoiser, strength).denoise(x, threads=threads)
     return lambda strength: (x + strength * (y - x)).astype(x.dtype)
 
 
-def _scaled(denoiser: "Denoiser", factor: float) -> "Denoiser":
+def _scaled(denoiser: Any, factor: float) -> Any:
     scale = denoiser.options.threshold_scale * factor
     return type(denoiser)(msgspec.structs.replace(denoiser.options, threshold_scale=scale))
 

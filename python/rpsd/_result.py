@@ -99,7 +99,7 @@ class Report:
         return f"Report({metrics}, passed={self.passed!r}, action={self.action!r})"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _rebuilt, (*(getattr(self, name) for name in _METRICS), self._verdict())
+        return _rebuilt, (tuple(getattr(self, name) for name in _METRICS), self._verdict())
 
     def failures(self) -> str:
         """Return the failed checks that count in words, empty where there are none."""
@@ -123,9 +123,8 @@ class Report:
         return self._found
 
 
-def _rebuilt(*parts: Any) -> Report:
-    *metrics, verdict = parts
-    return Report(*metrics, judged=lambda: verdict)
+def _rebuilt(metrics: tuple[Any, ...], verdict: tuple[tuple[Check, ...], Any, Any]) -> Report:
+    return Report(**dict(zip(_METRICS, metrics, strict=True)), judged=lambda: verdict)
 
 
 @dataclass(frozen=True, slots=True)
