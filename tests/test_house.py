@@ -26,7 +26,7 @@ LAYERS = [
     {"_config_file"},
     {"_config", "_mirror"},
     {"_result", "_ticks", "_unused", "_whiteness", "_windowed"},
-    {"_stream", "_vintages", "_wavelet"},
+    {"_stream", "_verify", "_vintages", "_wavelet"},
     {"_chain", "_modwt"},
     {"_judge"},
     {"_policy"},

@@ -20,12 +20,12 @@ Doubles judge(const Doubles& x, const Doubles& y, const Doubles& best, const Dou
   require_same_shape(x, like, "like");
   const auto in = borrow(x, "x"), out = borrow(y, "y"), ideal = borrow(best, "best"), alike = borrow(like, "like");
   const auto known = borrow(models, "models");
-  if (known.rows != in.rows || known.length != 5)
-    throw std::invalid_argument("models must have a row of five for each series, got shape " + shape_text(models));
+  if (known.rows != in.rows || known.length != 4)
+    throw std::invalid_argument("models must have a row of four for each series, got shape " + shape_text(models));
   std::vector<GuardModel> fitted;
   for (std::size_t r = 0; r < known.rows; ++r) {
     const double* const row = known.row(r);
-    fitted.push_back({row[0], row[1], row[2], row[3] != 0, row[4] != 0});
+    fitted.push_back({row[0], row[1], row[2], row[3] != 0});
   }
   std::vector<GuardMetrics> found(in.rows);
   {

@@ -17,6 +17,7 @@ namespace {
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 constexpr std::size_t kEdge = 5;            // samples at either end
 constexpr double kFar = 6;                  // medians of what is not zero: larger differences are bad ticks, or jumps
+constexpr double kRounding = 0x1p-30;       // of the range of the prices: what is below is as good as zero
 constexpr double kJump = 6;                 // standard deviations of a difference of two means
 constexpr std::size_t kLeastSide = 5, kMostSide = 15;  // samples in such a mean
 constexpr std::size_t kLeastForWhiteness = 64;
@@ -59,7 +60,7 @@ double clip_difference(const double* u, const double* v, std::size_t n, double* 
   std::size_t count = 0;
   for (std::size_t t = 0; t < n; ++t) {
     out[t] = u[t] - v[t];
-    if (out[t] != 0) sizes[count++] = out[t];
+    if (std::abs(out[t]) > kRounding) sizes[count++] = out[t];
   }
   if (count == 0) return 0;
   const double most = kFar * active_table<double>().median_abs(sizes, count, memory.selection.get(count));
@@ -95,8 +96,7 @@ void judge_gain(const Problem& p, const double* seen, const GuardModel& model, G
   const double share = 1 - std::pow(10, -model.gain_db / 10);
   constexpr double least = 1e-3;
   const bool told = share > least;
-  const double error = told ? taken / share : p.noise_sd * p.noise_sd;
-  const double raw = model.doubtful ? std::max(error, p.step_sd * p.step_sd / std::sqrt(count)) : error;
+  const double raw = told ? taken / share : p.noise_sd * p.noise_sd;
   const double left = told ? raw - taken : raw;
   m.gain_db = decibels(raw, left + apart);
   const std::size_t edge = std::min(kEdge, p.n);
@@ -115,7 +115,7 @@ void judge_gain(const Problem& p, const double* seen, const GuardModel& model, G
 }
 
 // Absolute moves in place of squared ones: jumps count once, however sharp they are (Barndorff-Nielsen & Shephard 2004).
-void judge_moves(const Problem& p, GuardMetrics& m, Memory& memory) {
+void judge_moves(const Problem& p, const double* cleaned, GuardMetrics& m, Memory& memory) {
   const std::size_t n = p.n;
   const double of_x = moves(p.x, n), of_y = moves(p.y, n), of_like = moves(p.like, n);
   const double root = of_y / of_like;
@@ -140,11 +140,11 @@ void judge_moves(const Problem& p, GuardMetrics& m, Memory& memory) {
     repeated += p.y[t] == p.y[t - 1];
   }
   m.stuck = moved > 0 ? static_cast<double>(repeated) / static_cast<double>(moved) : kNaN;
-  // An output that comes late differs from the prices by its speed: x - y is in rest. Smoothers that are symmetric have none.
+  // An output that comes late differs from the prices by its speed. Smoothers that are symmetric have no lag.
   double covariance = 0, squares = 0;
   for (std::size_t t = 1; t + 1 < n; ++t) {
     const double speed = (p.y[t + 1] - p.y[t - 1]) / 2;
-    covariance += rest[t] * speed;
+    covariance += (cleaned[t] - p.y[t]) * speed;
     squares += speed * speed;
   }
   m.lag = squares > 0 ? covariance / squares : kNaN;
@@ -203,7 +203,7 @@ void judge_jumps(const Problem& p, const double* cleaned, GuardMetrics& m, Memor
 // chi-square where the model is right (Ljung & Box 1978 with signs).
 void judge_whiteness(const Problem& p, const double* cleaned, const double* seen, GuardMetrics& m, Memory& memory) {
   m.whiteness = kNaN;
-  if (p.n < kLeastForWhiteness || !(p.noise_sd > 0) || !(p.step_sd > 0)) return;
+  if (p.n < kLeastForWhiteness || !(p.step_sd > 0)) return;
   double* const signs = memory.signs.get(p.n + kWhitenessLags);
   std::fill(signs, signs + p.n + kWhitenessLags, 0.0);
   double level = cleaned[0], variance = p.ratio, count = 0;
@@ -265,10 +265,10 @@ GuardMetrics judge_one(const double* x, const double* y, const double* best, con
 
   judge_gain(p, seen, model, m, memory);
   if (n < 3) return m;
-  judge_moves(p, m, memory);
-  judge_scale(p, m);
   clip_difference(p.x, p.best, n, cleaned, memory);
   for (std::size_t t = 0; t < n; ++t) cleaned[t] += p.best[t];
+  judge_moves(p, cleaned, m, memory);
+  judge_scale(p, m);
   judge_jumps(p, cleaned, m, memory);
   if (model.walk) judge_whiteness(p, cleaned, seen, m, memory);
   return m;

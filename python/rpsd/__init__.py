@@ -27,6 +27,7 @@ if _typing.TYPE_CHECKING:
     from rpsd._result import Check, NoiseModel, Report, Result
     from rpsd._simulate import Simulated, simulate
     from rpsd._stream import Health, Stream
+    from rpsd._verify import Verification
     from rpsd._vintages import Vintages
 else:
     # Loaded when first used: msgspec, the schema and the data classes take three times as long as the rest.
@@ -44,6 +45,7 @@ else:
         "Result": "_result",
         "Simulated": "_simulate",
         "Stream": "_stream",
+        "Verification": "_verify",
         "Vintages": "_vintages",
         "audit": "_audit",
         "build_info": "_info",
@@ -85,6 +87,7 @@ __all__ = [
     "Simulated",
     "StateError",
     "Stream",
+    "Verification",
     "Vintages",
     "__version__",
     "audit",

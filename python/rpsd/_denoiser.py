@@ -31,6 +31,7 @@ from rpsd._windowed import build_windowed, longest_window, runner, with_values
 if TYPE_CHECKING:
     from rpsd._config import Config
     from rpsd._stream import Stream
+    from rpsd._verify import Verification
     from rpsd._vintages import Vintages
 
 _ACTIONS = ("passthrough", "cleaned", "denoised")
@@ -272,6 +273,31 @@ class Denoiser:
         from rpsd._vintages import make_vintages
 
         return make_vintages(self, x, lags, axis, threads)
+
+    def verify(self, x: Any, *, seed: int = 0) -> "Verification":
+        """Check on changed copies of one series what no output tells by itself.
+
+        Parameters
+        ----------
+        x : array_like or pandas.Series
+            One series of at least 32 samples.
+        seed : int
+            Of the changes of the future.
+
+        Returns
+        -------
+        Verification
+            That no value depends on samples beyond the lookahead, and that the output of a x + b is a y + b.
+
+        Examples
+        --------
+        >>> import rpsd
+        >>> rpsd.Denoiser(lookahead=0).verify(rpsd.simulate("a", 200, nsr=1.0).noisy).passed
+        True
+        """
+        from rpsd._verify import verify
+
+        return verify(self, x, seed)
 
     def estimate_noise(self, x: Any, *, axis: int = -1, threads: int = 1) -> NoiseModel:
         """Return what `run` reports as noise, without its guardrails; see `rpsd.estimate_noise`."""

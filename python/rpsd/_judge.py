@@ -27,6 +27,8 @@ _PERFECT: Final = {"correlation": 1.0, "rmse": 0.0, "trend": 1.0, "power": 1.0}
 # Where the default smooths by so much less than the model's own prediction, it does not believe in the noise.
 _DOUBTED: Final = 0.7
 _PASSTHROUGH: Final = 0
+# Usual moves: what is further from the smoothed prices is a bad tick.
+_FAR: Final = 6.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,24 +70,43 @@ def _predicted_db(ratio: _F64) -> _F64:
 def make_reference(x: _F64, lookahead: int | None, threads: int) -> Reference:
     """Fit each series, series x time, and return its best estimate by the default options.
 
-    Where the default finds no significant noise, the plain smoother by maximum likelihood takes its place:
-    an output that smooths as much as the likelihood asks for does no harm that could be told.
+    Where the default finds no significant noise, the smoother of as much noise as there may be takes its
+    place: an output that smooths no more than that does no harm that could be told.
     """
     best, found = _run("auto", None, x, threads)
     noise_sd, level, _, action, step_sd, gain = (np.array(column, dtype=np.float64) for column in found[:6])
     with np.errstate(all="ignore"):
         ratio = np.nan_to_num(noise_sd / step_sd, posinf=0.0)
         walk = level == 0
-        doubted = walk & ((action == _PASSTHROUGH) | (gain < _DOUBTED * _predicted_db(ratio)))
-        if doubted.any():
-            rows = np.flatnonzero(doubted)
-            best[rows], plain = _run("kalman", None, np.ascontiguousarray(x[rows]), threads)
-            noise_sd[rows], step_sd[rows], gain[rows] = plain[0], plain[4], plain[5]
-            ratio = np.nan_to_num(noise_sd / step_sd, posinf=0.0)
+        for row in np.flatnonzero(
+            walk & ((action == _PASSTHROUGH) | (gain < _DOUBTED * _predicted_db(ratio)))
+        ):
+            best[row], noise_sd[row], step_sd[row] = _benefit_of_doubt(x[row], threads)
+            ratio[row] = np.nan_to_num(noise_sd[row] / step_sd[row], posinf=0.0)
+            gain[row] = _predicted_db(ratio[row])
     like = best if lookahead is None else _run("auto", lookahead, x, threads)[0]
     late = np.array([lag_of_lookahead(r, lookahead) for r in ratio])
-    models = np.ascontiguousarray(np.stack([noise_sd, step_sd, np.nan_to_num(gain), walk, doubted], axis=1))
+    models = np.ascontiguousarray(np.stack([noise_sd, step_sd, np.nan_to_num(gain), walk], axis=1))
     return Reference(best, like, models, late, _core.metrics(x, like, threads=threads))
+
+
+def _benefit_of_doubt(x: _F64, threads: int) -> tuple[_F64, float, float]:
+    """Return the smoothed series, noise and step sd, the noise two standard errors larger than it is found.
+
+    Those of the noise's variance, where it is small beside the steps', are the steps' over sqrt(n): the
+    Fisher information of Whittle's likelihood there.
+    """
+    (best,), found = _run("kalman", None, x.reshape(1, -1), threads)
+    noise_sd, step_sd = float(found[0][0]), float(found[4][0])
+    seen = ~np.isnan(x)
+    if not step_sd > 0 or not np.isfinite(noise_sd):
+        return best, noise_sd, step_sd
+    far = _FAR * np.median(np.abs(np.diff(x[seen])))
+    samples = np.where(seen, best + np.clip(x - best, -far, far), 0.0)
+    variance = noise_sd**2 + 2 * step_sd**2 / np.sqrt(np.count_nonzero(seen))
+    rows = (samples, seen.astype(np.float64), np.full(len(x), step_sd**2), np.full(len(x), variance))
+    mean = _core.local_level_smooth(*(row.reshape(1, -1) for row in rows))[0][0]
+    return np.where(seen, mean, np.nan), float(np.sqrt(variance)), step_sd
 
 
 def lag_of_lookahead(ratio: float, lookahead: int | None) -> float:

@@ -13,7 +13,6 @@ struct GuardModel {
   double noise_sd, step_sd;
   double gain_db;  // predicted, of the best estimate
   bool walk;       // a random walk under noise; else wavelets made the estimate, and what follows from a walk is not asked
-  bool doubtful;   // the noise is not significant: it is taken to be one standard error at least
 };
 
 // NaN where a metric cannot be computed, or the model has nothing to say on it.
