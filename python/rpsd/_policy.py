@@ -15,6 +15,7 @@ from rpsd._guardrails import Guardrails
 from rpsd._judge import Reference, make_checks, make_reference
 from rpsd._mirror import Batch, Mirror
 from rpsd._result import Report
+from rpsd._windowed import with_values
 
 _F64 = npt.NDArray[np.float64]
 _STEPS: Final = 10  # of the bisection: the strength is found to one in a thousand
@@ -97,29 +98,30 @@ def _passed_through(x: npt.NDArray[Any], y: npt.NDArray[Any], denoiser: Any) -> 
 def _relaxed(
     denoiser: Any, x: npt.NDArray[Any], y: npt.NDArray[Any], threads: int
 ) -> tuple[float, npt.NDArray[Any]]:
-    """Return the greatest strength at which every guardrail passes, by bisection, and its output."""
-    at = _strengths(denoiser, x, y, threads)
-    prices = _as_row(x)
-    reference = make_reference(prices, denoiser.options.lookahead, threads)
-    least, most, best = 0.0, 1.0, _passed_through(x, y, denoiser)
-    for _ in range(_STEPS):
-        strength = (least + most) / 2
-        output = at(strength)
-        if _all_pass(prices, _as_row(output), reference, denoiser.guardrails, threads):
-            least, best = strength, output
-        else:
-            most = strength
-    return least, best
+    """Return the greatest strength at which every guardrail passes, and its output.
 
-
-def _strengths(
-    denoiser: Any, x: npt.NDArray[Any], y: npt.NDArray[Any], threads: int
-) -> Callable[[float], npt.NDArray[Any]]:
-    """Return the output by strength: of the thresholds where there are any, else on the way from x to y."""
+    Of the thresholds, where there are any; BayesShrink drops whole levels however small they are made, so
+    where none passes, and without thresholds, of the way from the input to the output.
+    """
     options = denoiser.options
+    reference = make_reference(_compared(denoiser, x, y)[0], options.lookahead, threads)
+
+    def strongest(at: Callable[[float], npt.NDArray[Any]]) -> tuple[float, npt.NDArray[Any]]:
+        least, most, best = 0.0, 1.0, _passed_through(x, y, denoiser)
+        for _ in range(_STEPS):
+            strength = (least + most) / 2
+            output = at(strength)
+            if _all_pass(*_compared(denoiser, x, output), reference, denoiser.guardrails, threads):
+                least, best = strength, output
+            else:
+                most = strength
+        return least, best
+
     if options.method == "wavelet" and options.threshold_mode != "none" and not options.use_fir_filter:
-        return lambda strength: _scaled(denoiser, strength).denoise(x, threads=threads)
-    return lambda strength: (x + strength * (y - x)).astype(x.dtype)
+        found = strongest(lambda strength: _scaled(denoiser, strength).denoise(x, threads=threads))
+        if found[0] > 0:
+            return found
+    return strongest(lambda strength: (x + strength * (y - x)).astype(x.dtype))
 
 
 def _scaled(denoiser: Any, factor: float) -> Any:
@@ -127,12 +129,13 @@ def _scaled(denoiser: Any, factor: float) -> Any:
     return type(denoiser)(msgspec.structs.replace(denoiser.options, threshold_scale=scale))
 
 
-def _as_row(v: npt.NDArray[Any]) -> _F64:
-    return v.astype(np.float64).reshape(1, -1)
+def _compared(denoiser: Any, x: npt.NDArray[Any], y: npt.NDArray[Any]) -> tuple[_F64, _F64]:
+    """Return what guardrails compare, as batches of one series."""
+    before, after = (v.astype(np.float64).reshape(1, -1) for v in (x, y))
+    return (before, after) if denoiser.options.lookahead is None else with_values(before, after)
 
 
 def _all_pass(x: _F64, y: _F64, reference: Reference, guardrails: Guardrails, threads: int) -> bool:
-    x = np.where(np.isnan(y), np.nan, x)  # a value that there is none of yet is no loss
     table = _core.metrics(x, y, threads=threads)
     checks = make_checks(x, y, table, reference, guardrails, threads)
     return all(bool((check.passed | ~check.counts).all()) for check in checks)
