@@ -15,6 +15,7 @@
 #include "rpsd/cpu.hpp"
 #include "rpsd/denoise.hpp"
 #include "rpsd/fir.hpp"
+#include "rpsd/guardrails.hpp"
 #include "rpsd/quality.hpp"
 #include "rpsd/state_space.hpp"
 #include "rpsd/wavelet.hpp"
@@ -196,6 +197,25 @@ void windows(std::size_t rows, std::size_t n) {
   run_twice([&] { windowed({x.data(), rows, n, n}, {y.data(), rows, n, n}, reports.data(), 1); });
 }
 
+// Of an average of three beside one of five.
+void guardrails(std::size_t, std::size_t n) {
+  const auto x = prices<double>(n, 11);
+  const auto average = [&](std::size_t half) {
+    std::vector<double> y(x);
+    for (std::size_t t = half; t + half < n; ++t) {
+      double sum = 0;
+      for (std::size_t k = t - half; k <= t + half; ++k) sum += x[k];
+      y[t] = sum / static_cast<double>(2 * half + 1);
+    }
+    return y;
+  };
+  const auto y = average(1), best = average(2);
+  const auto row = [&](const std::vector<double>& v) { return rpsd::Batch<const double>{v.data(), 1, n, n}; };
+  const rpsd::GuardModel model{1, 0.5, 3, true};
+  rpsd::GuardMetrics found;
+  run_twice([&] { rpsd::judge(row(x), row(y), row(best), row(best), &model, &found, 1); });
+}
+
 struct Task {
   std::size_t rows, samples;
   void (*run)(std::size_t rows, std::size_t samples);
@@ -219,6 +239,7 @@ const std::map<std::string, Task>& tasks() {
       {"fir zero-phase, 101 taps, 10,000", {1, 10'000, fir<rpsd::FirMode::zero_phase>}},
       {"median, half zeros, 100,000", {1, 100'000, median_of_ties}},
       {"metrics, 10,000", {1, 10'000, metrics}},
+      {"guardrails, 10,000", {1, 10'000, guardrails}},
       {"smooth, 2,048", {1, 2'048, smooth}},
       {"smooth, 8 x 2,048", {8, 2'048, smooth}},
       {"fit local level, 2,048", {1, 2'048, fit_local_level}},

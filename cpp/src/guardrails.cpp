@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <limits>
 
 #include "denoise_parts.hpp"
@@ -25,7 +26,8 @@ constexpr std::size_t kLeastForWhiteness = 64;
 constexpr double kChance = 45.31474661812586;
 
 struct Memory {
-  Buffer<double> series, rest, signs, selection;
+  Buffer<double> series, rest, sizes, selection;
+  Buffer<std::int32_t> innovations;
 };
 
 // One series and what belongs to it, in units in which no square leaves the range.
@@ -56,7 +58,7 @@ double moves(const double* v, std::size_t n) noexcept {
 
 // u - v, what is far from zero brought nearer: a handful of bad ticks is not to decide. Returns what is far.
 double clip_difference(const double* u, const double* v, std::size_t n, double* out, Memory& memory) {
-  double* const sizes = memory.signs.get(n);
+  double* const sizes = memory.sizes.get(n);
   std::size_t count = 0;
   for (std::size_t t = 0; t < n; ++t) {
     out[t] = u[t] - v[t];
@@ -204,34 +206,36 @@ void judge_jumps(const Problem& p, const double* cleaned, GuardMetrics& m, Memor
 void judge_whiteness(const Problem& p, const double* cleaned, const double* seen, GuardMetrics& m, Memory& memory) {
   m.whiteness = kNaN;
   if (p.n < kLeastForWhiteness || !(p.step_sd > 0)) return;
-  double* const signs = memory.signs.get(p.n + kWhitenessLags);
-  std::fill(signs, signs + p.n + kWhitenessLags, 0.0);
-  double level = cleaned[0], variance = p.ratio, count = 0;
+  std::int32_t* const signs = memory.innovations.get(p.n + kWhitenessLags);
+  std::fill(signs, signs + p.n + kWhitenessLags, 0);
+  double level = cleaned[0], variance = p.ratio;
+  std::int64_t count = 0;
   for (std::size_t t = 1; t < p.n; ++t) {
     variance += 1;
     if (seen[t] == 0) continue;
     const double error = cleaned[t] - level, gain = variance / (variance + p.ratio);
     signs[t] = error > 0 ? 1 : (error < 0 ? -1 : 0);
-    count += std::abs(signs[t]);
+    count += signs[t] != 0;
     level += gain * error;
     variance = gain * p.ratio;
   }
   double statistic = 0;
   for (std::size_t k = 1; k <= kWhitenessLags; ++k) {
-    double sum = 0, pairs = 0;
+    std::int64_t sum = 0, pairs = 0;
     for (std::size_t t = 0; t < p.n; ++t) {
-      const double product = signs[t] * signs[t + k];
+      const std::int32_t product = signs[t] * signs[t + k];
       sum += product;
-      pairs += std::abs(product);
+      pairs += product & 1;
     }
-    if (pairs > 0) statistic += sum * sum / pairs;
+    const auto agreement = static_cast<double>(sum);
+    if (pairs > 0) statistic += agreement * agreement / static_cast<double>(pairs);
   }
-  if (count > 0) m.whiteness = std::sqrt(std::max(0.0, statistic - kChance) / (static_cast<double>(kWhitenessLags) * count));
+  if (count > 0) m.whiteness = std::sqrt(std::max(0.0, statistic - kChance) / (static_cast<double>(kWhitenessLags) * static_cast<double>(count)));
 }
 
 double known(double v) noexcept { return v > 0 ? v : 0; }
 
-// Fills `to` from v: missing samples interpolated, less `centre`, times 2^-exponent. False where there is none.
+// v -> to, missing samples interpolated. False where there is none.
 bool fill(const double* v, std::size_t n, double* to) noexcept {
   std::copy(v, v + n, to);
   const Gaps gaps = find_gaps(to, n);
@@ -255,11 +259,13 @@ GuardMetrics judge_one(const double* x, const double* y, const double* best, con
     seen[t] = std::isnan(x[t]) || std::isnan(y[t]) ? 0 : 1;
   }
   if (std::none_of(seen, seen + n, [](double v) { return v > 0; })) return m;
-  const int exponent = peak > 0 && std::isfinite(peak) ? std::ilogb(peak) : 0;
+  constexpr int most = 1000;
+  const int exponent = peak > 0 && std::isfinite(peak) ? std::clamp(std::ilogb(peak), -most, most) : 0;
+  const double unit = std::ldexp(1.0, -exponent);
   for (double* const v : {p.x, p.y, p.best, p.like})
-    for (std::size_t t = 0; t < n; ++t) v[t] = std::ldexp(v[t] - centre, -exponent);
-  p.noise_sd = std::ldexp(known(model.noise_sd), -exponent);
-  p.step_sd = std::ldexp(known(model.step_sd), -exponent);
+    for (std::size_t t = 0; t < n; ++t) v[t] = (v[t] - centre) * unit;
+  p.noise_sd = known(model.noise_sd) * unit;
+  p.step_sd = known(model.step_sd) * unit;
   const double root = p.step_sd > 0 ? p.noise_sd / p.step_sd : 0;
   p.ratio = root * root;
 
