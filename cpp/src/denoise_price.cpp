@@ -113,8 +113,23 @@ void describe(const Work& w) noexcept {
   report.gain_probability = w.test.gain_probability;
 }
 
+// What was left out at the ends stays as it came, unless bad ticks are what the series has and jumps are not.
+bool are_bad_ends(const Work& w) noexcept {
+  constexpr double kJumpShape = 36;
+  constexpr std::size_t kLeast = 3, kPerJump = 3;
+  if (w.head + w.tail == 0 || w.test.outliers < kLeast) return false;
+  const auto jumps = std::count_if(w.test.step_shape, w.test.step_shape + w.n, [](double shape) { return shape > kJumpShape; });
+  return w.test.outliers >= kPerJump * static_cast<std::size_t>(jumps);
+}
+
 void write(const Work& w, double* y, std::size_t n) noexcept {
   const auto price = [&](std::size_t t) { return w.mean[t] * w.scale + w.centre; };
+  if (are_bad_ends(w)) {
+    for (std::size_t t = w.begin - w.head; t < w.begin; ++t)
+      if (!std::isnan(y[t])) y[t] = price(0);
+    for (std::size_t t = w.begin + w.n; t < w.begin + w.n + w.tail; ++t)
+      if (!std::isnan(y[t])) y[t] = price(w.n - 1);
+  }
   // Bad ticks without a logarithm beyond the first and last price are told by these.
   for (std::size_t t = 0; t < w.begin; ++t)
     if (std::isinf(y[t])) y[t] = price(0);
@@ -307,6 +322,7 @@ void denoise_prices(const double* const* x, std::size_t n, std::size_t count, do
     reports[k].gain_db = reports[k].causal_gain_db = reports[k].gain_probability = 0;
     works[k].report = &reports[k];
     waiting[k] = prepare(x[k], n, least, options.precision, scratch.series[k], works[k]);
+    if (waiting[k] && options.method == PriceMethod::automatic) leave_ends(least, works[k]);
     if (waiting[k] && (options.method == PriceMethod::automatic || options.clean_spikes))
       find_spikes(x[k], n, works[k], options.clean_spikes, scratch.series[k]);
     if (y[k] != x[k]) std::copy(x[k], x[k] + n, y[k]);

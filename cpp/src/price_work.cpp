@@ -77,6 +77,35 @@ bool prepare(const double* x, std::size_t n, std::size_t least, double precision
   return true;
 }
 
+void leave_ends(std::size_t least, Work& work) noexcept {
+  constexpr std::size_t kMostLeft = 3;
+  constexpr double kApart = 5;  // scales, from the median of the next three
+  const auto median = [](double a, double b, double c) { return std::max(std::min(a, b), std::min(std::max(a, b), c)); };
+  const auto apart = [&](double end, double a, double b, double c) { return std::abs(end - median(a, b, c)) > kApart; };
+  for (std::size_t left = 0; left < kMostLeft && work.seen > std::max<std::size_t>(least, 4); ++left) {
+    const double* const y = work.y;
+    if (!apart(y[0], y[1], y[2], y[3])) break;
+    std::size_t shift = 1;
+    while (work.available[shift] == 0) ++shift;
+    for (double** array : {&work.y, &work.available, &work.spike, &work.mean, &work.variance, &work.step_square, &work.q, &work.r})
+      *array += shift;
+    work.begin += shift;
+    work.head += shift;
+    work.x += shift;
+    work.n -= shift;
+    --work.seen;
+  }
+  for (std::size_t left = 0; left < kMostLeft && work.seen > std::max<std::size_t>(least, 4); ++left) {
+    const double* const last = work.y + work.n - 1;
+    if (!apart(*last, last[-1], last[-2], last[-3])) break;
+    do {
+      --work.n;
+      ++work.tail;
+    } while (work.available[work.n - 1] == 0);
+    --work.seen;
+  }
+}
+
 void find_spikes(const double* x, std::size_t n, Work& work, bool clean, SeriesScratch& scratch) {
   (clean ? mark_bad_ticks : mark_spikes)(work.y, work.n, work.spike, work.mean, scratch.selection);
   for (std::size_t t = 0; t < work.n; ++t) {

@@ -13,6 +13,7 @@ namespace rpsd {
 // One series, in units of its own steps, without its missing ends.
 struct Work {
   std::size_t begin = 0, n = 0, seen = 0;
+  std::size_t head = 0, tail = 0;  // samples that were left out at either end, missing ones among them
   double centre = 0, scale = 0, precision = 0;
   bool still = false;         // it hardly moves
   bool repeats = false;       // most prices repeat the one before
@@ -31,6 +32,10 @@ struct SeriesScratch {
 
 // Missing ends away, gaps filled by lines, in units of a typical step. False where there is nothing to fit.
 bool prepare(const double* x, std::size_t n, std::size_t least, double precision, SeriesScratch& scratch, Work& work);
+
+// Leaves out up to three samples at either end that stand apart from those next to them: nothing beyond tells a bad tick
+// from a move that stays. least: samples that must be left.
+void leave_ends(std::size_t least, Work& work) noexcept;
 
 // Marks what looks like a bad tick; clean: takes it for missing. x[0..n): as it came, with infinite bad ticks.
 void find_spikes(const double* x, std::size_t n, Work& work, bool clean, SeriesScratch& scratch);
