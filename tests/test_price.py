@@ -252,3 +252,19 @@ def test_a_constant_with_bad_ticks(method):
     result = rpsd.Denoiser(method=method, outliers="spike").run(x)
     assert result.action == "cleaned"
     np.testing.assert_allclose(result.values, 100.0, rtol=1e-14)
+
+
+def test_series_of_one_batch_do_not_disturb_each_other():
+    """Those whose ends are missing are worked on apart, and what was found of the others must stay."""
+    rng = np.random.default_rng(16)
+    x = np.cumsum(rng.standard_normal((8, 600)), axis=1)
+    ticks = rng.random(x.shape) < 0.01
+    ticks[:, [0, -1]] = False
+    x[ticks] += rng.choice([-40.0, 40.0], np.count_nonzero(ticks))
+    x[2, :3] = np.nan
+    x[5, -7:] = np.nan
+    x[6, 0] += 50
+    together = rpsd.Denoiser().run(x)
+    assert "cleaned" in together.action
+    for row in range(8):
+        np.testing.assert_array_equal(together.values[row], rpsd.denoise(x[row]))

@@ -68,6 +68,8 @@ double robust_sd(const double* values, std::size_t n, double* spare, Buffer<doub
   return kQuartile * typical;
 }
 
+constexpr std::size_t kLongest = 3;  // run of bad ticks
+
 double median_of_few(double* values, std::size_t n) noexcept {
   std::sort(values, values + n);
   return (values[(n - 1) / 2] + values[n / 2]) / 2;
@@ -128,9 +130,21 @@ void mark_spikes(const double* y, std::size_t n, double* spike, double* scratch,
   }
 }
 
+bool has_bad_run(const double* y, std::size_t n, double* moves, double* scratch, Buffer<double>& selection) {
+  constexpr double kCertain = 50;
+  for (std::size_t t = 0; t + 1 < n; ++t) moves[t] = y[t + 1] - y[t];
+  const double move = kCertain * robust_sd(moves, n - 1, scratch, selection);
+  if (move == 0) return false;
+  for (std::size_t t = 1; t + 2 < n; ++t) {
+    if (!(std::abs(y[t] - y[t - 1]) > move / 2)) continue;
+    for (std::size_t length = 2; length <= kLongest && t + length < n; ++length)
+      if (stands_apart(y, n, t, length, move)) return true;
+  }
+  return false;
+}
+
 void mark_bad_ticks(const double* y, std::size_t n, double* bad, double* scratch, Buffer<double>& selection) {
   constexpr double kMove = 12;
-  constexpr std::size_t kLongest = 3;
   for (std::size_t t = 0; t + 1 < n; ++t) scratch[t] = y[t + 1] - y[t];
   const double move = kMove * robust_sd(scratch, n - 1, bad, selection);
   mark_spikes(y, n, bad, scratch, selection);

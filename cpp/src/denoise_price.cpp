@@ -235,18 +235,19 @@ void decide(const Work& w, bool noisy, std::size_t bad_ticks, const PriceOptions
   }
 }
 
-// Fits, tests and smooths series of one length; their reports and means are then what is known of them.
-void work_on(const std::vector<Work*>& works, const PriceOptions& options, PriceScratch& scratch) {
+// Fits, tests and smooths series of one length; their reports and means are then what is known of them. What the tests
+// found lives in the scratch from place `first` on.
+void work_on(const std::vector<Work*>& works, const PriceOptions& options, PriceScratch& scratch, std::size_t first) {
   const std::size_t count = works.size();
   std::vector<PriceSeries> series;
   for (const Work* w : works) series.push_back({w->y, w->available, w->spike, w->n});
   std::vector<PriceFit> fits(count);
-  fit_price_models(series.data(), count, fits.data(), scratch.models.data());
+  fit_price_models(series.data(), count, fits.data(), scratch.models.data() + first);
   std::vector<PriceModel> models;
   // On coarse ticks a scale of next to nothing would make the prices that repeat as likely as can be.
   for (std::size_t k = 0; k < count; ++k) models.push_back(works[k]->repeats ? fits[k].gaussian : fits[k].best);
   std::vector<NoiseTest> tests(count);
-  test_noise(series.data(), models.data(), count, tests.data(), scratch.tests.data());
+  test_noise(series.data(), models.data(), count, tests.data(), scratch.tests.data() + first);
   for (std::size_t k = 0; k < count; ++k) works[k]->test = tests[k];
   smooth_all(works, models.data());
   for (std::size_t k = 0; k < count; ++k) {
@@ -329,7 +330,8 @@ void denoise_prices(const double* const* x, std::size_t n, std::size_t count, do
   }
   for (std::size_t k = 0; k < count; ++k)
     if (waiting[k] && clean_constant(works[k])) waiting[k] = false;
-  // Bundles are of one length, which missing ends may change.
+  // Bundles are of one length, which missing ends may change; what one found stays until all is written.
+  std::size_t placed = 0;
   for (std::size_t first = 0; first < count; ++first) {
     if (!waiting[first]) continue;
     std::vector<Work*> same;
@@ -339,9 +341,10 @@ void denoise_prices(const double* const* x, std::size_t n, std::size_t count, do
       waiting[k] = false;
     }
     if (options.method == PriceMethod::automatic && !works[first].still)
-      work_on(same, options, scratch);
+      work_on(same, options, scratch, placed);
     else
       work_plainly(same, options);
+    placed += same.size();
   }
   for (std::size_t k = 0; k < count; ++k)
     if (reports[k].action != PriceAction::passthrough) write(works[k], y[k], n);

@@ -78,35 +78,37 @@ bool prepare(const double* x, std::size_t n, std::size_t least, double precision
 }
 
 void leave_ends(std::size_t least, Work& work) noexcept {
-  constexpr std::size_t kMostLeft = 3;
-  constexpr double kApart = 5;  // scales, from the median of the next three
-  const auto median = [](double a, double b, double c) { return std::max(std::min(a, b), std::min(std::max(a, b), c)); };
-  const auto apart = [&](double end, double a, double b, double c) { return std::abs(end - median(a, b, c)) > kApart; };
-  for (std::size_t left = 0; left < kMostLeft && work.seen > std::max<std::size_t>(least, 4); ++left) {
-    const double* const y = work.y;
-    if (!apart(y[0], y[1], y[2], y[3])) break;
-    std::size_t shift = 1;
-    while (work.available[shift] == 0) ++shift;
+  constexpr double kApart = 4;  // scales, from the median of the next three
+  // step: towards the inside. The sample next to the end must be near those beyond it: two that agree are a move.
+  const auto stands_apart = [](const double* end, std::ptrdiff_t step) {
+    const auto away = [&](const double* y) {
+      const double a = y[step], b = y[2 * step], c = y[3 * step];
+      return std::abs(*y - std::max(std::min(a, b), std::min(std::max(a, b), c)));
+    };
+    return away(end) > kApart && away(end + step) < kApart / 2;
+  };
+  const std::size_t needed = std::max<std::size_t>(least, 5);
+  if (work.seen > needed && stands_apart(work.y, 1)) {
+    do ++work.head;
+    while (work.available[work.head] == 0);
     for (double** array : {&work.y, &work.available, &work.spike, &work.mean, &work.variance, &work.step_square, &work.q, &work.r})
-      *array += shift;
-    work.begin += shift;
-    work.head += shift;
-    work.x += shift;
-    work.n -= shift;
+      *array += work.head;
+    work.begin += work.head;
+    work.x += work.head;
+    work.n -= work.head;
     --work.seen;
   }
-  for (std::size_t left = 0; left < kMostLeft && work.seen > std::max<std::size_t>(least, 4); ++left) {
-    const double* const last = work.y + work.n - 1;
-    if (!apart(*last, last[-1], last[-2], last[-3])) break;
-    do {
-      --work.n;
-      ++work.tail;
-    } while (work.available[work.n - 1] == 0);
+  if (work.seen > needed && stands_apart(work.y + work.n - 1, -1)) {
+    do ++work.tail;
+    while (work.available[work.n - 1 - work.tail] == 0);
+    work.n -= work.tail;
     --work.seen;
   }
 }
 
 void find_spikes(const double* x, std::size_t n, Work& work, bool clean, SeriesScratch& scratch) {
+  // The mixture of noise scales takes a run for two jumps, and is of no use for what else is bad: such a series is cleaned.
+  clean = clean || has_bad_run(work.y, work.n, work.mean, work.variance, scratch.selection);
   (clean ? mark_bad_ticks : mark_spikes)(work.y, work.n, work.spike, work.mean, scratch.selection);
   for (std::size_t t = 0; t < work.n; ++t) {
     work.spike[t] *= work.available[t];

@@ -13,7 +13,7 @@ namespace rpsd {
 // One series, in units of its own steps, without its missing ends.
 struct Work {
   std::size_t begin = 0, n = 0, seen = 0;
-  std::size_t head = 0, tail = 0;  // samples that were left out at either end, missing ones among them
+  std::size_t head = 0, tail = 0;  // left out at either end: a sample that stands apart, and missing ones next to it
   double centre = 0, scale = 0, precision = 0;
   bool still = false;         // it hardly moves
   bool repeats = false;       // most prices repeat the one before
@@ -33,8 +33,8 @@ struct SeriesScratch {
 // Missing ends away, gaps filled by lines, in units of a typical step. False where there is nothing to fit.
 bool prepare(const double* x, std::size_t n, std::size_t least, double precision, SeriesScratch& scratch, Work& work);
 
-// Leaves out up to three samples at either end that stand apart from those next to them: nothing beyond tells a bad tick
-// from a move that stays. least: samples that must be left.
+// Leaves out a first and a last sample that stand apart from those next to them: nothing beyond tells a bad tick from a
+// move that stays, and the first one of a filter spoils the fit. least: samples that must be left.
 void leave_ends(std::size_t least, Work& work) noexcept;
 
 // Marks what looks like a bad tick; clean: takes it for missing. x[0..n): as it came, with infinite bad ticks.

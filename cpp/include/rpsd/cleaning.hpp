@@ -31,6 +31,10 @@ void mark_spikes(const double* y, std::size_t n, double* spike, double* scratch,
 // away from the level before and the level after the run, which are alike. A move that stays is none.
 void mark_bad_ticks(const double* y, std::size_t n, double* bad, double* scratch, Buffer<double>& selection);
 
+// Whether there is a run of two or three samples that stand apart by more than fifty robust standard deviations: no move that
+// stays, and no burst of volatility, is so far away and comes back. Works on moves and scratch, of n each.
+bool has_bad_run(const double* y, std::size_t n, double* moves, double* scratch, Buffer<double>& selection);
+
 // Clears bad[t] where y[t] does not stand apart from what is about it: outside what the samples kept before and after it span,
 // by more than four times the second largest of the moves between the six kept on either side, and so until none is put
 // back. A burst of volatility explains no sample any worse than its own moves do. Samples with seen[t] = 0 are skipped;
