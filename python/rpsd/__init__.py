@@ -26,13 +26,16 @@ if _typing.TYPE_CHECKING:
     from rpsd._result import Check, NoiseModel, Report, Result
     from rpsd._simulate import Simulated, simulate
     from rpsd._stream import Health, Stream
+    from rpsd._tune import Candidate, Fold, Tuned, tune
     from rpsd._vintages import Vintages
 else:
     # Loaded when first used: msgspec, the schema and the data classes take three times as long as the rest.
     _MODULES = {
+        "Candidate": "_tune",
         "Check": "_result",
         "Config": "_config",
         "Denoiser": "_denoiser",
+        "Fold": "_tune",
         "Guardrails": "_options",
         "Health": "_stream",
         "Leak": "_audit",
@@ -43,11 +46,13 @@ else:
         "Result": "_result",
         "Simulated": "_simulate",
         "Stream": "_stream",
+        "Tuned": "_tune",
         "Vintages": "_vintages",
         "audit": "_audit",
         "build_info": "_info",
         "load_config": "_config",
         "simulate": "_simulate",
+        "tune": "_tune",
     }
 
     def __getattr__(name):
@@ -64,11 +69,13 @@ else:
 
 
 __all__ = [
+    "Candidate",
     "CausalityError",
     "Check",
     "Config",
     "ConfigError",
     "Denoiser",
+    "Fold",
     "GuardrailError",
     "Guardrails",
     "Health",
@@ -84,6 +91,7 @@ __all__ = [
     "Simulated",
     "StateError",
     "Stream",
+    "Tuned",
     "Vintages",
     "__version__",
     "audit",
@@ -97,6 +105,7 @@ __all__ = [
     "load_config",
     "modwt",
     "simulate",
+    "tune",
     "wavedec",
     "waverec",
 ]
