@@ -53,7 +53,7 @@ def candidates(grid: Any, base: Options, n_random: int | None, seed: int) -> lis
         except ConfigError as error:
             refused.append(f"{named(choice)}: {error}")
         else:
-            made.append((choice, options))
+            made.append(({name: getattr(options, name) for name in choice}, options))
     if refused:
         more = f"; and {len(refused) - _MOST_NAMED} more" if len(refused) > _MOST_NAMED else ""
         raise ConfigError(

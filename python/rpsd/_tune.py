@@ -294,7 +294,7 @@ def _checked_purge(purge: int | None, tried: list[Options], *, causal: bool) -> 
     if purge < lookahead:
         raise ConfigError(f"purge must be at least the largest lookahead, {lookahead}, got {purge}")
     if purge < wanted:
-        warn(f"purge={purge} is less than {wanted}, so far may values of test parts depend on training parts")
+        warn(f"purge={purge} is less than {wanted}, as far back as values of test parts depend on the series")
     return purge
 
 

@@ -31,6 +31,7 @@ _UNITS: Final = {
     "likelihood": "nats a sample above forecasting the newest price",
     "smoothness": "dB smoother than the input",
 }
+_DIGITS: Final = {"likelihood": 4, "smoothness": 2}
 
 _Grid = list[dict[str, list[Any]]]
 
@@ -117,7 +118,8 @@ def tune(
     series, starts = _read(in_path, time, values, config, no_time=no_time)
     base = config.denoiser
     if starts is not None:
-        grid = [_with_mask(part, starts) for part in grid]
+        # The library sees no times: "auto" becomes the mask that they make, and is put back below.
+        grid = [{name: _masked(name, listed, starts) for name, listed in part.items()} for part in grid]
         base = make_options(base, breaks=starts) if base.breaks == "auto" else base
     with _progress() as progress:
         tuned = tune_series(
@@ -137,7 +139,7 @@ def tune(
         )
     settings = tuned.to_config()
     if isinstance(tuned.best.breaks, Mask):
-        settings["denoiser"]["breaks"] = "auto"  # whose mask it is
+        settings["denoiser"]["breaks"] = "auto"
     text = _yaml(tuned, settings)
     if to_file:
         with Outputs() as outputs:
@@ -178,17 +180,19 @@ def _read_grids(given: tuple[str, ...]) -> _Grid:
 
 def _read(
     in_path: str, time: str | None, values: tuple[str, ...], config: Config, *, no_time: bool
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_] | None]:
+) -> tuple[npt.NDArray[np.float64], Mask | None]:
     """Return the price columns, series x time, and where the times begin sessions, if there are times."""
     file = read_table(in_path, str(config.paths.data_path))
     time_column, columns = choose_columns(file, time, values, no_time=no_time)
-    notes, starts = list(file.mends), None
+    notes = list(file.mends)
+    starts = None
     if time_column is not None:
         times, time_notes = read_times(file, time_column)
         notes += time_notes
         if times.zone is not None:
-            starts = np.zeros(file.rows, dtype=bool)
-            starts[time_starts(times.values.astype(np.int64))] = True
+            first = np.zeros(file.rows, dtype=bool)
+            first[time_starts(times.values.astype(np.int64))] = True
+            starts = Mask(first.tolist())
     for note in notes:
         logger.warning("%s: %s", file.name, note)
     series = np.stack([read_numbers(file, column) for column in columns])
@@ -199,9 +203,8 @@ def _read(
     return series, starts
 
 
-def _with_mask(part: dict[str, list[Any]], starts: npt.NDArray[np.bool_]) -> dict[str, list[Any]]:
-    breaks = {"breaks": [starts if value == "auto" else value for value in part["breaks"]]}
-    return part | breaks if "breaks" in part else part
+def _masked(name: str, listed: list[Any], starts: Mask) -> list[Any]:
+    return [starts if name == "breaks" and value == "auto" else value for value in listed]
 
 
 @contextlib.contextmanager
@@ -250,10 +253,11 @@ def _tell(tuned: Tuned, in_path: str) -> None:
         return
     order = sorted(range(len(tuned.table)), key=lambda k: (k != tuned.best_index, -tuned.table[k].mean))
     out = table("candidate", tuned.objective, "s.e.", "guardrails", title=f"{in_path}: best first")
+    digits = _DIGITS[tuned.objective]
     for k in order[:_MOST_ROWS]:
         row = tuned.table[k]
         verdict = "passed" if row.passed else "breached"
-        out.add_row(_words(row), _signed(row.mean), number(row.standard_error), verdict)
+        out.add_row(_words(row), _signed(row.mean, digits), number(row.standard_error, digits), verdict)
     where = console(stderr=True)
     where.print(out)
     if len(order) > _MOST_ROWS:
@@ -262,19 +266,19 @@ def _tell(tuned: Tuned, in_path: str) -> None:
         where.print(line)
 
 
-def _signed(value: float) -> str:
-    return number(round(value, 4) + 0.0)  # no -0.0000
+def _signed(value: float, digits: int) -> str:
+    return number(round(value, digits) + 0.0, digits)  # no -0.0000
 
 
 def _remarks(tuned: Tuned) -> Iterator[str]:
-    best = tuned.table[tuned.best_index]
+    best, digits = tuned.table[tuned.best_index], _DIGITS[tuned.objective]
     yield (
         f"{tuned.objective}: {_UNITS[tuned.objective]}, mean of {len(tuned.folds)} test parts "
         f"(purge {tuned.purge}, embargo {tuned.embargo})"
     )
     yield (
-        f"walk forward: {_signed(tuned.forward)}, s.e. {number(tuned.forward_error)}, chosen in each fold by its "
-        "training part alone; the best of many is too good by design, this is not"
+        f"walk forward: {_signed(tuned.forward, digits)}, s.e. {number(tuned.forward_error, digits)}, chosen "
+        "in each fold by its training part alone; the best of many is too good by design, this is not"
     )
     if tuned.objective == "likelihood" and best.mean < 2 * best.standard_error:
         yield "no candidate is better than doing nothing by two standard errors: this choice may be luck"
