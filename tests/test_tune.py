@@ -296,7 +296,7 @@ def test_progress_counts_candidates():
         ({"x": np.ones(400)}, rpsd.InputError, "x must move in the training part of every fold"),
         ({"x": np.r_[prices(399), np.inf]}, rpsd.InputError, "x must be finite"),
         ({"x": prices(254)}, rpsd.InputError, "at least 255 samples with folds=2, train=None, purge=64 and"),
-        ({"grid": {**WAVELET, "window": [64, 256]}, "x": prices(500), "purge": 256, "embargo": 0}, rpsd.InputError,
+        ({"grid": {**WAVELET, "window": [64, 256]}, "x": prices(595), "purge": 256}, rpsd.InputError,
          r"fold 1 trains on 82 samples: 0 of them have a forecast by .*window=256"),
     ],
 )  # fmt: skip

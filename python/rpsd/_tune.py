@@ -124,7 +124,7 @@ class Tuned:
         --------
         >>> import rpsd
         >>> x = rpsd.simulate("a", 600, seed=1).noisy
-        >>> found = rpsd.tune(x, {"method": ["auto", "kalman"]}, folds=2, purge=50)
+        >>> found = rpsd.tune(x, {"method": ["auto", "kalman"]}, folds=2)
         >>> rpsd.load_config(command_line=found.to_config(), environ={}).denoiser == found.best
         True
         """

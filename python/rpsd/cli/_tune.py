@@ -18,6 +18,7 @@ from rpsd import Candidate, Config, ConfigError, InputError, Options, Tuned
 from rpsd import tune as tune_series
 from rpsd._breaks import Mask, time_starts
 from rpsd._config_file import read_grid
+from rpsd._folds import LEAST_PART
 from rpsd._options import make_options
 from rpsd._schema import fields, unknown
 from rpsd.cli._log import logger
@@ -53,26 +54,44 @@ _Grid = list[dict[str, list[Any]]]
     help="What is best: forecasts of the next price, or the smoothest that passes all guardrails.",
     show_default=True,
 )
-@click.option("--folds", type=click.IntRange(min=2), default=5, help="Test parts.", show_default=True)
 @click.option(
-    "--train", type=click.IntRange(min=1), help="Samples of a training part.  [default: all before]"
+    "--folds", type=click.IntRange(min=2), metavar="N", default=5, help="Test parts.", show_default=True
+)
+@click.option(
+    "--train",
+    type=click.IntRange(min=LEAST_PART),
+    metavar="N",
+    help="Samples of a training part.  [default: all before]",
 )
 @click.option(
     "--purge",
     type=click.IntRange(min=0),
+    metavar="N",
     help="Samples between training and test part.  [default: what values depend on]",
 )
 @click.option(
     "--embargo",
     type=click.IntRange(min=0),
+    metavar="N",
     help="Samples after a test part that no fold uses.  [default: a hundredth of the rows]",
 )
 @click.option(
-    "--random", "n_random", type=click.IntRange(min=1), help="Combinations to draw.  [default: all]"
+    "--random",
+    "n_random",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Combinations to draw.  [default: all]",
 )
-@click.option("--seed", type=click.IntRange(min=0), default=0, help="Seed of the draw.", show_default=True)
 @click.option(
-    "--workers", type=click.IntRange(0, 1024), default=1, help="Threads; 0 is all.", show_default=True
+    "--seed", type=click.IntRange(min=0), metavar="S", default=0, help="Seed of the draw.", show_default=True
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(0, 1024),
+    metavar="N",
+    default=1,
+    help="Threads; 0 is all.",
+    show_default=True,
 )
 @click.option("-o", "--output", metavar="OUT", help="YAML to write; without it, or -, standard output.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output, in place of YAML.")
@@ -218,7 +237,7 @@ def _progress() -> Iterator[Callable[[int, int], object] | None]:
 
     columns = (TextColumn("candidates"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=where, transient=True) as bar:
-        task = bar.add_task("")
+        task = bar.add_task("", total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
