@@ -15,7 +15,7 @@ from rpsd._folds import Split, Stretch, inside
 from rpsd._mirror import mirror
 from rpsd._options import Guardrails, Options, resolve
 from rpsd._result import Report
-from rpsd._scores import LEAST_ERRORS, forecast_errors, likelihood_scores, smoothness
+from rpsd._scores import LEAST_ERRORS, forecast_errors, likelihood_scores, references, smoothness
 from rpsd._wavelet import filter_bank
 from rpsd._windowed import with_values
 
@@ -105,13 +105,20 @@ def likelihood_trials(
     runs = list(spread(run, tried))
     usable = np.logical_and.reduce([~np.isnan(errors) for errors, _ in runs])
     _require_errors(runs, usable, names, splits)
-    naive = {
-        breaks: forecast_errors(series.values, series.values, series.starts(Options(breaks=breaks)))
+    against = {
+        breaks: references(
+            forecast_errors(series.values, series.values, series.starts(Options(breaks=breaks))),
+            usable,
+            splits,
+        )
         for breaks in {options.breaks for options in tried}
     }
+
+    def scored(k: int) -> list[tuple[float, float]]:
+        return likelihood_scores(runs[k][0], against[tried[k].breaks])
+
     trials = []
-    for options, (errors, reports) in zip(tried, runs, strict=True):
-        scores = likelihood_scores(errors, naive[options.breaks], usable, splits)
+    for scores, (_, reports) in zip(spread(scored, range(len(runs))), runs, strict=True):
         if np.isnan(scores).any():
             raise InputError("x must move in the training part of every fold, got one that does not")
         passed = tuple(bool(np.all(report.passed)) for report in reports)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What tuning scores: how well estimates forecast the next sample, and how smooth an output is."""
 
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -61,50 +61,78 @@ def log_density(errors: _F64, scale: float) -> _F64:
     return np.asarray(-np.log(scale) - (DEGREES + 1) / 2 * np.log1p((errors / scale) ** 2 / DEGREES))
 
 
-def likelihood_scores(
-    errors: _F64, naive: _F64, usable: _Mask, splits: list[Split]
-) -> list[tuple[float, float]]:
-    """Return, fold by fold, the score on the training part and that on the test part.
+class Reference(NamedTuple):
+    """What the forecast of one series in one fold is compared with: the newest price.
 
-    A score is the mean, over the samples of all series, of the log density of the error of the
-    forecast less that of the naive forecast (the newest price), each with the scale of its
-    own errors in the training part. Series without 16 errors or without a move there do not count.
+    Attributes
+    ----------
+    row : int
+        Which series.
+    train, test : ndarray of int
+        Its samples that count in the two parts.
+    train_log, test_log : ndarray of float64
+        Log densities of the errors there.
+    least : float
+        Of a scale: errors within the rounding of a price are as good as none.
+    """
+
+    row: int
+    train: npt.NDArray[np.intp]
+    test: npt.NDArray[np.intp]
+    train_log: _F64
+    test_log: _F64
+    least: float
+
+
+def references(naive: _F64, usable: _Mask, splits: list[Split]) -> list[list[Reference]]:
+    """Return, fold by fold, the reference of each series that has 16 errors and a move to train on.
 
     Parameters
     ----------
-    errors, naive : ndarray, shape (series, time)
-        Errors of the candidate's forecasts, and of the naive ones.
+    naive : ndarray, shape (series, time)
+        Errors of the newest price as the forecast.
     usable : ndarray of bool, shape (series, time)
         Where every candidate has a forecast.
     splits : list of Split
+    """
+    found: list[list[Reference]] = []
+    for split in splits:
+        trained, tested = (inside(part, naive.shape[1]) for part in (split.train, (split.test,)))
+        found.append([])
+        for row, (errors, known) in enumerate(zip(naive, usable, strict=True)):
+            train, test = np.flatnonzero(known & trained), np.flatnonzero(known & tested)
+            moves = np.abs(errors[train])
+            moves = moves[moves > 0]
+            if train.size < LEAST_ERRORS or moves.size == 0:
+                continue
+            least = float(moves.min()) / 12**0.5
+            scale = error_scale(errors[train], least)
+            logs = [log_density(errors[part], scale) for part in (train, test)]
+            found[-1].append(Reference(row, train, test, logs[0], logs[1], least))
+    return found
 
-    Returns
-    -------
-    list of (float, float)
-        NaN where no sample counts.
+
+def likelihood_scores(errors: _F64, against: list[list[Reference]]) -> list[tuple[float, float]]:
+    """Return, fold by fold, the score on the training part and that on the test part.
+
+    A score is the mean, over the samples of all series, of the log density of a candidate's errors,
+    series x time, with their scale in the training part, less that of the reference; NaN where no
+    sample counts.
     """
     scores = []
-    for train, test in splits:
-        parts = [inside(stretches, errors.shape[1]) for stretches in (train, (test,))]
-        gains: tuple[list[_F64], list[_F64]] = ([], [])
-        for error, raw, known in zip(errors, naive, usable, strict=True):
-            fitted = known & parts[0]
-            moves = np.abs(raw[fitted])
-            moves = moves[moves > 0]
-            if np.count_nonzero(fitted) < LEAST_ERRORS or moves.size == 0:
-                continue
-            # Prices on ticks: an error within the rounding of a price is as good as none.
-            least = float(moves.min()) / 12**0.5
-            scale, raw_scale = error_scale(error[fitted], least), error_scale(raw[fitted], least)
-            for part, gain in zip(parts, gains, strict=True):
-                here = known & part
-                gain.append(log_density(error[here], scale) - log_density(raw[here], raw_scale))
-        scores.append((_mean(gains[0]), _mean(gains[1])))
+    for fold in against:
+        trained, tested = [np.empty(0)], [np.empty(0)]
+        for reference in fold:
+            error = errors[reference.row]
+            scale = error_scale(error[reference.train], reference.least)
+            trained.append(log_density(error[reference.train], scale) - reference.train_log)
+            tested.append(log_density(error[reference.test], scale) - reference.test_log)
+        scores.append((_mean(trained), _mean(tested)))
     return scores
 
 
 def _mean(pieces: list[_F64]) -> float:
-    values = np.concatenate([np.empty(0), *pieces])
+    values = np.concatenate(pieces)
     return float(np.mean(values)) if values.size else float("nan")
 
 

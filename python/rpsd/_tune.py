@@ -314,8 +314,10 @@ class _Pool:
 
     def map(self, function: Callable[[_In], _Out], items: Sequence[_In]) -> Iterator[_Out]:
         """Yield the results in the order of the items, and tell how many there are."""
+        # Of the first round only: the runs. Scoring them is short.
+        progress, self._progress = self._progress, lambda done, total: None
         for done, result in enumerate(self._threads.map(function, items), start=1):
-            self._progress(done, len(items))
+            progress(done, len(items))
             yield result
 
 
