@@ -237,7 +237,7 @@ def tune(
     --------
     >>> import rpsd
     >>> x = rpsd.simulate("a", 1000, seed=1, nsr=3.0).noisy
-    >>> grid = {"method": ["wavelet"], "window": [64], "threshold_scale": [0.0, 1.0, 3.0]}
+    >>> grid = {"noise": ["mad"], "window": [64], "threshold_scale": [0.0, 1.0, 3.0]}
     >>> rpsd.tune(x, grid, folds=3).best.threshold_scale
     3.0
     """
