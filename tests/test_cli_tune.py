@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import yaml
 from command import own_home, plain, prices
+from loose import LOOSE
 
 import rpsd
 from rpsd.cli import main
@@ -117,23 +118,13 @@ def test_several_columns_get_one_choice_and_smoothness_takes_the_smoothest(x, tm
     rows = [f"{i},{a!r},{b!r}\n" for i, (a, b) in enumerate(zip(x.tolist(), other.tolist(), strict=True))]
     (tmp_path / "two.csv").write_text("t,bid,ask\n" + "".join(rows))
     arguments = ["--value", "bid", "--value", "ask", "--grid", "lookahead=2,5", "--grid", "method=kalman"]
-    loose = [
-        "--rmse-threshold",
-        "9",
-        "--trend-threshold",
-        "0",
-        "--correlation-threshold",
-        "-1",
-        "--power-threshold",
-        "0",
-    ]
+    loose = [word for name, value in LOOSE.items() for word in (f"--{name.replace('_', '-')}", f"{value}")]
     more = ["--objective", "smoothness", "--folds", "2", "--train", "100", "--purge", "261", "--embargo", "3"]
     assert main(["tune", "two.csv", *arguments, *loose, *more, "--json"]) == 0
     out, err = capsys.readouterr()
-    rails = {"rmse_threshold": 9, "trend_threshold": 0, "correlation_threshold": -1, "power_threshold": 0}
     found = rpsd.tune(
         np.stack([x, other]), {"lookahead": [2, 5], "method": "kalman"}, objective="smoothness",
-        guardrails=rails, folds=2, train=100, purge=261, embargo=3,
+        guardrails=LOOSE, folds=2, train=100, purge=261, embargo=3,
     )  # fmt: skip
     answer = json.loads(out)
     assert [row["scores"] for row in answer["candidates"]] == [list(row.scores) for row in found.table]
@@ -180,7 +171,7 @@ def test_sessions_by_the_times_are_written_as_auto(tmp_path, capsys):
         (["--grid", "level=2", "--folds", "300"], 1, "x must have at least"),
         (["--grid", "level=2", "--value", "px"], 1, 'no column "px"'),
         (["--grid", "level=2", "-o", "nowhere/best.yaml"], 1, "cannot write nowhere/best.yaml: "),
-        (["--grid", "method=kalman", "--objective", "smoothness", "--rmse-threshold", "0"], 1,
+        (["--grid", "method=kalman", "--objective", "smoothness", "--variance-threshold", "9"], 1,
          "no candidate passes the guardrails on every fold; method=\"kalman\" passes on 0 of 5"),
     ],
 )  # fmt: skip

@@ -8,7 +8,8 @@ from scipy.signal import windows
 
 from rpsd._breaks import Mask
 from rpsd._errors import ConfigError, InputError
-from rpsd._options import Guardrails, Options, make_guardrails, make_options
+from rpsd._guardrails import Guardrails
+from rpsd._options import Options, make_guardrails, make_options
 from rpsd._schema import _WINDOW_PARAMETERS, fields
 
 WORD_DEFAULTS = {f.name: f.default for f in fields(Options).values() if isinstance(f.default, str)}

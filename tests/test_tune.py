@@ -7,13 +7,13 @@ import pytest
 import scipy.optimize
 import scipy.stats
 import yaml
+from loose import LOOSE
 
 import rpsd
 
 WAVELET = {"method": ["wavelet"], "noise": ["mad"], "window": [64], "threshold_scale": [0.0, 0.5, 1.0, 3.0]}
 BOTH = [{"method": ["kalman"]}, WAVELET]
 STEPS = {"folds": 3, "embargo": 5}
-LOOSE = {"correlation_threshold": -1, "rmse_threshold": 100, "trend_threshold": 0, "power_threshold": 0}
 
 
 def prices(n=1000, seed=1, nsr=3.0, kind="a"):
@@ -68,7 +68,7 @@ def test_likelihood_is_the_mean_log_density_of_forecasts_above_that_of_the_newes
         assert row.mean == pytest.approx(np.mean(row.scores))
         assert row.standard_error == pytest.approx(scipy.stats.sem(row.scores))
         passed = [
-            rpsd.evaluate(x[:, slice(*fold.test)], y[:, slice(*fold.test)]).passed.all()
+            rpsd.evaluate(x[:, slice(*fold.test)], y[:, slice(*fold.test)], lookahead=0).passed.all()
             for fold in found.folds
         ]
         assert row.passed == all(passed)
@@ -216,19 +216,22 @@ def test_of_equal_candidates_the_earlier_wins_and_all_equal_ones_are_told():
 def test_smoothness_takes_the_smoothest_that_passes_everywhere_and_says_what_none_passes():
     x = prices(800, nsr=0.5)
     grid = {"method": "wavelet", "noise": "mad", "level": [1, 2, 3]}
+    loose = rpsd.tune(x, grid, objective="smoothness", folds=3, guardrails=LOOSE)
+    parts = [slice(*fold.test) for fold in loose.folds]
     worst = []
     for level in grid["level"]:
-        loose = rpsd.tune(x, {**grid, "level": level}, objective="smoothness", folds=3, purge=49)
-        parts = [slice(*fold.test) for fold in loose.folds]
         runs = [rpsd.denoise(x[: p.stop], method="wavelet", noise="mad", level=level) for p in parts]
-        worst.append(max(rpsd.evaluate(x[p], y[p]).rmse for p, y in zip(parts, runs, strict=True)))
-    assert worst == sorted(worst)
-    found = rpsd.tune(x, grid, objective="smoothness", folds=3, guardrails={"rmse_threshold": worst[1]})
+        reports = [rpsd.evaluate(x[p], y[p]) for p, y in zip(parts, runs, strict=True)]
+        worst.append(min(check.value for r in reports for check in r.checks if check.name == "variance"))
+    assert loose.best.level == 3
+    assert worst[2] < min(worst[:2])
+    rails = {**LOOSE, "variance_threshold": min(worst[:2])}
+    found = rpsd.tune(x, grid, objective="smoothness", folds=3, guardrails=rails)
     assert [row.passed for row in found.table] == [True, True, False]
     assert found.best.level == 2
     assert found.table[2].mean > found.table[1].mean > found.table[0].mean
-    with pytest.raises(rpsd.RpsdError, match=r"no candidate passes .*level=1 passes on 0 of 3: fold 1: rmse"):
-        rpsd.tune(x, grid, objective="smoothness", folds=3, guardrails={"rmse_threshold": 0})
+    with pytest.raises(rpsd.RpsdError, match=r"no candidate passes .*level=1 passes on 0 of 3: fold 1: var"):
+        rpsd.tune(x, grid, objective="smoothness", folds=3, guardrails={**rails, "variance_threshold": 1e9})
 
 
 def test_sessions_have_no_forecast_over_night():

@@ -13,6 +13,7 @@ namespace rpsd::python {
 void define_causal(py::module_& m);
 void define_causal_price(py::module_& m);
 void define_drift(py::module_& m);
+void define_guardrails(py::module_& m);
 void define_lattice(py::module_& m);
 void define_modwt(py::module_& m);
 void define_state_space(py::module_& m);
@@ -176,6 +177,7 @@ void define_module(py::module_& m) {
   define_windowed(m);
   define_modwt(m);
   define_drift(m);
+  define_guardrails(m);
   define_lattice(m);
   define_causal(m);
   define_causal_price(m);

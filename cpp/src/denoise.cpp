@@ -303,6 +303,7 @@ void Denoiser<T>::run_prices(Batch<const T> x, Batch<T> y, SeriesReport* reports
   for (std::size_t k = 0; k < count; ++k) {
     SeriesReport& report = reports[begin + k];
     report.price = found[k];
+    report.level = found[k].level;
     report.price.noise_sd = report.noise_sd = std::ldexp(found[k].noise_sd, exponents[k]);
     report.price.raw_sd = std::ldexp(found[k].raw_sd, exponents[k]);
     report.price.step_sd = std::ldexp(found[k].step_sd, exponents[k]);

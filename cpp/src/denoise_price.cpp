@@ -201,6 +201,7 @@ void hear_wavelets(Work& w, const PriceModel& model, const WaveletContest& conte
   if (result.share < 0.5) return;
   // Then the series is no walk, and what the walk's test expects of it has no bearing.
   w.wavelet_gain_db = -10 * std::log10(result.risk);
+  w.report->level = result.level;
   w.test.gain_probability = std::max(w.test.gain_probability, result.share);
 }
 
@@ -208,6 +209,7 @@ void hear_wavelets(Work& w, const PriceModel& model, const WaveletContest& conte
 void decide(const Work& w, bool noisy, std::size_t bad_ticks, const PriceOptions& options) noexcept {
   PriceReport& report = *w.report;
   report.raw_sd = report.noise_sd;
+  if (!noisy || report.gain_db < options.min_gain_db) report.level = 0;
   if (noisy && report.gain_db >= options.min_gain_db) {
     report.action = PriceAction::denoised;
     const double bad_db = predicted_gain_db(w, true) - predicted_gain_db(w, false);

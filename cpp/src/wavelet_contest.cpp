@@ -109,7 +109,7 @@ double WaveletContest::decimated_risk(const double* y, std::size_t n, int level,
 
 ContestResult WaveletContest::run(const double* y, std::size_t n, const Smoother& smoother, double* out,
                                   WaveletContestScratch& scratch) const {
-  const ContestResult none{0, smoother.risk};
+  const ContestResult none{0, smoother.risk, 0};
   const auto samples = static_cast<double>(n);
   const int level = std::min(kDeepest, decimated_[0].max_level(n));
   if (level < 1) return none;
@@ -152,7 +152,7 @@ ContestResult WaveletContest::run(const double* y, std::size_t n, const Smoother
   }
   const double theirs = ((1 - second) * risks[0].posterior + second * risks[1].posterior) * (finest * finest) /
                         (smoother.noise_sd * smoother.noise_sd);
-  return {share, (1 - share) * smoother.risk + share * theirs};
+  return {share, (1 - share) * smoother.risk + share * theirs, level};
 }
 
 }  // namespace rpsd

@@ -21,12 +21,14 @@ if _typing.TYPE_CHECKING:
     from rpsd._audit import Leak, LeakReport, audit
     from rpsd._config import Config, load_config
     from rpsd._denoiser import Denoiser
+    from rpsd._guardrails import Guardrails
     from rpsd._info import build_info
-    from rpsd._options import Guardrails, Options
+    from rpsd._options import Options
     from rpsd._result import Check, NoiseModel, Report, Result
     from rpsd._simulate import Simulated, simulate
     from rpsd._stream import Health, Stream
     from rpsd._tune import Candidate, Fold, Tuned, tune
+    from rpsd._verify import Verification
     from rpsd._vintages import Vintages
 else:
     # Loaded when first used: msgspec, the schema and the data classes take three times as long as the rest.
@@ -36,7 +38,7 @@ else:
         "Config": "_config",
         "Denoiser": "_denoiser",
         "Fold": "_tune",
-        "Guardrails": "_options",
+        "Guardrails": "_guardrails",
         "Health": "_stream",
         "Leak": "_audit",
         "LeakReport": "_audit",
@@ -47,6 +49,7 @@ else:
         "Simulated": "_simulate",
         "Stream": "_stream",
         "Tuned": "_tune",
+        "Verification": "_verify",
         "Vintages": "_vintages",
         "audit": "_audit",
         "build_info": "_info",
@@ -92,6 +95,7 @@ __all__ = [
     "StateError",
     "Stream",
     "Tuned",
+    "Verification",
     "Vintages",
     "__version__",
     "audit",

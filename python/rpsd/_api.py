@@ -16,7 +16,7 @@ from rpsd._mirror import checked_threads, mirror, numeric_array, raise_from_core
 if TYPE_CHECKING:
     from rpsd._config import Config
     from rpsd._denoiser import Denoiser
-    from rpsd._options import Guardrails
+    from rpsd._guardrails import Guardrails
     from rpsd._result import NoiseModel, Report
 
 _PLAIN_TYPES = frozenset({str, int, float, bool, NoneType})
@@ -199,8 +199,14 @@ def estimate_noise(x: Any, axis: int = -1, *, threads: int = 1) -> "NoiseModel":
     return _validated().estimate_noise(x, axis=axis, threads=threads)
 
 
-def evaluate(x: Any, y: Any, guardrails: "Guardrails | Mapping[str, Any] | Config | None" = None) -> "Report":
-    """Measure what was done to x by comparing it with the output y.
+def evaluate(
+    x: Any,
+    y: Any,
+    guardrails: "Guardrails | Mapping[str, Any] | Config | None" = None,
+    *,
+    lookahead: int | None = None,
+) -> "Report":
+    """Measure what was done to x by comparing the output y with it, and with what its noise allows.
 
     Parameters
     ----------
@@ -209,6 +215,9 @@ def evaluate(x: Any, y: Any, guardrails: "Guardrails | Mapping[str, Any] | Confi
         rows. NaN is filled by interpolation, in each series for itself.
     guardrails : Guardrails, mapping, Config or None
         Thresholds; None: the defaults. Their policy is not acted on: this function reports.
+    lookahead : int or None
+        Samples of future that each value of y used: a causal output comes late by what that costs, and
+        is held against the best one that does. None: the whole series.
 
     Returns
     -------
@@ -227,9 +236,11 @@ def evaluate(x: Any, y: Any, guardrails: "Guardrails | Mapping[str, Any] | Confi
 
     Notes
     -----
-    A fifth check, ``missing``, fails where y has no value for a sample that x has. These checks
-    prevent gross failures only: a denoiser that returns its input scores 100, and a one-bar lag 92.
-    Equal series score 100 whatever they are.
+    These four prevent gross failures only: a denoiser that returns its input scores 100, and a
+    one-bar lag 92. So there are checks beside them that ask what the fitted noise allows: gain, edges,
+    variance, roughness, lag, scale, stuck, jumps, whiteness (docs/guardrails.md); and ``missing``,
+    which fails where y has no value for a sample that x has. They are computed when `Report.checks`
+    or `Report.passed` is first asked for.
 
     Examples
     --------
@@ -238,8 +249,9 @@ def evaluate(x: Any, y: Any, guardrails: "Guardrails | Mapping[str, Any] | Confi
     >>> rpsd.evaluate(x, x).score
     100.0
     """
-    from rpsd._denoiser import measured_report, merged_guardrails, settings
-    from rpsd._options import Guardrails
+    from rpsd._denoiser import merged_guardrails, settings
+    from rpsd._guardrails import Guardrails
+    from rpsd._judge import make_report
 
     if guardrails is None or isinstance(guardrails, Guardrails | Mapping):
         rails = merged_guardrails(guardrails, Guardrails())
@@ -253,7 +265,7 @@ def evaluate(x: Any, y: Any, guardrails: "Guardrails | Mapping[str, Any] | Confi
     for name, values in (("x", before), ("y", after)):
         if np.isinf(values).any():
             raise InputError(f"{name} must be finite, or NaN for a missing sample, got inf")
-    return measured_report(source, before, after, rails, 1)
+    return make_report(source.shaped, before, after, rails, lookahead=lookahead)
 
 
 def fir_filter(

@@ -14,7 +14,8 @@ from msgspec import Meta
 
 from rpsd._config_file import Layer, Setting, read_file
 from rpsd._errors import ConfigError, InputError
-from rpsd._options import Guardrails, Options, check_together, selects_wavelet
+from rpsd._guardrails import Guardrails
+from rpsd._options import Options, check_together, selects_wavelet
 from rpsd._schema import Field, fields, shown, suggestion, unknown
 
 #: the configuration of the whole machine, the weakest layer above the defaults

@@ -37,6 +37,12 @@ def median_abs(x: npt.NDArray[_T]) -> _F64:
 def metrics(x: _F64, y: _F64, *, threads: int) -> _F64:
     """(series, 5): correlation, rmse, trend, power, score; NaN where undefined."""
 
+def judge(x: _F64, y: _F64, best: _F64, like: _F64, models: _F64, *, threads: int) -> _F64:
+    """(series, 10): gain_db, edge_db, bias, variance, roughness, lag, scale, stuck, jumps, whiteness.
+
+    models, (series, 4): noise_sd, step_sd, gain_db, and 1 where a walk was fitted.
+    """
+
 def tick_size(y: _F64, seen: _F64, *, precision: float) -> float:
     """Return the tick of prices y (time,), 0 where there is none; seen: 0 where missing."""
 

@@ -9,21 +9,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from rpsd import _core
 from rpsd._breaks import sessions
 from rpsd._chain import build_chain
-from rpsd._errors import ConfigError, GuardrailError, warn
+from rpsd._errors import ConfigError
+from rpsd._guardrails import Guardrails
 from rpsd._mirror import Batch, Mirror, checked_out, checked_threads, mirror, raise_from_core
 from rpsd._options import (
-    Guardrails,
     Options,
     make_guardrails,
     make_options,
-    require_available,
     require_fitting,
     resolve,
 )
-from rpsd._result import NoiseModel, Report, Result, make_report
+from rpsd._result import NoiseModel, Report, Result
 from rpsd._schema import fields
 from rpsd._ticks import warn_of_lost_ticks
 from rpsd._unused import warn_of_unused
@@ -33,9 +31,9 @@ from rpsd._windowed import build_windowed, longest_window, runner, with_values
 if TYPE_CHECKING:
     from rpsd._config import Config
     from rpsd._stream import Stream
+    from rpsd._verify import Verification
     from rpsd._vintages import Vintages
 
-_METRICS = ("correlation", "rmse", "trend", "power", "score")
 _ACTIONS = ("passthrough", "cleaned", "denoised")
 
 
@@ -123,8 +121,6 @@ class Denoiser:
             raise ConfigError(f"{name} is a guardrail: give guardrails={{{name!r}: {options[name]!r}}}")
         asked = make_options(base, **options)
         self._guardrails = merged_guardrails(guardrails, rails)
-        require_available(asked)
-        require_available(self._guardrails)
         self._options = resolve(asked)
         require_fitting(self._options)
         warn_of_unused(asked, self._options, options)
@@ -172,7 +168,7 @@ class Denoiser:
         return out
 
     def _denoise_any(self, x: Any, axis: int, threads: int) -> Any:
-        if self.guardrails.policy != "report":
+        if self.guardrails.acts:
             return self.run(x, axis=axis, threads=threads).values
         source = mirror(x, axis)
         return source.rebuild([self._run_batch(source, batch, threads)[0] for batch in source.batches])
@@ -205,23 +201,43 @@ class Denoiser:
         outputs = [run[0] for run in runs]
         found = [run[1] for run in runs]
         noise, level, missing, action = self._found(source, found)
-        before, after = source.stacked(), source.stacked(outputs)
-        if self.options.lookahead is not None:
-            before, after = with_values(before, after)
-        report = measured_report(source, before, after, self.guardrails, threads)
-        self._apply_policy(report)
-        actions = np.array(_ACTIONS)[action]
+        actions = np.atleast_1d(np.array(_ACTIONS)[action])
+        report = self._report(source, outputs, threads)
+        strength, binding = np.ones(actions.shape), np.full(actions.shape, "", dtype=object)
+        if self.guardrails.acts and not np.all(report.passed):
+            from rpsd._policy import enforce
+
+            enforced = enforce(self, source, outputs, report, checked_threads(threads))
+            outputs = enforced.outputs
+            report = self._report(source, outputs, threads)
+            actions = np.where(enforced.action == "", actions.ravel(), enforced.action).reshape(actions.shape)
+            strength = enforced.strength.reshape(actions.shape)
+            binding = enforced.binding.reshape(actions.shape)
+        single = source.shape == ()
         return Result(
             values=source.rebuild(outputs),
             report=report,
             noise=noise,
             lookahead=self.options.lookahead,
             warmup=source.per_series([part[-1] for part in found]),
-            action=actions.item() if source.shape == () else actions,
+            action=actions.item() if single else actions,
+            strength=strength.item() if single else strength,
+            binding=binding.item() if single else binding,
             level=level,
             missing=missing,
             sessions=source.per_series([part[-2] for part in found]),
             options=self.options,
+        )
+
+    def _report(self, source: Mirror, outputs: list[Batch], threads: int) -> Report:
+        from rpsd._judge import make_report
+
+        before, after = source.stacked(), source.stacked(outputs)
+        lookahead = self.options.lookahead
+        if lookahead is not None:
+            before, after = with_values(before, after)
+        return make_report(
+            source.shaped, before, after, self.guardrails, lookahead=lookahead, threads=threads
         )
 
     def stream(self, n_series: int | None = None, on_breach: str | None = None) -> "Stream":
@@ -258,6 +274,31 @@ class Denoiser:
 
         return make_vintages(self, x, lags, axis, threads)
 
+    def verify(self, x: Any, *, seed: int = 0) -> "Verification":
+        """Check on changed copies of one series what no output tells by itself.
+
+        Parameters
+        ----------
+        x : array_like or pandas.Series
+            One series of at least 32 samples.
+        seed : int
+            Of the changes of the future.
+
+        Returns
+        -------
+        Verification
+            That no value depends on samples beyond the lookahead, and that the output of a x + b is a y + b.
+
+        Examples
+        --------
+        >>> import rpsd
+        >>> rpsd.Denoiser(lookahead=0).verify(rpsd.simulate("a", 200, nsr=1.0).noisy).passed
+        True
+        """
+        from rpsd._verify import verify
+
+        return verify(self, x, seed)
+
     def estimate_noise(self, x: Any, *, axis: int = -1, threads: int = 1) -> NoiseModel:
         """Return what `run` reports as noise, without its guardrails; see `rpsd.estimate_noise`."""
         source = mirror(x, axis)
@@ -290,7 +331,7 @@ class Denoiser:
     def _least_plain_length(self) -> int:
         """Return from how many samples on a series needs no warning of its level or ticks and no report."""
         general = self.options.breaks is not None or self.options.lookahead is not None
-        if self.guardrails.policy != "report" or general or self._loses_ticks():
+        if self.guardrails.acts or general or self._loses_ticks():
             return sys.maxsize
         if self.options.level == "auto" or self.options.threshold_mode == "none":
             return 0
@@ -322,14 +363,6 @@ class Denoiser:
             warn_of_lost_ticks(batch, found[0], found[4])
         return out, found
 
-    def _apply_policy(self, report: Report) -> None:
-        if self.guardrails.policy == "report" or np.all(report.passed):
-            return
-        message = f"guardrails breached: {report.failures()}"
-        if self.guardrails.policy == "raise":
-            raise GuardrailError(message, report)
-        warn(message)
-
 
 def _rebuilt(options: Options, guardrails: Guardrails) -> Denoiser:
     return Denoiser(options, guardrails=guardrails)
@@ -355,20 +388,3 @@ def merged_guardrails(given: Guardrails | Mapping[str, Any] | None, base: Guardr
     if given is None:
         return base
     return make_guardrails(given) if isinstance(given, Guardrails) else make_guardrails(base, **given)
-
-
-def measured_report(
-    source: Mirror,
-    x: npt.NDArray[np.float64],
-    y: npt.NDArray[np.float64],
-    guardrails: Guardrails,
-    threads: int,
-) -> Report:
-    """Return the report on two batches that hold every series in the order of the source."""
-    try:
-        table = _core.metrics(x, y, threads=checked_threads(threads))
-    except ValueError as error:
-        raise_from_core(error)
-    metrics = {name: source.shaped(column) for name, column in zip(_METRICS, table.T, strict=True)}
-    lost = np.count_nonzero(~np.isfinite(y) & ~np.isnan(x), axis=-1)
-    return make_report(metrics, source.shaped(lost), guardrails)

@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 
 from rpsd._errors import ConfigError
-from rpsd._options import Options, make_options, require_available, require_fitting, resolve
+from rpsd._options import Options, make_options, require_fitting, resolve
 from rpsd._schema import fields, shown, unknown
 
 #: One combination: option and value, in the order of the grid.
@@ -48,7 +48,6 @@ def candidates(grid: Any, base: Options, n_random: int | None, seed: int) -> lis
     for choice in _combinations(grids, counts, places):
         try:
             options = make_options(base, **choice)
-            require_available(options)
             require_fitting(resolve(options))
         except ConfigError as error:
             refused.append(f"{named(choice)}: {error}")

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The one schema of options and guardrails that Python, YAML, the environment, CLI and HTTP share."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -9,13 +9,13 @@ from msgspec import Meta
 
 from rpsd._core import __version__
 from rpsd._errors import ConfigError
-from rpsd._schema import BreaksValue, WaveletValue, WindowValue, fields, shown, unknown, within
+from rpsd._guardrails import Guardrails
+from rpsd._schema import BreaksValue, WaveletValue, WindowValue, fields, shown, unknown
 
 _Auto = Literal["auto"]
 _NonNegativeInt = Annotated[int, Meta(ge=0)]
 _PositiveFloat = Annotated[float, Meta(gt=0)]
 _NonNegativeFloat = Annotated[float, Meta(ge=0)]
-_ClosedUnit = Annotated[float, Meta(ge=0, le=1)]
 _Boundary = Literal[
     "symmetric", "zero", "constant", "smooth", "periodic",
     "reflect", "periodization", "antisymmetric", "antireflect",
@@ -111,45 +111,11 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     )
 
 
-class Guardrails(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Thresholds of the guardrail checks and what a breach does; build one with `make_guardrails`.
-
-    Examples
-    --------
-    >>> from rpsd._options import make_guardrails
-    >>> make_guardrails(rmse_threshold=0.3).rmse_threshold
-    0.3
-    """
-
-    correlation_threshold: Annotated[
-        float, Meta(ge=-1, le=1, description="Least correlation of output and input.")
-    ] = 0.85
-    rmse_threshold: Annotated[
-        _NonNegativeFloat, Meta(description="Greatest RMS change, in standard deviations of the input.")
-    ] = 0.5
-    trend_threshold: Annotated[
-        _ClosedUnit, Meta(description="Least share of 30-sample trends that keep their sign.")
-    ] = 0.90
-    power_threshold: Annotated[_ClosedUnit, Meta(description="Least share of low-frequency power kept.")] = (
-        0.95
-    )
-    policy: Annotated[
-        Literal["report", "warn", "raise", "relax", "passthrough"],
-        Meta(description="What a breach of a guardrail does."),
-    ] = "report"
-
-
 # Methods that fit a price model, and the longest lag that they keep.
 _FITTED = ("auto", "kalman")
 _MOST_LOOKAHEAD = 1000
 # The translation-invariant transform wraps around, or mirrors what it wraps.
 _MODWT_BOUNDARIES = ("symmetric", "periodic")
-
-# Valid values whose part is not built yet: delete an entry when its part lands. A type stands for
-# every value of it, a Meta for every number in its range.
-_NOT_YET: Mapping[str, tuple[str | type | Meta, ...]] = {
-    "policy": ("relax", "passthrough"),
-}  # fmt: skip
 
 # Rules that are read off the posterior distribution, which only one mode has.
 _OF_EBAYES = ("posterior_median", "posterior_mean")
@@ -254,35 +220,6 @@ def check_together(options: Options) -> Options:
     return options
 
 
-def require_available(settings: Options | Guardrails) -> None:
-    """Raise ConfigError for a valid value whose part this release does not have yet.
-
-    A configuration file may hold such values; a denoiser cannot be made of them.
-
-    Raises
-    ------
-    ConfigError
-        Naming the value, the release, and what is available.
-    """
-    for _, message in unavailable(settings):
-        raise ConfigError(message)
-
-
-def unavailable(settings: Options | Guardrails) -> Iterator[tuple[str, str]]:
-    """Yield the name of each valid value that this release does not have yet, and what to say of it."""
-    known = fields(type(settings))
-    for name, missing in _NOT_YET.items():
-        if name not in known:
-            continue
-        value = getattr(settings, name)
-        if any(_covers(entry, value) for entry in missing):
-            yield (
-                name,
-                f"{name}={shown(value)} is not available in rpsd {__version__}; "
-                f"available: {', '.join(_available(name, missing, type(settings)))}",
-            )
-
-
 def require_fitting(options: Options) -> None:
     """Raise ConfigError where a value of resolved options is one that their method cannot heed yet.
 
@@ -305,21 +242,6 @@ def require_fitting(options: Options) -> None:
             f"lookahead must be at most {_MOST_LOOKAHEAD} with method={shown(options.method)}, "
             f"got {options.lookahead}"
         )
-
-
-def _covers(entry: str | type | Meta, value: object) -> bool:
-    if isinstance(entry, Meta):
-        return isinstance(value, int | float) and within(value, entry)
-    return isinstance(value, entry) if isinstance(entry, type) else value == entry
-
-
-def _available(
-    name: str, missing: tuple[str | type | Meta, ...], settings: type[Options | Guardrails]
-) -> list[str]:
-    field = fields(settings)[name]
-    words = [word for word in field.words if word not in missing]
-    beside = field.beside_words() if all(isinstance(entry, str) for entry in missing) else []
-    return ["None (offline)"] * (name == "lookahead") + words + beside
 
 
 def resolve(options: Options) -> Options:

@@ -1,20 +1,15 @@
 # SPDX-License-Identifier: MIT
 """What a run gives back: values, the report of the guardrails, and the noise that was found."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
-from rpsd._options import Guardrails, Options
+from rpsd._options import Options
 
-# Metric, the guardrail key of its threshold, and whether larger is better.
-_CHECKS = (
-    ("correlation", "correlation_threshold", True),
-    ("rmse", "rmse_threshold", False),
-    ("trend", "trend_threshold", True),
-    ("power", "power_threshold", True),
-)
+_METRICS: Final = ("correlation", "rmse", "trend", "power", "score")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +19,8 @@ class Check:
     Attributes
     ----------
     name : str
-        ``correlation``, ``rmse``, ``trend`` or ``power``; ``missing`` counts the samples that the
-        input has and the output has not.
+        One of those of docs/guardrails.md; ``missing`` counts the samples that the input has and the
+        output has not.
     value : float or ndarray
         The metric, one for each series; NaN where it cannot be computed.
     threshold : float
@@ -34,6 +29,9 @@ class Check:
         ``">="`` or ``"<="``: how value must stand to threshold.
     passed : bool or ndarray of bool
         A metric that cannot be computed (NaN) does not count against a series.
+    counts : bool or ndarray of bool
+        Whether it has a say in `Report.passed`: correlation, rmse, trend and power have none where
+        the best estimate of the fitted model would fail them too; whiteness where nothing was changed.
     """
 
     name: str
@@ -41,67 +39,92 @@ class Check:
     threshold: float
     relation: str
     passed: Any
+    counts: Any
 
 
-@dataclass(frozen=True, slots=True)
 class Report:
-    """The guardrail metrics of one run; see `rpsd.evaluate` for their definitions.
+    """What was done to a series, by its guardrails; see `rpsd.evaluate` for their definitions.
 
-    For one series each metric is a float; for a batch it is an array with one value per series.
+    For one series each metric is a float; for a batch it is an array with one value per series. What
+    takes a fit of the noise, as `checks`, `passed` and `action` do, is computed when it is first
+    asked for.
 
     Attributes
     ----------
     correlation, rmse, trend, power, score : float or ndarray
     passed : bool or ndarray of bool
-        Whether every check passed; True where there was nothing to check (no sample, or all missing).
+        Whether every check that counts passed; True where there was nothing to check (no sample, or
+        all missing).
     checks : tuple of Check
+    action : str or ndarray of str
+        ``passthrough`` where the output is the input: nothing was done; else ``denoised``.
     """
 
-    correlation: Any
-    rmse: Any
-    trend: Any
-    power: Any
-    score: Any
-    passed: Any
-    checks: tuple[Check, ...]
+    __slots__ = ("_found", "_judged", "correlation", "power", "rmse", "score", "trend")
+
+    def __init__(
+        self,
+        correlation: Any,
+        rmse: Any,
+        trend: Any,
+        power: Any,
+        score: Any,
+        judged: Callable[[], tuple[tuple[Check, ...], Any, Any]],
+    ) -> None:
+        self.correlation = correlation
+        self.rmse = rmse
+        self.trend = trend
+        self.power = power
+        self.score = score
+        self._judged: Callable[[], tuple[tuple[Check, ...], Any, Any]] | None = judged
+        self._found: tuple[tuple[Check, ...], Any, Any] | None = None
+
+    @property
+    def checks(self) -> tuple[Check, ...]:
+        """Every guardrail, those of the model included."""
+        return self._verdict()[0]
+
+    @property
+    def passed(self) -> Any:
+        """Whether every check that counts passed."""
+        return self._verdict()[1]
+
+    @property
+    def action(self) -> Any:
+        """Whether anything was done."""
+        return self._verdict()[2]
+
+    def __repr__(self) -> str:
+        metrics = ", ".join(f"{name}={getattr(self, name)!r}" for name in _METRICS)
+        return f"Report({metrics}, passed={self.passed!r}, action={self.action!r})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuilt, (tuple(getattr(self, name) for name in _METRICS), self._verdict())
 
     def failures(self) -> str:
-        """Return the failed checks in words, empty where there are none."""
+        """Return the failed checks that count in words, empty where there are none."""
         failed = []
         for check in self.checks:
-            if np.ndim(check.passed) == 0:
-                if not check.passed:
-                    bound = f"{check.relation} {check.threshold:g}"
+            bad = np.logical_and(check.counts, np.logical_not(check.passed))
+            bound = f"{check.relation} {check.threshold:g}"
+            if np.ndim(bad) == 0:
+                if bad:
                     failed.append(f"{check.name} {check.value:.4g}, must be {bound}")
-            elif not np.all(check.passed):
-                count = np.size(check.passed) - np.count_nonzero(check.passed)
-                failed.append(f"{check.name} in {count} series, must be {check.relation} {check.threshold:g}")
+            elif bad.any():
+                failed.append(f"{check.name} in {np.count_nonzero(bad)} series, must be {bound}")
         return "; ".join(failed)
 
+    def _verdict(self) -> tuple[tuple[Check, ...], Any, Any]:
+        judged = self._judged  # two threads may both ask: they find the same
+        if self._found is None and judged is not None:
+            self._found = judged()
+            self._judged = None  # and with it what it held of the series
+        assert self._found is not None
+        return self._found
 
-def make_report(metrics: dict[str, Any], lost: Any, guardrails: Guardrails) -> Report:
-    """Return the report of the metrics (correlation, rmse, trend, power, score) under the guardrails.
 
-    lost counts the samples of each series that the input has and the output has not.
-    """
-    checks = []
-    for name, key, larger_is_better in _CHECKS:
-        value, threshold = metrics[name], getattr(guardrails, key)
-        kept = value >= threshold if larger_is_better else value <= threshold
-        passed = kept | np.isnan(value)
-        checks.append(
-            Check(
-                name=name,
-                value=value,
-                threshold=threshold,
-                relation=">=" if larger_is_better else "<=",
-                passed=bool(passed) if np.ndim(passed) == 0 else passed,
-            )
-        )
-    kept = lost == 0
-    checks.append(Check("missing", lost, 0, "<=", bool(kept) if np.ndim(kept) == 0 else kept))
-    passed = np.logical_and.reduce([check.passed for check in checks], axis=0)
-    return Report(**metrics, passed=bool(passed) if np.ndim(passed) == 0 else passed, checks=tuple(checks))
+def _rebuilt(metrics: tuple[Any, ...], verdict: tuple[tuple[Check, ...], Any, Any]) -> Report:
+    return Report(**dict(zip(_METRICS, metrics, strict=True)), judged=lambda: verdict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +180,11 @@ class Result:
         the last ``lookahead``; 0 offline.
     action : str or ndarray of str
         ``denoised``; ``cleaned`` where only bad ticks were replaced; ``passthrough`` where the input
-        was returned untouched.
+        was returned untouched; ``relaxed`` where a guardrail's policy made the smoothing weaker.
+    strength : float or ndarray
+        Share of the smoothing asked for: 1, or what a policy of relax or passthrough left of it.
+    binding : str or ndarray of str
+        The guardrails that made a policy act, joined by commas; empty where none did.
     level : int or ndarray of int
         Wavelet levels used; 0 where none were.
     missing : int or ndarray of int
@@ -174,6 +201,8 @@ class Result:
     lookahead: int | None
     warmup: Any
     action: Any
+    strength: Any
+    binding: Any
     level: Any
     missing: Any
     sessions: Any

@@ -9,12 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from rpsd._breaks import Mask, sessions
-from rpsd._denoiser import Denoiser, measured_report
+from rpsd._denoiser import Denoiser
 from rpsd._errors import InputError
 from rpsd._folds import Split, Stretch, inside
-from rpsd._mirror import mirror
-from rpsd._options import Guardrails, Options, resolve
-from rpsd._result import Report
+from rpsd._guardrails import Guardrails
+from rpsd._judge import make_report
+from rpsd._options import Options, resolve
 from rpsd._scores import LEAST_ERRORS, forecast_errors, likelihood_scores, references, smoothness
 from rpsd._wavelet import filter_bank
 from rpsd._windowed import with_values
@@ -38,6 +38,13 @@ class Trial(NamedTuple):
     train_passed: tuple[bool, ...]
     test_passed: tuple[bool, ...]
     #: what was breached first on a test part, in words
+    failures: str
+
+
+class _Verdict(NamedTuple):
+    """Whether the guardrails passed on a part, and what was breached, in words."""
+
+    passed: bool
     failures: str
 
 
@@ -96,11 +103,11 @@ def likelihood_trials(
 ) -> list[Trial]:
     """Score the forecasts of each candidate's causal estimates."""
 
-    def run(options: Options) -> tuple[_F64, list[Report]]:
+    def run(options: Options) -> tuple[_F64, list[_Verdict]]:
         causal = msgspec.structs.replace(options, lookahead=0)
         y = series.denoised(causal, series.n)
-        reports = [_report(series.values, y, (test,), rails, lagged=True) for _, test in splits]
-        return forecast_errors(series.values, y, series.starts(causal)), reports
+        verdicts = [_verdict(series.values, y, (test,), rails, 0) for _, test in splits]
+        return forecast_errors(series.values, y, series.starts(causal)), verdicts
 
     runs = list(spread(run, tried))
     usable = np.logical_and.reduce([~np.isnan(errors) for errors, _ in runs])
@@ -118,17 +125,17 @@ def likelihood_trials(
         return likelihood_scores(runs[k][0], against[tried[k].breaks])
 
     trials = []
-    for scores, (_, reports) in zip(spread(scored, range(len(runs))), runs, strict=True):
+    for scores, (_, verdicts) in zip(spread(scored, range(len(runs))), runs, strict=True):
         if np.isnan(scores).any():
             raise InputError("x must move in the training part of every fold, got one that does not")
-        passed = tuple(bool(np.all(report.passed)) for report in reports)
+        passed = tuple(verdict.passed for verdict in verdicts)
         train, test = zip(*scores, strict=True)
-        trials.append(Trial(train, test, passed, passed, _failures(reports)))
+        trials.append(Trial(train, test, passed, passed, _failures(verdicts)))
     return trials
 
 
 def _require_errors(
-    runs: list[tuple[_F64, list[Report]]],
+    runs: list[tuple[_F64, list[_Verdict]]],
     usable: npt.NDArray[np.bool_],
     names: list[str],
     splits: list[Split],
@@ -164,7 +171,7 @@ def smoothness_trials(
         # With a lookahead later samples change nothing, so that one run has all of them.
         whole = None if options.lookahead is None else series.denoised(options, series.n)
 
-        def measured(stretches: tuple[Stretch, ...]) -> tuple[float, Report]:
+        def measured(stretches: tuple[Stretch, ...]) -> tuple[float, _Verdict]:
             stop = stretches[-1][1]
             if whole is None:
                 y = series.denoised(options, stop)
@@ -174,18 +181,16 @@ def smoothness_trials(
             part = inside(stretches, stop)
             x = np.where(part, series.values[:, :stop], np.nan)
             y[:, ~part] = np.nan
-            return smoothness(x, y), _report(
-                series.values, y, stretches, rails, lagged=options.lookahead is not None
-            )
+            return smoothness(x, y), _verdict(series.values, y, stretches, rails, options.lookahead)
 
         trained = [measured(train) for train, _ in splits]
         tested = [measured((test,)) for _, test in splits]
         return Trial(
             tuple(score for score, _ in trained),
             tuple(score for score, _ in tested),
-            tuple(bool(np.all(report.passed)) for _, report in trained),
-            tuple(bool(np.all(report.passed)) for _, report in tested),
-            _failures([report for _, report in tested]),
+            tuple(verdict.passed for _, verdict in trained),
+            tuple(verdict.passed for _, verdict in tested),
+            _failures([verdict for _, verdict in tested]),
         )
 
     trials = list(spread(run, tried))
@@ -198,18 +203,20 @@ def smoothness_trials(
     return trials
 
 
-def _report(x: _F64, y: _F64, stretches: tuple[Stretch, ...], rails: Guardrails, *, lagged: bool) -> Report:
-    """Return the guardrails on the stretches; what lies between them counts as missing."""
+def _verdict(
+    x: _F64, y: _F64, stretches: tuple[Stretch, ...], rails: Guardrails, lookahead: int | None
+) -> _Verdict:
+    """Return what the guardrails say on the stretches; what lies between them counts as missing."""
     span = slice(stretches[0][0], stretches[-1][1])
     part = inside(stretches, span.stop)[span]
     before, after = (np.where(part, values[:, span], np.nan) for values in (x, y))
-    if lagged:
+    if lookahead is not None:
         before, after = with_values(before, after)
-    return measured_report(mirror(before, 1), before, after, rails, 1)
+    report = make_report(lambda column: column, before, after, rails, lookahead=lookahead)
+    # The verdict takes a fit, which is made here, in the candidate's thread.
+    return _Verdict(bool(np.all(report.passed)), report.failures())
 
 
-def _failures(reports: list[Report]) -> str:
-    for k, report in enumerate(reports, start=1):
-        if not np.all(report.passed):
-            return f"fold {k}: {report.failures()}"
-    return ""
+def _failures(verdicts: list[_Verdict]) -> str:
+    breached = (k for k, verdict in enumerate(verdicts) if not verdict.passed)
+    return next((f"fold {k + 1}: {verdicts[k].failures}" for k in breached), "")

@@ -126,7 +126,7 @@ def _number(value: object) -> bool:
 
 def _check_window(value: object) -> Any:
     if isinstance(value, int | float):
-        return float(value) if _number(value) else _refuse()
+        return float(value) if _number(value) else refuse()
     parts = value if isinstance(value, tuple | list) else (value,)
     if not parts or not isinstance(parts[0], str):
         raise _RefusedError
@@ -144,8 +144,8 @@ def _check_window_parameter(value: object) -> object:
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, list | tuple):
-        return tuple(item if _number(item) else _refuse() for item in value)
-    return value if value is None or isinstance(value, bool) or _number(value) else _refuse()
+        return tuple(item if _number(item) else refuse() for item in value)
+    return value if value is None or isinstance(value, bool) or _number(value) else refuse()
 
 
 def _parse_window(text: str) -> object:
@@ -182,8 +182,9 @@ def _parse_breaks(text: str) -> object:
     return None if text.lower() in ("none", "null") else text
 
 
-def _refuse() -> NoReturn:
-    raise _RefusedError
+def refuse(hint: str = "") -> NoReturn:
+    """Say that a value is not allowed: `Field.check` names it, what came and what is allowed."""
+    raise _RefusedError(hint)
 
 
 WaveletValue = Annotated[
@@ -278,13 +279,13 @@ class Field:
 
     def _check_plain(self, value: object) -> Any:
         if self.kind is bool or self.kind is str:
-            return value if isinstance(value, self.kind) and value != "" else _refuse()
+            return value if isinstance(value, self.kind) and value != "" else refuse()
         if self.kind is None or isinstance(value, bool) or not isinstance(value, int | float):
             raise _RefusedError
         if self.kind is int and isinstance(value, int) and value > _LARGEST_INT:
             raise _RefusedError(f"; the largest is {_LARGEST_INT}")
         fits = isinstance(value, int) if self.kind is int else _number(value)
-        return self.kind(value) if fits and within(value, self.bounds) else _refuse()
+        return self.kind(value) if fits and within(value, self.bounds) else refuse()
 
     def parse(self, text: str) -> Any:
         """Read the value from text, as the environment and the command line give it, and check it."""

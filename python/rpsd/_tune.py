@@ -16,8 +16,9 @@ from rpsd._denoiser import merged_guardrails, settings
 from rpsd._errors import ConfigError, InputError, RpsdError, warn
 from rpsd._folds import LEAST_PART, Stretch, walk_forward
 from rpsd._grid import candidates, named
+from rpsd._guardrails import Guardrails
 from rpsd._mirror import checked_threads, mirror
-from rpsd._options import Guardrails, Options
+from rpsd._options import Options
 from rpsd._runs import Series, Trial, likelihood_trials, reach, smoothness_trials
 from rpsd._schema import shown
 
@@ -168,7 +169,7 @@ def tune(
     config : Config, Options, str, os.PathLike or None
         The options that the grid does not name, and guardrails, as for `rpsd.Denoiser`.
     guardrails : Guardrails, mapping or None
-        Thresholds; their policy is not acted on.
+        Thresholds; their policies are not acted on.
     objective : {"likelihood", "smoothness"}
         likelihood : how well the causal estimate at t forecasts the price at t + 1. smoothness : the
         smoothest output among those that pass the guardrails on every fold. See Notes.

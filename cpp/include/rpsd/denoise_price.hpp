@@ -19,6 +19,7 @@ enum class PriceAction { passthrough, cleaned, denoised };
 // What was found in one series; standard deviations in its own units, gains in dB. NaN where no model was fitted.
 struct PriceReport {
   PriceAction action = PriceAction::passthrough;
+  int level = 0;  // of wavelets, where they have most of the say
   double noise_sd = std::numeric_limits<double>::quiet_NaN();
   double step_sd = noise_sd;
   double raw_sd = noise_sd;            // root mean square error of the series as it came: noise, and bad ticks cleaned

@@ -27,6 +27,7 @@ struct Smoother {
 struct ContestResult {
   double share;  // of the wavelets in the average, 0 to 1
   double risk;   // of the average, estimated, in units of noise_sd^2
+  int level;     // of the wavelets
 };
 
 // Two wavelets, the one given for what is smooth and Haar's for what jumps; translation-invariant (Coifman & Donoho

@@ -15,13 +15,13 @@ import click
 import numpy as np
 import numpy.typing as npt
 
-from rpsd import Config, ConfigError, Denoiser, GuardrailError, InputError, Options, Result
+from rpsd import Config, Denoiser, GuardrailError, InputError, Options, Result
 from rpsd._breaks import time_starts
 from rpsd._schema import fields
 from rpsd._unused import warn_of_unused
 from rpsd.cli._log import logger
 from rpsd.cli._noise import action_rows, noise_json, noise_rows
-from rpsd.cli._options import configuration, denoiser_options, not_yet_available
+from rpsd.cli._options import configuration, denoiser_options
 from rpsd.cli._show import console, guardrail_table, print_json, report_json, table
 from rpsd.cli._text import shown
 from rpsd.cli.files import (
@@ -82,8 +82,6 @@ def denoise(
     if no_time and time is not None:
         raise click.UsageError("--time and --no-time exclude each other")
     config = configuration(config_path, given)
-    for note in not_yet_available(config):
-        raise ConfigError(note)
     denoiser = Denoiser(config)
     options = [name for name in fields(Options) if given[f"denoiser__{name}"] is not None]
     warn_of_unused(config.denoiser, denoiser.options, options)

@@ -16,7 +16,6 @@ import numpy as np
 
 import rpsd
 from rpsd._config import SYSTEM_CONFIG
-from rpsd.cli._options import not_yet_available
 from rpsd.cli._peer import pywavelets_chain
 
 # What each extra brings beside the base installation.
@@ -96,8 +95,6 @@ def _config_findings() -> Iterator[_Finding]:
     variables = sorted(name for name in os.environ if name.startswith("RPSD_"))
     sources = ", ".join(found + variables) or "no file and no variable: the defaults"
     yield _Finding("ok", "configuration", f"valid; {sources}")
-    for note in not_yet_available(config):
-        yield _Finding("warn", "configuration", note)
     data = config.paths.data_path
     if not data.is_dir():
         origin = config.origin("paths", "data_dir")

@@ -10,7 +10,6 @@ import click
 
 from rpsd import Config, load_config
 from rpsd._config import SECTIONS
-from rpsd._options import unavailable
 from rpsd._schema import Field, fields
 from rpsd.cli._log import use_level
 
@@ -50,15 +49,6 @@ def configuration(config_path: str | None, given: dict[str, Any]) -> Config:
     config = load_config(config_path, command_line=command_line)
     use_level(config)
     return config
-
-
-def not_yet_available(config: Config) -> list[str]:
-    """Return a sentence, with its origin, for each valid value that this release cannot run yet."""
-    return [
-        f"{config.origin(section, key)}: {message}"
-        for section, settings in (("denoiser", config.denoiser), ("guardrails", config.guardrails))
-        for key, message in unavailable(settings)
-    ]
 
 
 def _with_options(

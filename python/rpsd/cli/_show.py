@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from rpsd import Report
+from rpsd import Check, Report
 from rpsd.cli._text import shown
 
 if TYPE_CHECKING:
@@ -43,10 +43,19 @@ def guardrail_table(report: Report, title: str = "") -> Table:
     out = table("guardrail", "value", "threshold", "verdict", title=title)
     for check in report.checks:
         undefined = math.isnan(check.value)
-        verdict = "not computable" if undefined else "ok" if check.passed else "breached"
+        verdict = "not computable" if undefined else _verdict(check)
         out.add_row(check.name, number(check.value), f"{check.relation} {check.threshold:g}", verdict)
     out.add_row("score", number(report.score, 1), "of 100", "passed" if report.passed else "breached")
+    if report.action == "passthrough":
+        out.caption = "nothing was done: the output is the input"
+        out.caption_justify = "left"
     return out
+
+
+def _verdict(check: Check) -> str:
+    if check.passed:
+        return "ok"
+    return "breached" if check.counts else "breached, as of the best estimate"
 
 
 def number(value: float, digits: int = 4) -> str:
@@ -63,6 +72,7 @@ def report_json(report: Report) -> dict[str, Any]:
     """Return a report as plain data."""
     return {
         "passed": report.passed,
+        "action": report.action,
         "score": report.score,
         "checks": [
             {
@@ -71,6 +81,7 @@ def report_json(report: Report) -> dict[str, Any]:
                 "relation": check.relation,
                 "threshold": check.threshold,
                 "passed": check.passed,
+                "counts": check.counts,
             }
             for check in report.checks
         ],

@@ -13,11 +13,11 @@ from typing import Any, Final
 import click
 import msgspec
 
-from rpsd import ConfigError, Denoiser, Options, RpsdError
+from rpsd import Denoiser, Options, RpsdError
 from rpsd._schema import fields
 from rpsd._unused import warn_of_unused
 from rpsd.cli._log import logger
-from rpsd.cli._options import configuration, not_yet_available, stream_options
+from rpsd.cli._options import configuration, stream_options
 from rpsd.cli.files import check_writable
 from rpsd.cli.lines import Chosen, Flow, Pipes, State, read_state, write_state
 
@@ -108,8 +108,6 @@ def stream(
         raise click.UsageError("--skip-seen and --save-every need --state FILE")
     saving = _Saving(path, *_intervals(save_every or "10s"))
     config = configuration(config_path, given)
-    for note in not_yet_available(config):
-        raise ConfigError(note)
     denoiser = Denoiser(config)
     options = denoiser.stream().options
     warn_of_unused(
