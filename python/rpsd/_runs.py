@@ -13,7 +13,7 @@ from rpsd._denoiser import Denoiser
 from rpsd._errors import InputError
 from rpsd._folds import Split, Stretch, inside
 from rpsd._guardrails import Guardrails
-from rpsd._judge import make_report
+from rpsd._judge import Reference, make_reference, make_report
 from rpsd._options import Options, resolve
 from rpsd._scores import LEAST_ERRORS, forecast_errors, likelihood_scores, references, smoothness
 from rpsd._wavelet import filter_bank
@@ -56,6 +56,7 @@ class Series:
         self._times = times
         self._index = index
         self._starts: dict[Any, list[int]] = {}
+        self._references: dict[tuple[bytes, int | None], Reference] = {}
 
     @property
     def n(self) -> int:
@@ -79,6 +80,24 @@ class Series:
             breaks = Mask(first[:stop].tolist())
         denoiser = Denoiser(msgspec.structs.replace(options, breaks=breaks))
         return np.asarray(denoiser.denoise(np.ascontiguousarray(self.values[:, :stop]), axis=1))
+
+    def verdict(
+        self, y: _F64, stretches: tuple[Stretch, ...], rails: Guardrails, lookahead: int | None
+    ) -> _Verdict:
+        """Return what the guardrails say on the stretches; what lies between them counts as missing."""
+        span = slice(stretches[0][0], stretches[-1][1])
+        part = inside(stretches, span.stop)[span]
+        before, after = (np.where(part, values[:, span], np.nan) for values in (self.values, y))
+        if lookahead is not None:
+            before, after = with_values(before, after)
+        # The model is fitted once for all candidates, or once more by each thread that asks meanwhile.
+        key = (before.tobytes(), lookahead)
+        if key not in self._references:
+            self._references[key] = make_reference(before, lookahead, 1)
+        report = make_report(
+            lambda column: column, before, after, rails, lookahead=lookahead, reference=self._references[key]
+        )
+        return _Verdict(bool(np.all(report.passed)), report.failures())
 
 
 def reach(options: Options, *, causal: bool) -> int:
@@ -106,7 +125,7 @@ def likelihood_trials(
     def run(options: Options) -> tuple[_F64, list[_Verdict]]:
         causal = msgspec.structs.replace(options, lookahead=0)
         y = series.denoised(causal, series.n)
-        verdicts = [_verdict(series.values, y, (test,), rails, 0) for _, test in splits]
+        verdicts = [series.verdict(y, (test,), rails, 0) for _, test in splits]
         return forecast_errors(series.values, y, series.starts(causal)), verdicts
 
     runs = list(spread(run, tried))
@@ -181,7 +200,7 @@ def smoothness_trials(
             part = inside(stretches, stop)
             x = np.where(part, series.values[:, :stop], np.nan)
             y[:, ~part] = np.nan
-            return smoothness(x, y), _verdict(series.values, y, stretches, rails, options.lookahead)
+            return smoothness(x, y), series.verdict(y, stretches, rails, options.lookahead)
 
         trained = [measured(train) for train, _ in splits]
         tested = [measured((test,)) for _, test in splits]
@@ -201,20 +220,6 @@ def smoothness_trials(
                 f"samples {splits[k].test[0]} to {splits[k].test[1] - 1}"
             )
     return trials
-
-
-def _verdict(
-    x: _F64, y: _F64, stretches: tuple[Stretch, ...], rails: Guardrails, lookahead: int | None
-) -> _Verdict:
-    """Return what the guardrails say on the stretches; what lies between them counts as missing."""
-    span = slice(stretches[0][0], stretches[-1][1])
-    part = inside(stretches, span.stop)[span]
-    before, after = (np.where(part, values[:, span], np.nan) for values in (x, y))
-    if lookahead is not None:
-        before, after = with_values(before, after)
-    report = make_report(lambda column: column, before, after, rails, lookahead=lookahead)
-    # The verdict takes a fit, which is made here, in the candidate's thread.
-    return _Verdict(bool(np.all(report.passed)), report.failures())
 
 
 def _failures(verdicts: list[_Verdict]) -> str:

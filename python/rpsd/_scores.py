@@ -61,7 +61,7 @@ def log_density(errors: _F64, scale: float) -> _F64:
     return np.asarray(-np.log(scale) - (DEGREES + 1) / 2 * np.log1p((errors / scale) ** 2 / DEGREES))
 
 
-class Reference(NamedTuple):
+class Naive(NamedTuple):
     """What the forecast of one series in one fold is compared with: the newest price.
 
     Attributes
@@ -84,7 +84,7 @@ class Reference(NamedTuple):
     least: float
 
 
-def references(naive: _F64, usable: _Mask, splits: list[Split]) -> list[list[Reference]]:
+def references(naive: _F64, usable: _Mask, splits: list[Split]) -> list[list[Naive]]:
     """Return, fold by fold, the reference of each series that has 16 errors and a move to train on.
 
     Parameters
@@ -95,7 +95,7 @@ def references(naive: _F64, usable: _Mask, splits: list[Split]) -> list[list[Ref
         Where every candidate has a forecast.
     splits : list of Split
     """
-    found: list[list[Reference]] = []
+    found: list[list[Naive]] = []
     for split in splits:
         trained, tested = (inside(part, naive.shape[1]) for part in (split.train, (split.test,)))
         found.append([])
@@ -108,11 +108,11 @@ def references(naive: _F64, usable: _Mask, splits: list[Split]) -> list[list[Ref
             least = float(moves.min()) / 12**0.5
             scale = error_scale(errors[train], least)
             logs = [log_density(errors[part], scale) for part in (train, test)]
-            found[-1].append(Reference(row, train, test, logs[0], logs[1], least))
+            found[-1].append(Naive(row, train, test, logs[0], logs[1], least))
     return found
 
 
-def likelihood_scores(errors: _F64, against: list[list[Reference]]) -> list[tuple[float, float]]:
+def likelihood_scores(errors: _F64, against: list[list[Naive]]) -> list[tuple[float, float]]:
     """Return, fold by fold, the score on the training part and that on the test part.
 
     A score is the mean, over the samples of all series, of the log density of a candidate's errors,
