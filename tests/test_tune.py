@@ -256,11 +256,23 @@ def test_sessions_have_no_forecast_over_night():
         rpsd.tune(s.noisy, {"breaks": ["auto"], "method": "kalman"}, folds=2)
 
 
-def test_prices_on_ticks_that_hardly_move_have_finite_scores():
-    x = np.round(rpsd.simulate("a", 900, seed=1, nsr=0.2, step_sd=0.1).noisy)
-    assert np.mean(np.diff(x) == 0) > 0.8
-    found = rpsd.tune(x, BOTH, **STEPS)
-    assert np.isfinite([row.scores for row in found.table]).all()
+def test_on_ticks_that_hardly_move_a_scale_is_at_least_that_of_rounding():
+    x = np.round(rpsd.simulate("a", 1000, seed=1, nsr=0.2, step_sd=0.1).noisy)
+    assert np.mean(np.diff(x) == 0) > 0.8  # the likelihood of doing nothing has no bound
+    found = rpsd.tune(x, {**WAVELET, "threshold_scale": 3.0}, **STEPS)
+    y = rpsd.denoise(x, method="wavelet", noise="mad", window=64, threshold_scale=3.0, lookahead=0)
+    error, naive = x[1:] - y[:-1], np.diff(x)
+    for fold, score in zip(found.folds, found.table[0].scores, strict=True):
+        train, test = (part[1:] & ~np.isnan(error) for part in shares(fold, len(x)))
+        s0 = 12**-0.5
+
+        def slope(scale, squares=error[train] ** 2):
+            """Return the sign of the likelihood's derivative by the scale."""
+            return np.mean(5 * squares / (4 * scale**2 + squares)) - 1
+
+        s = scipy.optimize.brentq(slope, s0, 100, xtol=1e-13) if slope(s0) > 0 else s0
+        logs = [scipy.stats.t.logpdf(e[test], 4, scale=scale) for e, scale in ((error, s), (naive, s0))]
+        assert score == pytest.approx(np.mean(logs[0] - logs[1]), abs=1e-6)
 
 
 def test_the_configuration_gives_the_options_again(tmp_path):
