@@ -27,14 +27,17 @@ if _typing.TYPE_CHECKING:
     from rpsd._result import Check, NoiseModel, Report, Result
     from rpsd._simulate import Simulated, simulate
     from rpsd._stream import Health, Stream
+    from rpsd._tune import Candidate, Fold, Tuned, tune
     from rpsd._verify import Verification
     from rpsd._vintages import Vintages
 else:
     # Loaded when first used: msgspec, the schema and the data classes take three times as long as the rest.
     _MODULES = {
+        "Candidate": "_tune",
         "Check": "_result",
         "Config": "_config",
         "Denoiser": "_denoiser",
+        "Fold": "_tune",
         "Guardrails": "_guardrails",
         "Health": "_stream",
         "Leak": "_audit",
@@ -45,12 +48,14 @@ else:
         "Result": "_result",
         "Simulated": "_simulate",
         "Stream": "_stream",
+        "Tuned": "_tune",
         "Verification": "_verify",
         "Vintages": "_vintages",
         "audit": "_audit",
         "build_info": "_info",
         "load_config": "_config",
         "simulate": "_simulate",
+        "tune": "_tune",
     }
 
     def __getattr__(name):
@@ -67,11 +72,13 @@ else:
 
 
 __all__ = [
+    "Candidate",
     "CausalityError",
     "Check",
     "Config",
     "ConfigError",
     "Denoiser",
+    "Fold",
     "GuardrailError",
     "Guardrails",
     "Health",
@@ -87,6 +94,7 @@ __all__ = [
     "Simulated",
     "StateError",
     "Stream",
+    "Tuned",
     "Verification",
     "Vintages",
     "__version__",
@@ -101,6 +109,7 @@ __all__ = [
     "load_config",
     "modwt",
     "simulate",
+    "tune",
     "wavedec",
     "waverec",
 ]

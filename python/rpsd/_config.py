@@ -134,7 +134,7 @@ class Config:
 
         sections: dict[str, dict[str, object]] = {section: {} for section in SECTIONS}
         for section, key, value, _ in self.rows():
-            sections[section][key] = _plain(value)
+            sections[section][key] = plain(value)
         text: str = yaml.safe_dump(sections, sort_keys=False, allow_unicode=True)
         return text
 
@@ -305,10 +305,10 @@ def _merge(layers: list[Layer]) -> Config:
     return config
 
 
-def _plain(value: object) -> object:
+def plain(value: object) -> object:
     """Return a value as YAML holds it: a tuple is a list, a pywt.Wavelet its name."""
     if isinstance(value, tuple):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     return (
         value
         if value is None or isinstance(value, bool | int | float | str)

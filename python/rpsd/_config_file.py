@@ -72,6 +72,29 @@ def read_file(path: Path, sections: _Sections) -> Layer:
     return layer
 
 
+def read_grid(path: Path, options: Mapping[str, Field]) -> list[dict[str, list[Any]]]:
+    """Read the values to try of each option: a mapping of option to list, or a list of such mappings.
+
+    A value that is no list is a list of itself. Raises as `read_file` does.
+    """
+    import yaml
+
+    root = _compose(path, _read_text(path))
+    must = "the file must hold options, each with a list of values, or a list of such mappings"
+    if root is None or _is_null(root):
+        raise ConfigError(f"{path}: {must}, got nothing")
+    grids = []
+    for part in root.value if isinstance(root, yaml.SequenceNode) else [root]:
+        grid = {}
+        for name, line, node in _pairs(path, part, must):
+            if name not in options:
+                raise ConfigError(f"{path}:{line}: {unknown('option', name, options)}")
+            items = node.value if isinstance(node, yaml.SequenceNode) else [node]
+            grid[name] = [_checked(f"{path}:{line}", "grid", options[name], item) for item in items]
+        grids.append(grid)
+    return grids
+
+
 def _read_text(path: Path) -> str:
     try:
         with path.open("rb") as file:

@@ -139,8 +139,12 @@ def make_report(
     *,
     lookahead: int | None = None,
     threads: int = 1,
+    reference: Reference | None = None,
 ) -> Report:
-    """Return the report on outputs y of x, a row a series; what takes a model is found when asked for."""
+    """Return the report on outputs y of x, a row a series; what takes a model is found when asked for.
+
+    reference: that of x and lookahead, where it is known already.
+    """
     count = checked_threads(threads)
     try:
         table = _core.metrics(x, y, threads=count)
@@ -150,8 +154,8 @@ def make_report(
     x, y = x.copy(), y.copy()  # the caller may change them before it asks
 
     def judged() -> tuple[tuple[Check, ...], Any, Any]:
-        reference = make_reference(x, lookahead, count)
-        checks = make_checks(x, y, table, reference, guardrails, count)
+        against = reference or make_reference(x, lookahead, count)
+        checks = make_checks(x, y, table, against, guardrails, count)
         passed = np.logical_and.reduce([c.passed | ~c.counts for c in checks], axis=0)
         same = ((x == y) | np.isnan(x) | np.isnan(y)).all(axis=1)
         action = np.where(same, "passthrough", "denoised")

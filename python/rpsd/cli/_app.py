@@ -26,6 +26,7 @@ from rpsd.cli._evaluate import evaluate
 from rpsd.cli._log import logging_to_stderr
 from rpsd.cli._stream import stream
 from rpsd.cli._text import one_line
+from rpsd.cli._tune import tune
 
 _FAILURE: Final = 1
 _USAGE: Final = 2
@@ -44,7 +45,7 @@ def _cli() -> None:
     """
 
 
-for _command in (denoise, stream, evaluate, demo, config, doctor):
+for _command in (denoise, stream, evaluate, tune, demo, config, doctor):
     _cli.add_command(_command)
 
 

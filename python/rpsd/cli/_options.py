@@ -29,6 +29,11 @@ def stream_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return _with_options(command, {"denoiser": None, "monitoring": ("log_level",)})
 
 
+def tuning_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add --config and every option of the denoiser and its guardrails, for many runs."""
+    return _with_options(command, {"denoiser": None, **_GUARDRAILS, **_GENERAL})
+
+
 def guardrail_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add --config and the options of the guardrails."""
     return _with_options(command, {**_GUARDRAILS, **_GENERAL})
