@@ -76,7 +76,23 @@ def denoise(
     Notes
     -----
     `rpsd.Denoiser` says what the methods do; it also reports what was found, and saves the validation
-    when there are many calls.
+    when there are many calls. The threshold modes and rules are those of the papers below; docs/method.md
+    has their formulas.
+
+    References
+    ----------
+    universal, minimax, soft, hard : D. L. Donoho, I. M. Johnstone, Biometrika 81(3), 1994.
+    sure, hybrid : D. L. Donoho, I. M. Johnstone, J. American Statistical Association 90, 1995.
+    bayes : S. G. Chang, B. Yu, M. Vetterli, IEEE Trans. Image Processing 9(9), 2000.
+    fdr : F. Abramovich, Y. Benjamini, Computational Statistics and Data Analysis 22(4), 1996.
+    blockjs : T. T. Cai, Annals of Statistics 27(3), 1999.
+    neighblock : T. T. Cai, B. W. Silverman, Sankhya B 63(2), 2001.
+    ebayes, posterior_median, posterior_mean : I. M. Johnstone, B. W. Silverman, Annals of Statistics
+    33(4), 2005.
+    garrote : H.-Y. Gao, J. Computational and Graphical Statistics 7(4), 1998.
+    firm : H.-Y. Gao, A. G. Bruce, Statistica Sinica 7, 1997.
+    scad : A. Antoniadis, J. Fan, J. American Statistical Association 96, 2001.
+    modwt : R. R. Coifman, D. L. Donoho, in Wavelets and Statistics, 1995.
 
     Examples
     --------
