@@ -222,6 +222,8 @@ class Denoiser:
             missing=missing,
             sessions=source.per_series([part[-2] for part in found]),
             options=self.options,
+            x=x,
+            axis=axis,
         )
 
     def stream(self, n_series: int | None = None, on_breach: str | None = None) -> "Stream":
