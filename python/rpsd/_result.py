@@ -206,6 +206,7 @@ class Result:
             overview : series, spectrum, autocorrelation and guardrails together.
             series : price, removed and increments over one time axis.
             price : the series before and after, with y plus and minus the noise sd.
+            newest : price, of the last 150 samples.
             removed : the input less the output.
             increments : differences of neighbours before and after.
             spectrum : periodogram before and after, with the low band of the guardrail power.

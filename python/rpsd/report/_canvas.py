@@ -42,8 +42,9 @@ SMALL: Final = 9.0
 
 DPI: Final = 120
 LARGEST: Final = 1e300
-# Above this many points a line is drawn as the range of each of so many stretches: it looks the same.
-_MOST_POINTS: Final = 8000
+# Above this many points a line is drawn as the range of each of half as many stretches, which are as
+# narrow as the columns of pixels of the widest picture: it looks the same.
+_MOST_POINTS: Final = 2400
 # A view leaves out what lies further from the rest than this many times the range of the rest; the rest
 # is all but half a percent of the samples at either side, and one sample at least.
 _FURTHEST: Final = 2.0
@@ -89,7 +90,7 @@ def check_drawable(named: dict[str, _F64 | None]) -> None:
             )
 
 
-def dress(axes: Axes, *, legend: bool = True) -> None:
+def dress(axes: Axes, *, legend: bool = True, columns: int = 5) -> None:
     """Give axes the colours of the page, a quiet grid, and the legend above, where no line runs under it."""
     axes.grid(color=LINES, alpha=0.6, linewidth=0.6)
     axes.set_axisbelow(True)
@@ -109,7 +110,7 @@ def dress(axes: Axes, *, legend: bool = True) -> None:
         axes.legend(
             loc="lower right",
             bbox_to_anchor=(1.0, 1.0),
-            ncols=5,
+            ncols=columns,
             frameon=False,
             borderaxespad=0.1,
             labelcolor=INK,
@@ -134,14 +135,17 @@ def dress_time(all_axes: Iterable[Axes], axis: PositionAxis, n: int, *, first_ro
     if axis.labels:
         stacked[-1].set_xticks(axis.ticks, axis.labels)
     elif n:
-        _whole_rows(stacked[-1], first_row)
+        stacked[-1].set_xticks(_whole_rows(first_row, n))
+        stacked[-1].xaxis.set_major_formatter(lambda row, _: f"{row + first_row:.10g}")
 
 
-def _whole_rows(axes: Axes, first_row: int) -> None:
+def _whole_rows(first: int, n: int) -> _F64:
+    """Return positions of n rows at which round row numbers stand."""
     from matplotlib.ticker import MaxNLocator
 
-    axes.xaxis.set_major_locator(MaxNLocator(9, integer=True, min_n_ticks=1))
-    axes.xaxis.set_major_formatter(lambda row, _: f"{row + first_row:.10g}")
+    ticks = MaxNLocator(9, integer=True, min_n_ticks=1).tick_values(first, first + n - 1) - first
+    inside: _F64 = ticks[(ticks >= 0) & (ticks < n)]
+    return inside
 
 
 def draw(axes: Axes, series: _F64, axis: PositionAxis, **style: Any) -> None:
@@ -151,7 +155,7 @@ def draw(axes: Axes, series: _F64, axis: PositionAxis, **style: Any) -> None:
     lone = np.flatnonzero(there[1:-1] & ~there[:-2] & ~there[2:])
     dots: dict[str, Any] = {}
     if len(lone):
-        dots = {"marker": "o", "markersize": 2 + style.get("linewidth", 1.0), "markevery": lone.tolist()}
+        dots = {"marker": "o", "markersize": 1 + style.get("linewidth", 1.0), "markevery": lone.tolist()}
     axes.plot(position, values, solid_joinstyle="round", **dots, **style)
 
 
@@ -197,7 +201,7 @@ def view(axes: Axes, *series: _F64, exceptions: bool = True) -> None:
             markersize=7,
             color=REMOVED,
             clip_on=False,
-            label=f"{len(outside):,} beyond, to {extreme:.4g}",
+            label=f"{len(outside):,} beyond, to {extreme:.4g}".replace("-", "−"),
         )
 
 
@@ -250,6 +254,8 @@ def to_svg(figure: Figure, prefix: str) -> str:
     text = re.sub(r'(<svg\b[^>]*?) width="[^"]*"', r"\1", text, count=1)
     text = re.sub(r'\bid="', f'id="{prefix}', text)
     text = re.sub(r'(url\(#|href="#)', rf"\g<1>{prefix}", text)
+    # A hundredth of a point is finer than any screen, and half the size of the page.
+    text = re.sub(r'(?<= d=")[^"]*', lambda path: re.sub(r"(\.\d\d)\d+", r"\1", path[0]), text)
     return re.sub(
         r"(?<=: )#[0-9a-f]{6}\b",
         lambda found: f"var({COLOURS[found[0]]})" if found[0] in COLOURS else found[0],

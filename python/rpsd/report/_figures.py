@@ -47,6 +47,7 @@ _F64 = npt.NDArray[np.float64]
 
 _WIDTH: Final = 9.5
 _MOST_DETAILS: Final = 5
+_NEWEST: Final = 150
 _WAVELET: Final = "sym8"
 #: The newest samples of which vintages are made.
 VINTAGE_SAMPLES: Final = 2048
@@ -108,12 +109,12 @@ def _one(kind: Kind, axes: Axes, subject: Subject) -> None:
         dress_time([axes], subject.axis, len(subject.x))
 
 
-def _finish(axes: Axes) -> None:
-    dress(axes, legend=bool(axes.get_legend_handles_labels()[0]))
+def _finish(axes: Axes, columns: int = 5) -> None:
+    dress(axes, legend=bool(axes.get_legend_handles_labels()[0]), columns=columns)
 
 
 def _series(target: Figure | SubFigure, subject: Subject) -> None:
-    """Price, what was removed, and increments, over one time axis."""
+    """Draw price, what was removed, and increments, over one time axis."""
     rows = target.subplots(3, 1, sharex=True, height_ratios=[3, 1.3, 1.3])
     _draw_series(list(rows), subject)
 
@@ -123,6 +124,15 @@ def _draw_series(rows: list[Axes], subject: Subject) -> None:
         panel(axes, subject)
         _finish(axes)
     dress_time(rows, subject.axis, len(subject.x))
+
+
+def _newest(target: Figure | SubFigure, subject: Subject) -> None:
+    """Draw the end of the series, so near that the band can be seen."""
+    end = subject.newest(_NEWEST)
+    axes = target.subplots()
+    draw_price(axes, end)
+    _finish(axes)
+    dress_time([axes], end.axis, len(end.x), first_row=len(subject.x) - len(end.x))
 
 
 def _overview(target: Figure | SubFigure, subject: Subject) -> None:
@@ -136,7 +146,7 @@ def _overview(target: Figure | SubFigure, subject: Subject) -> None:
     for place, panel in ((grid[3, 0], draw_spectrum), (grid[3, 1], draw_autocorrelation)):
         axes = target.add_subplot(place)
         panel(axes, subject)
-        _finish(axes)
+        _finish(axes, columns=2)
     draw_guardrails(target.add_subplot(grid[4, :]), subject)
 
 
@@ -203,6 +213,7 @@ KINDS: Final[dict[str, Kind]] = {
     "overview": Kind(lambda subject: 8.6 + _per_check(subject), whole=_overview),
     "series": Kind(_fixed(6.4), whole=_series),
     "price": Kind(_fixed(3.6), draw_price, timed=True),
+    "newest": Kind(_fixed(3.6), whole=_newest),
     "removed": Kind(_fixed(2.6), draw_removed, timed=True),
     "increments": Kind(_fixed(2.6), draw_increments, timed=True),
     "spectrum": Kind(_fixed(3.4), draw_spectrum),

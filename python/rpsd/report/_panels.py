@@ -40,6 +40,8 @@ _FEWEST_SAMPLES: Final = 8
 _LOW_BAND: Final = 0.1
 # A spectrum is drawn down to this share of the least power of the series before.
 _FAINTEST: Final = 1e-3
+# Bars of guardrails end at 1; beside them stands what they are.
+_TEXT_ENDS: Final = 2.0
 _NORMAL_975: Final = 1.959963984540054
 
 
@@ -106,13 +108,12 @@ def draw_spectrum(axes: Axes, subject: Subject) -> None:
 
 def draw_autocorrelation(axes: Axes, subject: Subject) -> None:
     """Draw the autocorrelation of what was removed and of the one-step innovations of the fitted model."""
-    x = subject.scaled(subject.x)
-    removed = x - subject.scaled(subject.y)
+    removed = subject.scaled(subject.x) - subject.scaled(subject.y)
     shown = []
     if np.nanmax(np.abs(removed), initial=0.0) > 0:
         shown.append(("removed", removed, REMOVED))
     if subject.noise_sd >= 0 and subject.step_sd >= 0 and subject.noise_sd + subject.step_sd > 0:
-        found = innovations(x, subject.noise_sd, subject.step_sd)
+        found = innovations(subject.seen(), subject.noise_sd, subject.step_sd)
         shown.append(("innovations", found, DENOISED))
     shown = [(label, winsorised(one), colour) for label, one, colour in shown if _varies(one)]
     axes.set_xlabel("lag (samples)")
@@ -123,7 +124,7 @@ def draw_autocorrelation(axes: Axes, subject: Subject) -> None:
     count = min(int(np.isfinite(one).sum()) for _, one, _ in shown)
     lags = np.arange(1, min(_MOST_LAGS, count // 2) + 1)
     bound = _NORMAL_975 / math.sqrt(count)
-    axes.axhspan(-bound, bound, color=LINES, alpha=0.6, linewidth=0, label="95 % band of white noise")
+    axes.axhspan(-bound, bound, color=LINES, alpha=0.6, linewidth=0, label="95 % band")
     axes.axhline(0.0, color=INK, linewidth=0.6)
     for i, (label, one, colour) in enumerate(shown):
         r = autocorrelation(one, len(lags))
@@ -139,7 +140,7 @@ def draw_guardrails(axes: Axes, subject: Subject) -> None:
     """Draw one bar a check: by how much it keeps its threshold, or misses it."""
     assert subject.report is not None
     checks = subject.report.checks
-    axes.set_xlim(-1.0, 1.0)
+    axes.set_xlim(-1.0, _TEXT_ENDS)
     axes.set_ylim(len(checks) - 0.4, -0.6)
     axes.axvspan(-1.0, 0.0, color=DENOISED, alpha=0.07, linewidth=0)
     for row, check in enumerate(checks):
@@ -152,23 +153,16 @@ def draw_guardrails(axes: Axes, subject: Subject) -> None:
         verdict = "not computable" if not computed else "passed" if check.passed else "breached"
         value = f"{check.value:.4g}" if computed else "–"
         bound = f"{'≥' if check.relation == '>=' else '≤'} {check.threshold:g}"
-        axes.annotate(
-            f"{value}  ({bound})  {verdict}",
-            (1.0, row),
-            xytext=(8, 0),
-            textcoords="offset points",
-            va="center",
-            color=colour if computed else QUIET,
-            fontsize=SMALL,
-            annotation_clip=False,
-        )
+        text = f"{value}  ({bound})  {verdict}"
+        axes.text(1.06, row, text, va="center", color=colour, fontsize=SMALL)
     axes.axvline(0.0, color=INK, linewidth=1.2)
     axes.set_yticks(range(len(checks)), [shortened(check.name) for check in checks])
     axes.set_xticks([-1.0, -0.5, 0.0, 0.5, 1.0], ["breached", "", "threshold", "", "passed"])
-    axes.set_xlabel("distance to the threshold (half the way: as much as the threshold itself)")
+    axes.set_xlabel("distance to the threshold (half the way: as much as the threshold itself)", loc="left")
     dress(axes, legend=False)
     axes.grid(visible=False, axis="y")
     axes.tick_params(axis="y", length=0)
+    axes.spines["bottom"].set_bounds(-1.0, 1.0)
 
 
 def note(axes: Axes, text: str) -> None:
@@ -196,8 +190,9 @@ def _varies(series: _F64) -> bool:
 def _limit_power(axes: Axes, before: _F64, after: _F64) -> None:
     """Leave out what lies far below anything the series had: rounding, and gaps of the transform."""
     seen = before[before > 0]
-    both = np.concatenate((seen, after[after > 0]))
-    floor = _FAINTEST * float(seen.min())
+    left = after[after > 0]
+    both = np.concatenate((seen, left))
+    floor = _FAINTEST * min(float(seen.min()), float(np.median(left)) if len(left) else math.inf)
     axes.set_ylim(max(float(both.min()), floor) / 2, 2 * float(both.max()))
 
 

@@ -5,17 +5,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
+from msgspec.structs import replace
 
 from rpsd._denoiser import Denoiser
 from rpsd._errors import InputError
 from rpsd.report._canvas import DENOISED, QUIET, RAW, REMOVED, SMALL
 from rpsd.report._panels import note
-from rpsd.report._statistics import filled
 from rpsd.report._subject import Subject
 
 if TYPE_CHECKING:
@@ -34,12 +33,15 @@ _FEWEST_SAMPLES: Final = 3
 
 
 def draw_pareto(axes: Axes, subject: Subject) -> None:
-    """Draw the roughness of the output against what was removed, over strengths, with the frontier."""
+    """Draw the roughness of the output against what was removed, over strengths, with the frontier.
+
+    Bad ticks that were replaced do not count: they would be all that can be seen.
+    """
     axes.set_xlabel(f"RMS of what was removed ({subject.unit})")
     axes.set_ylabel(f"RMS of the increments\n({subject.unit})")
     newest = subject.newest(MOST_SAMPLES)
-    x, y = newest.scaled(newest.x), newest.scaled(newest.y)
-    whole = filled(x)
+    x, y = newest.seen(), newest.scaled(newest.y)
+    whole = x[np.isfinite(x)]
     if len(whole) < _FEWEST_SAMPLES or not np.any(np.diff(whole)):
         note(axes, "nothing to smooth: no sample differs from another")
         return
@@ -66,9 +68,9 @@ def draw_pareto(axes: Axes, subject: Subject) -> None:
 
 
 def point(x: _F64, y: _F64) -> tuple[float, float]:
-    """Return RMS(x - y) and the RMS of the increments of y; NaN where there is no such sample."""
+    """Return RMS(x - y) and the RMS of the increments of y, over the samples that both have, else NaN."""
     both = np.isfinite(x) & np.isfinite(y)
-    steps = np.diff(filled(y[both]))
+    steps = np.diff(y[both])
     if not len(steps):
         return math.nan, math.nan
     return float(np.sqrt(np.mean((x - y)[both] ** 2))), float(np.sqrt(np.mean(steps**2)))

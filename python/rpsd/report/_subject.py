@@ -6,10 +6,11 @@ from __future__ import annotations
 import operator
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
+from msgspec import structs
 
 from rpsd._errors import InputError
 from rpsd.report._axis import PositionAxis, position_axis
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from rpsd._result import Report, Result
 
 _F64 = npt.NDArray[np.float64]
+
+# Standard deviations of noise and step together beyond which what was removed was a bad tick.
+_BAD_TICK: Final = 8.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,12 +99,21 @@ class Subject:
             return self.y * np.exp(-self.noise_sd), self.y * np.exp(self.noise_sd)
         return self.y - self.noise_sd, self.y + self.noise_sd
 
+    def seen(self) -> _F64:
+        """Return x, scaled, without what was replaced as a bad tick: the samples that a model is about."""
+        x = self.scaled(self.x)
+        if not (self.noise_sd >= 0 and self.step_sd >= 0):
+            return x
+        with np.errstate(invalid="ignore"):
+            ticks = np.abs(x - self.scaled(self.y)) > _BAD_TICK * (self.noise_sd + self.step_sd)
+        return np.where(ticks, np.nan, x)
+
     def newest(self, most: int) -> Subject:
         """Return the newest samples alone, breaks with them."""
         start = max(len(self.x) - most, 0)
         options = self.options
         if options is not None and isinstance(options.breaks, np.ndarray):
-            options = replace(options, breaks=options.breaks[..., start:])
+            options = structs.replace(options, breaks=options.breaks[..., start:])
         return replace(
             self,
             x=self.x[start:],
@@ -111,7 +124,13 @@ class Subject:
         )
 
 
-def subject_of(result: Result, series: Any = None, name: str | None = None) -> Subject:
+def subject_of(
+    result: Result,
+    series: Any = None,
+    name: str | None = None,
+    time: npt.NDArray[Any] | None = None,
+    zone: str = "",
+) -> Subject:
     """Return one series of a result.
 
     Parameters
@@ -121,10 +140,13 @@ def subject_of(result: Result, series: Any = None, name: str | None = None) -> S
         Which one of several: its position in the batch, in C order, or the name of a column.
     name : str, optional
         For the axes; the name of the Series or column where none is given.
+    time, zone
+        As in `Subject`; those of the index of a pandas object where none are given.
     """
     place = _place(result, series)
     index = getattr(result.x, "index", None) if hasattr(result.x, "iloc") else None
-    time, zone = _times(index)
+    if time is None:
+        time, zone = _times(index)
     label = _label(result.x, place)
     noise = result.noise
 
