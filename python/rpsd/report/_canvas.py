@@ -101,10 +101,10 @@ def dress(axes: Axes, *, legend: bool = True, columns: int = 5) -> None:
     axes.tick_params(which="both", color=QUIET, labelcolor=INK, labelsize=SMALL)
     for text in (axes.xaxis.label, axes.yaxis.label):
         text.set_color(INK)
-        text.set_size(SMALL + 0.5)
+        text.set_fontsize(SMALL + 0.5)
     for text in (axes.xaxis.get_offset_text(), axes.yaxis.get_offset_text()):
         text.set_color(INK)
-        text.set_size(SMALL)
+        text.set_fontsize(SMALL)
     if legend:
         # borderaxespad keeps it clear of the axes, and constrained layout makes room for it.
         axes.legend(
@@ -143,9 +143,9 @@ def _whole_rows(first: int, n: int) -> _F64:
     """Return positions of n rows at which round row numbers stand."""
     from matplotlib.ticker import MaxNLocator
 
-    ticks = MaxNLocator(9, integer=True, min_n_ticks=1).tick_values(first, first + n - 1) - first
-    inside: _F64 = ticks[(ticks >= 0) & (ticks < n)]
-    return inside
+    locator = MaxNLocator(9, integer=True, min_n_ticks=1)
+    ticks = np.array(locator.tick_values(first, first + n - 1), np.float64) - first
+    return ticks[(ticks >= 0) & (ticks < n)]
 
 
 def draw(axes: Axes, series: _F64, axis: PositionAxis, **style: Any) -> None:
@@ -166,7 +166,7 @@ def fill(axes: Axes, low: _F64, high: _F64, axis: PositionAxis, **style: Any) ->
     axes.fill_between(position, floor, _lifted(*_reduced_by(np.fmax, at, high), axis)[1], **style)
 
 
-def view(axes: Axes, *series: _F64, exceptions: bool = True) -> None:
+def view(axes: Axes, *series: _F64) -> None:
     """Limit y to where the series are, and mark at the edge the samples that lie far outside.
 
     Parameters
@@ -174,9 +174,7 @@ def view(axes: Axes, *series: _F64, exceptions: bool = True) -> None:
     axes : Axes
         With the position as x.
     *series : ndarray of float64
-        What is drawn.
-    exceptions : bool
-        Whether the first series is marked where it leaves the view.
+        What is drawn; the first is marked where it leaves the view.
     """
     limits = robust_limits(*series)
     if limits is None:
@@ -189,7 +187,7 @@ def view(axes: Axes, *series: _F64, exceptions: bool = True) -> None:
         (low - margin, "v", np.flatnonzero(first < low - margin)),
         (high + margin, "^", np.flatnonzero(first > high + margin)),
     ):
-        if not exceptions or not len(outside):
+        if not len(outside):
             continue
         extreme = np.min(first[outside]) if marker == "v" else np.max(first[outside])
         places = np.unique(_columns(outside, len(first)))

@@ -34,7 +34,7 @@ from rpsd.report._panels import (
     draw_spectrum,
     plain_numbers,
 )
-from rpsd.report._pareto import draw_pareto
+from rpsd.report._pareto import again, draw_pareto
 from rpsd.report._plot import draw_vintages
 from rpsd.report._statistics import filled
 from rpsd.report._subject import Subject
@@ -89,16 +89,20 @@ def make_figure(
             single = ", ".join(name for name, one in KINDS.items() if one.panel is not None)
             raise ConfigError(f"ax takes a kind of one axes ({single}); got kind={kind!r}: give figure")
         _one(chosen, ax, subject)
-        found: Figure = ax.get_figure(root=True)  # type: ignore[assignment]
-        return found
+        return _root(ax)
     target = new_figure(_WIDTH, chosen.height(subject)) if figure is None else figure
     if chosen.panel is not None:
         _one(chosen, target.subplots(), subject)
     else:
         assert chosen.whole is not None
         chosen.whole(target, subject)
-    root: Figure = target.get_figure(root=True)  # type: ignore[assignment]
-    return root
+    return _root(target)
+
+
+def _root(artist: Axes | Figure | SubFigure) -> Figure:
+    figure = artist.get_figure(root=True)
+    assert figure is not None
+    return figure
 
 
 def _one(kind: Kind, axes: Axes, subject: Subject) -> None:
@@ -165,11 +169,12 @@ def details(x: _F64, wavelet: str, levels: int) -> list[_F64]:
 
 
 def _multiresolution(target: Figure | SubFigure, subject: Subject) -> None:
+    """Draw smooth and details before and after; a bad tick that was replaced would hide all else."""
     levels = _levels(subject)
     options = subject.options
     wavelet = _WAVELET if options is None or options.wavelet == "auto" else options.wavelet
     parts = []
-    for series in (subject.scaled(subject.x), subject.scaled(subject.y)):
+    for series in (subject.seen(), subject.scaled(subject.y)):
         whole = filled(series)
         found = details(whole, wavelet, levels) if len(whole) else [series] * (levels + 1)
         parts.append([np.where(np.isnan(series), np.nan, part) for part in found])
@@ -178,14 +183,15 @@ def _multiresolution(target: Figure | SubFigure, subject: Subject) -> None:
         level = levels + 1 - row
         draw(axes, before, subject.axis, color=RAW, linewidth=1.6, label="original")
         draw(axes, after, subject.axis, color=DENOISED, linewidth=0.8, label="denoised")
-        view(axes, before, after, exceptions=False)
+        view(axes, before, after)
         axes.set_ylabel("smooth" if row == 0 else f"detail {level}", rotation="horizontal", ha="right")
         plain_numbers(axes)
         dress(axes, legend=row == 0)
-        axes.yaxis.get_major_locator().set_params(nbins=5 if row == 0 else 2)  # type: ignore[attr-defined]
+        axes.yaxis.get_major_locator().set_params(nbins=5 if row == 0 else 2)
         if row:
             text = f"periods of {2**level} to {2 ** (level + 1)} samples ({subject.unit})"
             axes.set_title(text, loc="right", fontsize=SMALL - 0.5, color=QUIET, pad=2)
+    target.align_ylabels(list(rows))
     dress_time(list(rows), subject.axis, len(subject.x))
 
 
@@ -197,7 +203,8 @@ def _levels(subject: Subject) -> int:
 
 def _vintages(target: Figure | SubFigure, subject: Subject) -> None:
     newest = subject.newest(VINTAGE_SAMPLES)
-    found = Denoiser(newest.options).vintages(newest.x)
+    with again():
+        found = Denoiser(newest.options).vintages(newest.x)
     draw_vintages(target, newest, found, first_row=len(subject.x) - len(newest.x))
 
 

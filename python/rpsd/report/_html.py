@@ -64,7 +64,7 @@ _PICTURES: Final = (
         "multiresolution",
         "Multiresolution",
         "The smooth and the details of the maximal overlap wavelet transform, which add up to the series: at "
-        "which periods something was removed.",
+        "which periods something was removed. Without bad ticks that were replaced.",
     ),
     (
         "pareto",
@@ -214,10 +214,10 @@ def _facts(subject: Subject, result: Result) -> Iterator[str]:
     shown_facts = (
         ("action", str(_one(result.action)), ""),
         ("samples", f"{len(subject.x):,}", ""),
-        ("noise sd", _number(subject.noise_sd), ""),
-        ("noise / step", _number(_one(noise.nsr)), ""),
-        ("predicted gain", _number(_one(noise.predicted_gain_db), " dB"), ""),
-        ("score of 100", _number(report.score), ""),
+        ("noise sd", _number(subject.noise_sd, digits=3), ""),
+        ("noise / step", _number(_one(noise.nsr), digits=3), ""),
+        ("predicted gain", _number(_one(noise.predicted_gain_db), " dB", digits=3), ""),
+        ("score of 100", _number(report.score, digits=3), ""),
         ("guardrails", verdict, verdict),
     )
     yield '<dl class="facts">'
@@ -319,8 +319,8 @@ def _verdict(value: float, passed: bool) -> str:
     return "not computable" if math.isnan(value) else "passed" if passed else "breached"
 
 
-def _number(value: float, unit: str = "") -> str:
-    return "–" if math.isnan(value) else f"{value:.6g}{unit}".replace("-", "−")
+def _number(value: float, unit: str = "", digits: int = 6) -> str:
+    return "–" if math.isnan(value) else f"{value:.{digits}g}{unit}".replace("-", "−")
 
 
 def _text(text: str) -> str:

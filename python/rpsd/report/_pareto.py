@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
+import warnings
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,7 +14,7 @@ import numpy.typing as npt
 from msgspec.structs import replace
 
 from rpsd._denoiser import Denoiser
-from rpsd._errors import InputError
+from rpsd._errors import RpsdWarning
 from rpsd.report._canvas import DENOISED, QUIET, RAW, REMOVED, SMALL
 from rpsd.report._panels import note
 from rpsd.report._subject import Subject
@@ -117,9 +119,15 @@ def _change(options: Options, strength: float) -> dict[str, Any]:
     return {}
 
 
+@contextlib.contextmanager
+def again() -> Iterator[None]:
+    """Run the same options once more without telling once more what was told of them."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RpsdWarning)
+        yield
+
+
 def _run(options: Options, x: _F64) -> _F64:
-    try:
+    with again():
         out: _F64 = Denoiser(options).denoise(x)
-    except InputError:
-        return np.full(len(x), np.nan)
     return out

@@ -53,7 +53,7 @@ def autocorrelation(series: _F64, lags: int) -> _F64:
     there = np.isfinite(series)
     e = np.where(there, series - np.mean(series[there]), 0.0)
     total = e @ e
-    return np.array([e[k:] @ e[:-k] for k in range(1, lags + 1)]) / total
+    return np.array([e[k:] @ e[:-k] / total for k in range(1, lags + 1)], np.float64)
 
 
 def winsorised(series: _F64) -> _F64:

@@ -212,7 +212,7 @@ def _row(x: Any, axis: int, place: int) -> _F64:
         return values
     array = np.moveaxis(np.asarray(x), axis, -1)
     outer = np.unravel_index(place, array.shape[:-1]) if array.ndim > 1 else ()
-    return array[outer].astype(np.float64, copy=False)
+    return np.asarray(array[outer], np.float64)
 
 
 def _label(x: Any, place: int) -> str | None:
