@@ -102,7 +102,7 @@ def test_one_sample_and_none_and_all_missing_are_drawn():
         result = run(x)
         for kind in KINDS.keys() - {"overview", "price", "removed", "increments"}:
             result.plot(kind)
-        result.plot("overview").draw_without_rendering()
+    result.plot("overview").draw_without_rendering()
 
 
 def test_guardrails_are_drawn_whatever_they_are():

@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import re
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -221,8 +222,7 @@ def robust_limits(*series: _F64) -> tuple[float, float] | None:
 def to_png(figure: Figure) -> bytes:
     """Return a figure as the bytes of a PNG file, the same bytes for the same figure."""
     stream = io.BytesIO()
-    with warnings.catch_warnings():
-        _ignore_missing_glyphs()
+    with _laid_out(figure):
         figure.savefig(stream, format="png", metadata={"Software": None})
     return stream.getvalue()
 
@@ -239,8 +239,7 @@ def to_svg(figure: Figure, prefix: str) -> str:
     import matplotlib as mpl
 
     stream = io.StringIO()
-    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": prefix}), warnings.catch_warnings():
-        _ignore_missing_glyphs()
+    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": prefix}), _laid_out(figure):
         figure.savefig(
             stream, format="svg", transparent=True, metadata={"Date": None, "Creator": None, "Format": None}
         )
@@ -261,10 +260,23 @@ def to_svg(figure: Figure, prefix: str) -> str:
     )
 
 
-def _ignore_missing_glyphs() -> None:
-    """Let a name be in a script that the font has not: a box in the picture, and no reason to warn."""
-    warnings.filterwarnings("ignore", message=r"Glyph \d+ .* missing from font")
-    warnings.filterwarnings("ignore", message=r"Matplotlib currently does not support")
+@contextlib.contextmanager
+def _laid_out(figure: Figure) -> Iterator[None]:
+    """Lay a figure out once, where saving would draw it once more to do so.
+
+    A name may be in a script that the font has not: a box in the picture, and no reason to warn.
+    """
+    engine = figure.get_layout_engine()
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=r"Glyph \d+ .* missing from font")
+        warnings.filterwarnings("ignore", message=r"Matplotlib currently does not support")
+        if engine is not None:
+            engine.execute(figure)
+        figure.set_layout_engine("none")
+        try:
+            yield
+        finally:
+            figure.set_layout_engine(engine)
 
 
 def _columns(places: npt.NDArray[np.int64], n: int) -> npt.NDArray[np.int64]:
