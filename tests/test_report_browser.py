@@ -4,7 +4,7 @@
 import json
 import re
 import subprocess
-from html import unescape
+from html import escape, unescape
 
 import numpy as np
 import pytest
@@ -57,6 +57,19 @@ pre.textContent = JSON.stringify({
 });
 document.body.append(pre);
 </script>
+"""
+# No window is as narrow as a telephone, but a frame may be; its theme is that of the page around it.
+FRAME = """\
+<!DOCTYPE html>
+<meta charset="utf-8">
+<meta name="color-scheme" content="light dark">
+<pre id="seen"></pre>
+<script>
+function read(frame) {{
+  document.getElementById("seen").textContent = frame.contentDocument.getElementById("probe").textContent;
+}}
+</script>
+<iframe style="border: 0; width: {width}px; height: 900px" srcdoc="{page}" onload="read(this)"></iframe>
 """
 
 
@@ -114,11 +127,12 @@ def contrast(one, other):
 def test_the_page_fits_and_can_be_read(page, tmp_path, dark, width):
     # The probe is a script, which the page itself refuses.
     probed = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", page)
-    (tmp_path / "page.html").write_text(probed.replace("</body>", f"{PROBE}</body>"), encoding="utf-8")
-    out, console = chromium(tmp_path, dark, width, "--dump-dom", f"file://{tmp_path}/page.html")
+    framed = FRAME.format(width=width, page=escape(probed.replace("</body>", f"{PROBE}</body>")))
+    (tmp_path / "frame.html").write_text(framed, encoding="utf-8")
+    out, console = chromium(tmp_path, dark, 1400, "--dump-dom", f"file://{tmp_path}/frame.html")
     assert len(console) == 1
     assert "the probe speaks" in console[0]
-    seen = json.loads(unescape(re.search(r'<pre id="probe">(.*?)</pre>', out, re.DOTALL)[1]))
+    seen = json.loads(unescape(re.search(r'<pre id="seen">(.*?)</pre>', out, re.DOTALL)[1]))
     assert (seen["dark"], seen["inner"], seen["scroll"]) == (dark, width, width)
     assert seen["pictures"] == 16
     assert seen["overlaps"] == []
