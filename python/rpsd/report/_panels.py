@@ -102,7 +102,7 @@ def draw_spectrum(axes: Axes, subject: Subject) -> None:
         axes.plot(frequency, drawn, marker=marker, markersize=3, **style)
     if subject.noise_sd > 0:
         axes.axhline(subject.noise_sd**2, color=REMOVED, linewidth=1.0, linestyle="--", label="noise")
-    _limit_power(axes, spectra[0][1], spectra[1][1])
+    _limit_power(axes, spectra[0][1], spectra[1][1], subject.noise_sd**2)
     axes.set_xlim(spectra[0][0][0] * 0.9, 0.55)
 
 
@@ -187,13 +187,14 @@ def _varies(series: _F64) -> bool:
     return len(there) >= _FEWEST_SAMPLES and bool(np.ptp(there) > 0)
 
 
-def _limit_power(axes: Axes, before: _F64, after: _F64) -> None:
+def _limit_power(axes: Axes, before: _F64, after: _F64, noise: float) -> None:
     """Leave out what lies far below anything the series had: rounding, and gaps of the transform."""
     seen = before[before > 0]
     left = after[after > 0]
     both = np.concatenate((seen, left))
     floor = _FAINTEST * min(float(seen.min()), float(np.median(left)) if len(left) else math.inf)
-    axes.set_ylim(max(float(both.min()), floor) / 2, 2 * float(both.max()))
+    least = max(float(both.min()), floor)
+    axes.set_ylim((min(least, noise) if noise > 0 else least) / 2, 2 * float(both.max()))
 
 
 def _margin(check: Check) -> float:
