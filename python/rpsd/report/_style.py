@@ -36,13 +36,13 @@ a { color: var(--removed); }
 a:focus-visible, .picture:focus-visible { outline: 2px solid var(--removed); outline-offset: 2px; }
 nav ul { display: flex; flex-wrap: wrap; gap: .25rem 1.25rem; padding: 0; list-style: none; }
 .facts {
-  display: grid; grid-template-columns: repeat(auto-fit, minmax(8rem, 1fr)); gap: .75rem; margin: 0;
+  display: grid; grid-template-columns: repeat(auto-fit, minmax(9.5rem, 1fr)); gap: .75rem; margin: 0;
 }
 .facts div {
   background: var(--card); border: 1px solid var(--lines); border-radius: .5rem; padding: .6rem .8rem;
 }
 .facts dt { color: var(--quiet); font-size: .85rem; }
-.facts dd { margin: 0; font-size: 1.2rem; font-weight: 600; font-variant-numeric: tabular-nums; }
+.facts dd { margin: 0; font-size: 1.05rem; font-weight: 600; font-variant-numeric: tabular-nums; }
 .passed { color: var(--passed); }
 .breached { color: var(--denoised); }
 figure { margin: 0; }
