@@ -151,7 +151,7 @@ def test_the_format_is_not_changed(goog, tmp_path, source, target, capsys):
 def test_json_is_stable(goog, tmp_path, capsys):
     assert main(["denoise", "goog.csv", "-o", "out.csv", "--plot", "p.png", "--json"]) == 0
     out = json.loads(capsys.readouterr().out)
-    assert list(out) == ["version", "input", "output", "plot", "rows", "time", "notes", "series"]
+    assert list(out) == ["version", "input", "output", "plot", "report", "rows", "time", "notes", "series"]
     assert out["version"] == 1
     assert out["notes"] == []
     assert (out["input"], out["output"], out["plot"]) == ("goog.csv", "out.csv", "p.png")

@@ -181,10 +181,23 @@ def revisions() -> Figure:
     return figure
 
 
+def results() -> Iterator[tuple[str, Figure]]:
+    """Return the pictures of docs/plots.md: its example, and wavelets at several strengths."""
+    page = (DOCS / "plots.md").read_text(encoding="utf-8")
+    found = re.search(r"```python\n(.*?\.run\(prices\)\n)", page, re.DOTALL)
+    assert found is not None
+    names: dict[str, Any] = {}
+    exec(found.group(1), names)
+    yield "overview", names["result"].plot("overview")
+    yield "multiresolution", names["result"].plot("multiresolution")
+    noisy = rpsd.simulate("a", 1500, seed=2).noisy
+    yield "pareto", rpsd.Denoiser(wavelet="db4", level=4).run(noisy).plot("pareto")
+
+
 def main() -> None:
     """Write the pictures."""
     IMAGES.mkdir(exist_ok=True)
-    for name, figure in (*figures(), ("vintages", revisions())):
+    for name, figure in (*figures(), ("vintages", revisions()), *results()):
         figure.savefig(
             IMAGES / f"{name}.png", dpi=100, metadata={"Software": None}, pil_kwargs={"optimize": True}
         )

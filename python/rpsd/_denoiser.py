@@ -227,6 +227,8 @@ class Denoiser:
             missing=missing,
             sessions=source.per_series([part[-2] for part in found]),
             options=self.options,
+            x=x,
+            axis=axis,
         )
 
     def _report(self, source: Mirror, outputs: list[Batch], threads: int) -> Report:

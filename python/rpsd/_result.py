@@ -3,11 +3,15 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from rpsd._options import Options
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure, SubFigure
 
 _METRICS: Final = ("correlation", "rmse", "trend", "power", "score")
 
@@ -193,6 +197,10 @@ class Result:
         How many sessions each series was split into, by ``breaks``; 1 where it was not.
     options : Options
         What was run, with every ``auto`` but the level's replaced by what it stood for.
+    x : ndarray, Series, DataFrame or list
+        The input itself, not a copy: what is changed in it shows in `plot`.
+    axis : int
+        The axis of x along time.
     """
 
     values: Any = field(repr=False)
@@ -207,3 +215,66 @@ class Result:
     missing: Any
     sessions: Any
     options: Options
+    x: Any = field(repr=False)
+    axis: int = field(repr=False)
+
+    def plot(
+        self,
+        kind: str = "overview",
+        *,
+        series: Any = None,
+        name: str | None = None,
+        ax: "Axes | None" = None,
+        figure: "Figure | SubFigure | None" = None,
+    ) -> "Figure":
+        """Draw what was done (extra: plot).
+
+        Parameters
+        ----------
+        kind : str
+            overview : series, spectrum, autocorrelation and guardrails together.
+            series : price, removed and increments over one time axis.
+            price : the series before and after, with y plus and minus the noise sd.
+            newest : price, of the last 150 samples.
+            removed : the input less the output.
+            increments : differences of neighbours before and after.
+            spectrum : periodogram before and after, with the low band of the guardrail power.
+            autocorrelation : of what was removed and of the one-step innovations of the fitted model, with
+            the 95 % band of white noise.
+            multiresolution : details and smooth of `rpsd.modwt` before and after.
+            guardrails : a bar for each check, from its threshold.
+            pareto : roughness against what was removed, for other strengths, with the frontier.
+            vintages : the newest estimates as they were and as they became; runs `Denoiser.vintages`.
+        series : int or label
+            Which series of several: its position, in C order, or the name of a DataFrame's column.
+        name : str
+            For the axes; the name of the Series or column, or "price", where none is given.
+        ax : matplotlib.axes.Axes
+            Where to draw a kind of one axes (price, removed, increments, spectrum, autocorrelation,
+            guardrails, pareto).
+        figure : matplotlib.figure.Figure or SubFigure
+            Where to draw any kind.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            A new one has the Agg canvas: ``result.plot().savefig("price.png")``; pyplot is not touched.
+
+        Raises
+        ------
+        ConfigError
+            For an unknown kind, for ax with a kind of several axes, and where matplotlib is missing.
+        InputError
+            Where series does not name one, and for values beyond ±1e300.
+
+        Examples
+        --------
+        >>> import numpy as np, rpsd
+        >>> prices = 100 + np.cumsum(np.random.default_rng(0).normal(size=500))
+        >>> figure = rpsd.Denoiser().run(prices).plot("spectrum")
+        >>> figure.axes[0].get_xlabel()
+        'frequency (cycles per sample)'
+        """
+        from rpsd.report import plot_result
+
+        return plot_result(self, kind, series=series, name=name, ax=ax, figure=figure)

@@ -56,6 +56,7 @@ class _Job:
 @click.argument("in_path", metavar="IN")
 @click.option("-o", "--output", metavar="OUT", help="File to write; without it, or -, standard output.")
 @click.option("--plot", metavar="PNG", help="Draw the series before and after.")
+@click.option("--report", metavar="HTML", help="Write a page of pictures and tables.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON summary on standard output (needs -o).")
 @click.option("--time", metavar="COLUMN", help="Time column; found by itself where that is unambiguous.")
 @click.option("--no-time", is_flag=True, help="Take the rows in file order, whatever their times.")
@@ -65,6 +66,7 @@ def denoise(
     in_path: str,
     output: str | None,
     plot: str | None,
+    report: str | None,
     as_json: bool,
     time: str | None,
     no_time: bool,
@@ -78,7 +80,7 @@ def denoise(
     IN is taken from the data directory (RPSD_DATA_DIR). Outputs are written beside their places and renamed,
     so nothing is ever half-written.
     """
-    _check_outputs(output, plot, as_json, values)
+    _check_outputs(output, plot, report, as_json, values)
     if no_time and time is not None:
         raise click.UsageError("--time and --no-time exclude each other")
     config = configuration(config_path, given)
@@ -97,6 +99,8 @@ def denoise(
     with Outputs() as outputs:
         if plot is not None:
             outputs.add(plot, [_picture(job)])
+        if report is not None:
+            outputs.add(report, [_page(job)])
         if output in _STDOUT:
             for piece in pieces:
                 sys.stdout.buffer.write(piece)
@@ -106,24 +110,31 @@ def denoise(
         outputs.commit()
     _tell(job)
     if as_json:
-        print_json(_summary(job, in_path, output, plot))
+        print_json(_summary(job, in_path, output, plot, report))
 
 
-def _check_outputs(output: str | None, plot: str | None, as_json: bool, values: Sequence[str]) -> None:
+def _check_outputs(
+    output: str | None, plot: str | None, report: str | None, as_json: bool, values: Sequence[str]
+) -> None:
     """Refuse what cannot work before any file is read."""
     if output == "":
         raise click.UsageError("-o must name a file, got an empty name")
     if output in _STDOUT and as_json:
         raise click.UsageError("--json prints its summary where the data go without -o; give -o OUT")
     if plot is not None and len(values) > 1:
-        raise click.UsageError("--plot draws one column; give --value once")
+        raise click.UsageError("--plot draws one column; give --value once, or take --report")
     if plot is not None and not plot.lower().endswith(".png"):
         raise click.UsageError(f"--plot writes PNG; the name must end in .png, got {plot}")
-    if plot is not None and output not in _STDOUT and Path(plot).resolve() == Path(output).resolve():
-        raise click.UsageError(f"-o and --plot name the same file, {plot}")
-    for path in (output, plot):
-        if path not in _STDOUT:
-            check_writable(path)
+    if report is not None and not report.lower().endswith((".html", ".htm")):
+        raise click.UsageError(f"--report writes HTML; the name must end in .html or .htm, got {report}")
+    places: dict[Path, str] = {}
+    for option, path in (("-o", output), ("--plot", plot), ("--report", report)):
+        if path in _STDOUT:
+            continue
+        other = places.setdefault(Path(path).resolve(), option)
+        if other != option:
+            raise click.UsageError(f"{other} and {option} name the same file, {path}")
+        check_writable(path)
 
 
 def _denoise(
@@ -179,8 +190,23 @@ def _picture(job: _Job) -> bytes:
         name=name,
         title=f"{Path(job.table.name).name}: {name} {told} rpsd denoise",
         zone="" if job.times is None else job.times.zone or "",
+        noise_sd=result.noise.noise_sd,
+        log=result.options.space == "log",
     )
     return to_png(figure)
+
+
+def _page(job: _Job) -> bytes:
+    from rpsd.report import to_html
+
+    page = to_html(
+        {job.table.columns[column]: result for column, result in job.results.items()},
+        title=f"{Path(job.table.name).name}, denoised",
+        time=None if job.times is None else job.times.values,
+        zone="" if job.times is None else job.times.zone or "",
+        notes=job.notes,
+    )
+    return page.encode()
 
 
 def _tell(job: _Job) -> None:
@@ -205,11 +231,14 @@ def _tell(job: _Job) -> None:
         where.print(guardrail_table(result.report))
 
 
-def _summary(job: _Job, in_path: str, output: str | None, plot: str | None) -> dict[str, Any]:
+def _summary(
+    job: _Job, in_path: str, output: str | None, plot: str | None, report: str | None
+) -> dict[str, Any]:
     return {
         "input": in_path,
         "output": output,
         "plot": plot,
+        "report": report,
         "rows": job.table.rows,
         "time": None if job.time is None else job.table.columns[job.time],
         "notes": job.notes,
