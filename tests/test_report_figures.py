@@ -121,7 +121,8 @@ def test_guardrails_are_drawn_whatever_they_are():
             *((f"more {i}", 0.1 * i, 0.35, ">=", i > 3) for i in range(8)),
         )
     )
-    subject = replace(subject, report=replace(subject.report, checks=checks))
+    report = rpsd.Report(0.9, 0.1, 0.9, 0.9, 90.0, judged=lambda: (checks, False, "denoised"))
+    subject = replace(subject, report=report)
     figure = make_figure("guardrails", subject)
     check_places(figure)
     (axes,) = figure.axes

@@ -14,12 +14,11 @@ from rpsd._chain import build_chain
 from rpsd._guardrails import AT_MOST, HONEST, NAMES, PLAIN, Guardrails
 from rpsd._mirror import checked_threads, raise_from_core
 from rpsd._options import Options, make_options, resolve
-from rpsd._result import Check, Report
+from rpsd._result import METRICS, Check, Report
 from rpsd._windowed import build_windowed, runner
 
 _F64 = npt.NDArray[np.float64]
 
-_METRICS: Final = (*PLAIN, "score")
 # By so much the best estimate must clear a threshold of the plain four for it to be expected of an output:
 # a quarter of the way from the threshold to perfection.
 _MARGIN: Final = 0.25
@@ -150,7 +149,7 @@ def make_report(
         table = _core.metrics(x, y, threads=count)
     except ValueError as error:
         raise_from_core(error)
-    metrics = {name: shaped(column) for name, column in zip(_METRICS, table.T, strict=True)}
+    metrics = {name: shaped(column) for name, column in zip(METRICS, table.T, strict=True)}
     x, y = x.copy(), y.copy()  # the caller may change them before it asks
 
     def judged() -> tuple[tuple[Check, ...], Any, Any]:
@@ -169,7 +168,7 @@ def make_checks(
 ) -> list[Check]:
     """Return every check with one value a series; table: the metrics of x and y."""
     found = _core.judge(x, y, reference.best, reference.like, reference.models, threads=threads)
-    values = dict(zip(_METRICS, table.T, strict=True)) | dict(zip(HONEST, found.T, strict=True))
+    values = dict(zip(METRICS, table.T, strict=True)) | dict(zip(HONEST, found.T, strict=True))
     values["lag"] = np.abs(values["lag"] - reference.late) / (1 + 2 * reference.late)
     values["missing"] = np.count_nonzero(~np.isfinite(y) & ~np.isnan(x), axis=-1)
     changed = (y != x) & ~np.isnan(y) & ~np.isnan(x)
@@ -178,7 +177,7 @@ def make_checks(
         threshold = 0 if name == "missing" else getattr(guardrails, f"{name}_threshold")
         counts = np.ones(len(x), dtype=bool)
         if name in PLAIN:
-            of_best = reference.plain[:, _METRICS.index(name)]
+            of_best = reference.plain[:, METRICS.index(name)]
             counts = _expected(name, of_best, threshold) | _expected(name, of_best, _default(name))
         elif (
             name == "whiteness"

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure, SubFigure
 
-_METRICS: Final = ("correlation", "rmse", "trend", "power", "score")
+#: The plain metrics of a report and their score.
+METRICS: Final = ("correlation", "rmse", "trend", "power", "score")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,16 @@ class Check:
     threshold: float
     relation: str
     passed: Any
-    counts: Any
+    counts: Any = True
+
+    @property
+    def verdict(self) -> str:
+        """What became of one series: passed, breached, not counted (a breach has no say), not computable."""
+        if np.isnan(self.value):
+            return "not computable"
+        if self.passed:
+            return "passed"
+        return "breached" if self.counts else "not counted"
 
 
 class Report:
@@ -99,11 +109,11 @@ class Report:
         return self._verdict()[2]
 
     def __repr__(self) -> str:
-        metrics = ", ".join(f"{name}={getattr(self, name)!r}" for name in _METRICS)
+        metrics = ", ".join(f"{name}={getattr(self, name)!r}" for name in METRICS)
         return f"Report({metrics}, passed={self.passed!r}, action={self.action!r})"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _rebuilt, (tuple(getattr(self, name) for name in _METRICS), self._verdict())
+        return _rebuilt, (tuple(getattr(self, name) for name in METRICS), self._verdict())
 
     def failures(self) -> str:
         """Return the failed checks that count in words, empty where there are none."""
@@ -128,7 +138,7 @@ class Report:
 
 
 def _rebuilt(metrics: tuple[Any, ...], verdict: tuple[tuple[Check, ...], Any, Any]) -> Report:
-    return Report(**dict(zip(_METRICS, metrics, strict=True)), judged=lambda: verdict)
+    return Report(**dict(zip(METRICS, metrics, strict=True)), judged=lambda: verdict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from rpsd import Check, Report
+from rpsd import Report
 from rpsd.cli._text import shown
 
 if TYPE_CHECKING:
@@ -42,20 +42,13 @@ def guardrail_table(report: Report, title: str = "") -> Table:
     """Return metric, value, threshold and verdict of each guardrail, and the score."""
     out = table("guardrail", "value", "threshold", "verdict", title=title)
     for check in report.checks:
-        undefined = math.isnan(check.value)
-        verdict = "not computable" if undefined else _verdict(check)
+        verdict = "ok" if check.verdict == "passed" else check.verdict
         out.add_row(check.name, number(check.value), f"{check.relation} {check.threshold:g}", verdict)
     out.add_row("score", number(report.score, 1), "of 100", "passed" if report.passed else "breached")
     if report.action == "passthrough":
         out.caption = "nothing was done: the output is the input"
         out.caption_justify = "left"
     return out
-
-
-def _verdict(check: Check) -> str:
-    if check.passed:
-        return "ok"
-    return "breached" if check.counts else "breached, as of the best estimate"
 
 
 def number(value: float, digits: int = 4) -> str:

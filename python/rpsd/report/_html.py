@@ -83,6 +83,7 @@ _ACTIONS: Final = {
     "denoised": "the series was smoothed",
     "cleaned": "single bad ticks were replaced, the rest is as it was",
     "passthrough": "the series is returned as it is",
+    "relaxed": "a guardrail was breached, and the series smoothed less",
 }
 
 
@@ -196,9 +197,7 @@ def _alternative(kind: str, subject: Subject) -> str:
     name = shortened(subject.name, 80)
     if kind == "guardrails":
         assert subject.report is not None
-        return "; ".join(
-            f"{check.name} {_verdict(check.value, check.passed)}" for check in subject.report.checks
-        )
+        return "; ".join(f"{check.name} {check.verdict}" for check in subject.report.checks)
     there = subject.x[np.isfinite(subject.x)]
     if not len(there):
         return f"{name}, {len(subject.x):,} samples, all missing"
@@ -237,6 +236,8 @@ def _noise_rows(result: Result) -> Iterator[tuple[str, str]]:
 def _action_rows(result: Result) -> Iterator[tuple[str, str]]:
     action = str(_one(result.action))
     yield "action", f"{action}: {_ACTIONS[action]}" if action in _ACTIONS else action
+    if _one(result.strength) < 1:
+        yield "strength", f"{_number(float(_one(result.strength)), digits=3)}, for {_one(result.binding)}"
     offline = "none (offline: every value uses the whole series)"
     yield "lookahead", offline if result.lookahead is None else f"{result.lookahead} samples"
     for name in ("warmup", "level", "missing", "sessions"):
@@ -246,9 +247,8 @@ def _action_rows(result: Result) -> Iterator[tuple[str, str]]:
 def _guardrails(report: Report) -> Iterator[str]:
     rows = []
     for check in report.checks:
-        verdict = _verdict(check.value, check.passed)
         bound = f"{'≥' if check.relation == '>=' else '≤'} {check.threshold:g}"
-        rows.append((check.name, _number(check.value), bound, verdict))
+        rows.append((check.name, _number(check.value), bound, check.verdict))
     rows.append(("score", _number(report.score), "of 100", "passed" if report.passed else "breached"))
     yield from _table("Guardrails", ("guardrail", "value", "threshold", "verdict"), rows)
 
@@ -313,10 +313,6 @@ def _contents(results: Mapping[str, Result]) -> Iterator[str]:
 def _one(value: Any) -> Any:
     """Return the value of a lone series, a scalar also where it came as an array of one."""
     return np.ravel(value)[0].item() if isinstance(value, np.ndarray) else value
-
-
-def _verdict(value: float, passed: bool) -> str:
-    return "not computable" if math.isnan(value) else "passed" if passed else "breached"
 
 
 def _number(value: float, unit: str = "", digits: int = 6) -> str:

@@ -145,15 +145,14 @@ def draw_guardrails(axes: Axes, subject: Subject) -> None:
     axes.axvspan(-1.0, 0.0, color=DENOISED, alpha=0.07, linewidth=0)
     for row, check in enumerate(checks):
         computed = not math.isnan(check.value)
-        colour = QUIET if not computed else PASSED if check.passed else DENOISED
+        colour = {"passed": PASSED, "breached": DENOISED}.get(check.verdict, QUIET)
         length = _margin(check) if computed else 0.0
         axes.barh(row, length, height=0.55, color=colour)
         if computed:
             axes.plot(length, row, marker="o", markersize=5, color=colour, clip_on=False)
-        verdict = "not computable" if not computed else "passed" if check.passed else "breached"
         value = f"{check.value:.4g}" if computed else "–"
         bound = f"{'≥' if check.relation == '>=' else '≤'} {check.threshold:g}"
-        text = f"{value}  ({bound})  {verdict}"
+        text = f"{value}  ({bound})  {check.verdict}"
         axes.text(1.06, row, text, va="center", color=colour, fontsize=SMALL)
     axes.axvline(0.0, color=INK, linewidth=1.2)
     axes.set_yticks(range(len(checks)), [shortened(check.name) for check in checks])

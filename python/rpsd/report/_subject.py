@@ -13,12 +13,13 @@ import numpy.typing as npt
 from msgspec import structs
 
 from rpsd._errors import InputError
+from rpsd._result import METRICS, Report
 from rpsd.report._axis import PositionAxis, position_axis
 from rpsd.report._canvas import check_drawable
 
 if TYPE_CHECKING:
     from rpsd._options import Options
-    from rpsd._result import Report, Result
+    from rpsd._result import Result
 
 _F64 = npt.NDArray[np.float64]
 
@@ -175,10 +176,12 @@ def report_of(report: Report, place: int) -> Report:
         return np.ravel(value)[place].item() if np.ndim(value) else value
 
     checks = tuple(
-        replace(check, value=one(check.value), threshold=one(check.threshold), passed=bool(one(check.passed)))
+        replace(check, value=one(check.value), passed=bool(one(check.passed)), counts=bool(one(check.counts)))
         for check in report.checks
     )
-    return replace(report, score=one(report.score), passed=bool(one(report.passed)), checks=checks)
+    metrics = {name: one(getattr(report, name)) for name in METRICS}
+    verdict = checks, bool(one(report.passed)), one(report.action)
+    return Report(**metrics, judged=lambda: verdict)
 
 
 def _place(result: Result, series: Any) -> int:
