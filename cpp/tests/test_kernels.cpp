@@ -181,8 +181,8 @@ void check_definitions() {
   CHECK(table.sum(x.data(), n) == lanes[0]);
 }
 
-// Magnitudes at a rule's own bounds and one number beside them, of either sign. hard keeps a tie, as PyWavelets does; the
-// other rules are continuous there, so that a tie is 0 or itself exactly. Enough values for whole vectors and a rest.
+// Magnitudes at a rule's own bounds and one number beside them, of either sign. hard keeps a tie, as PyWavelets does;
+// the other rules are continuous there: no jump may be left at a tie. Enough values for whole vectors and a rest.
 template <class T>
 void check_ties(const Table<T>& table) {
   constexpr T t = T(0.75);
