@@ -69,7 +69,7 @@ def measure_ipp() -> list[dict]:
     with tempfile.TemporaryDirectory() as folder:
         configure = ["cmake", "-S", str(HERE / "ipp"), "-B", folder, f"-DIPP_ROOT={sys.prefix}"]
         subprocess.run(configure, check=True)
-        subprocess.run(["cmake", "--build", folder, "--parallel"], check=True)
+        subprocess.run(["cmake", "--build", folder, "--parallel", str(os.cpu_count())], check=True)
         programs = [str(Path(folder) / name) for name in ("bench_ipp_denoise", "bench_ipp")]
         rows = [json.loads(subprocess.check_output([program])) for program in programs]
     return [

@@ -30,7 +30,7 @@ def build(folder: Path) -> Path:
     """Build the tasks, with the flags of the dev preset for ccache, and return the program."""
     options = ["-DCMAKE_BUILD_TYPE=Release", "-DRPSD_WERROR=ON", "-DRPSD_PYTHON=OFF", "-DRPSD_BENCH=ON"]
     subprocess.run(["cmake", "-S", str(ROOT), "-B", str(folder), *options], check=True, stdout=sys.stderr)
-    command = ["cmake", "--build", str(folder), "--target", "instructions", "--parallel"]
+    command = ["cmake", "--build", str(folder), "--target", "instructions", "--parallel", str(os.cpu_count())]
     subprocess.run(command, check=True, stdout=sys.stderr)
     return folder / "bench" / "instructions" / "instructions"
 

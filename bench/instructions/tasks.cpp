@@ -16,6 +16,7 @@
 #include "rpsd/denoise.hpp"
 #include "rpsd/fir.hpp"
 #include "rpsd/guardrails.hpp"
+#include "rpsd/modwt.hpp"
 #include "rpsd/quality.hpp"
 #include "rpsd/state_space.hpp"
 #include "rpsd/wavelet.hpp"
@@ -47,10 +48,11 @@ std::vector<T> prices(std::size_t n, unsigned seed) {
   return x;
 }
 
-// A symmetric low-pass of 101 taps, gain 1: a triangle.
-std::vector<double> taps() {
-  std::vector<double> h(101);
-  for (int k = 0; k < 101; ++k) h[static_cast<std::size_t>(k)] = (51 - std::abs(k - 50)) / (51.0 * 51.0);
+// A symmetric low-pass of an odd number of taps, gain 1: a triangle.
+std::vector<double> triangle(int taps) {
+  const int half = taps / 2, height = half + 1;
+  std::vector<double> h;
+  for (int k = 0; k < taps; ++k) h.push_back((height - std::abs(k - half)) / (static_cast<double>(height) * height));
   return h;
 }
 
@@ -119,12 +121,24 @@ void transform(std::size_t, std::size_t n) {
   });
 }
 
-template <rpsd::FirMode mode>
+void modwt(std::size_t, std::size_t n) {
+  const auto db4 = bench::daubechies4();
+  constexpr auto kBoundary = rpsd::ModwtBoundary::periodic;
+  constexpr int kLevel = 4;
+  const auto x = prices<double>(n, 2);
+  std::vector<double> coeffs((kLevel + 1) * n), y(n);
+  run_twice([&] {
+    rpsd::modwt<double>(db4, kBoundary, kLevel, {x.data(), 1, n, n}, {coeffs.data(), kLevel + 1, n, n}, 1);
+    rpsd::imodwt<double>(db4, kBoundary, kLevel, {coeffs.data(), kLevel + 1, n, n}, {y.data(), 1, n, n}, 1);
+  });
+}
+
+template <class T, rpsd::FirMode mode, int taps>
 void fir(std::size_t rows, std::size_t n) {
-  const rpsd::Fir<double> filter(taps(), mode);
-  const auto x = prices<double>(rows * n, 3);
-  std::vector<double> y(x.size());
-  run_twice([&] { rpsd::fir_filter<double>(filter, {x.data(), rows, n, n}, {y.data(), rows, n, n}, 1); });
+  const rpsd::Fir<T> filter(triangle(taps), mode);
+  const auto x = prices<T>(rows * n, 3);
+  std::vector<T> y(x.size());
+  run_twice([&] { rpsd::fir_filter<T>(filter, {x.data(), rows, n, n}, {y.data(), rows, n, n}, 1); });
 }
 
 void metrics(std::size_t rows, std::size_t n) {
@@ -235,8 +249,11 @@ const std::map<std::string, Task>& tasks() {
       {"causal kalman, 4,096", {1, 4'096, causal<rpsd::PriceMethod::kalman>}},
       {"causal windows of 256, 2,048", {1, 2'048, windows}},
       {"wavedec + waverec, 10,000", {1, 10'000, transform}},
-      {"fir causal, 101 taps, 10,000", {1, 10'000, fir<rpsd::FirMode::causal>}},
-      {"fir zero-phase, 101 taps, 10,000", {1, 10'000, fir<rpsd::FirMode::zero_phase>}},
+      {"modwt + imodwt, 10,000", {1, 10'000, modwt}},
+      {"fir causal, 101 taps, 10,000", {1, 10'000, fir<double, rpsd::FirMode::causal, 101>}},
+      {"fir causal, 101 taps, float32, 10,000", {1, 10'000, fir<float, rpsd::FirMode::causal, 101>}},
+      {"fir same, 1025 taps, 100,000", {1, 100'000, fir<double, rpsd::FirMode::same, 1025>}},
+      {"fir zero-phase, 101 taps, 10,000", {1, 10'000, fir<double, rpsd::FirMode::zero_phase, 101>}},
       {"median, half zeros, 100,000", {1, 100'000, median_of_ties}},
       {"metrics, 10,000", {1, 10'000, metrics}},
       {"guardrails, 10,000", {1, 10'000, guardrails}},

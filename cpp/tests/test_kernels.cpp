@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Every instruction set that runs here gives the bits of the baseline, for every kernel, length and alignment.
+#include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <limits>
 #include <random>
 #include <vector>
 
@@ -64,12 +66,13 @@ std::vector<std::vector<T>> outputs(const Table<T>& table, const std::vector<T>&
   std::memcpy(bytes.data(), sums.data(), sums.size() * sizeof(double));
   all.push_back(bytes);
   for (const T t : {T(0), T(0.5), T(10)}) {
-    std::vector<T> soft(p, p + n), hard = soft, garrote = soft, firm = soft;
+    std::vector<T> soft(p, p + n), hard = soft, garrote = soft, firm = soft, scad = soft;
     table.soft(soft.data(), n, t, soft.data());
     table.hard(hard.data(), n, t, hard.data());
     table.garrote(garrote.data(), n, t, garrote.data());
     table.firm(firm.data(), n, t, 2 * t, firm.data());
-    all.insert(all.end(), {soft, hard, garrote, firm});
+    table.scad(scad.data(), n, t, scad.data());
+    all.insert(all.end(), {soft, hard, garrote, firm, scad});
   }
   return all;
 }
@@ -178,6 +181,39 @@ void check_definitions() {
   CHECK(table.sum(x.data(), n) == lanes[0]);
 }
 
+// Magnitudes at a rule's own bounds and one number beside them, of either sign. hard keeps a tie, as PyWavelets does;
+// the other rules are continuous there: no jump may be left at a tie. Enough values for whole vectors and a rest.
+template <class T>
+void check_ties(const Table<T>& table) {
+  constexpr T t = T(0.75);
+  const T below = std::nextafter(t, T(0)), above = std::nextafter(t, T(1)), knot = T(3.7) * t;
+  const auto shrunk = [](auto rule, T magnitude) {
+    std::vector<T> x(37), y(x.size());
+    for (std::size_t i = 0; i < x.size(); ++i) x[i] = i % 2 == 0 ? magnitude : -magnitude;
+    rule(x.data(), x.size(), y.data());
+    for (std::size_t i = 0; i < y.size(); ++i) CHECK(y[i] == (i % 2 == 0 ? y[0] : -y[0]));
+    return y[0];
+  };
+  const auto soft = [&](T v) { return shrunk([&](auto x, auto n, auto y) { table.soft(x, n, t, y); }, v); };
+  const auto hard = [&](T v) { return shrunk([&](auto x, auto n, auto y) { table.hard(x, n, t, y); }, v); };
+  const auto garrote = [&](T v) { return shrunk([&](auto x, auto n, auto y) { table.garrote(x, n, t, y); }, v); };
+  const auto firm = [&](T v) { return shrunk([&](auto x, auto n, auto y) { table.firm(x, n, t, 2 * t, y); }, v); };
+  const auto scad = [&](T v) { return shrunk([&](auto x, auto n, auto y) { table.scad(x, n, t, y); }, v); };
+  CHECK(hard(below) == 0 && hard(t) == t && hard(above) == above);
+  CHECK(soft(below) == 0 && soft(t) == 0 && soft(above) == above - t);
+  CHECK(garrote(below) == 0 && garrote(t) == 0 && garrote(above) > 0 && garrote(2 * t) == T(1.5) * t);
+  CHECK(firm(below) == 0 && firm(t) == 0 && firm(above) == 2 * (above - t));
+  CHECK(firm(T(1.5) * t) == t && firm(2 * t) == 2 * t && firm(3 * t) == 3 * t);
+  CHECK(scad(below) == 0 && scad(t) == 0 && scad(above) == above - t && scad(2 * t) == t);
+  CHECK(std::abs(scad(knot) - knot) <= std::numeric_limits<T>::epsilon() * knot && scad(4 * t) == 4 * t);
+  // Nothing is below a threshold of zero: every rule keeps what came, a zero too.
+  for (const T v : {T(0), std::numeric_limits<T>::min(), T(1)}) {
+    const auto kept = [&](auto rule) { return shrunk([&](auto x, auto n, auto y) { rule(x, n, T(0), y); }, v) == v; };
+    CHECK(kept(table.soft) && kept(table.hard) && kept(table.garrote) && kept(table.scad));
+    CHECK(kept([&](auto x, auto n, T zero, auto y) { table.firm(x, n, zero, zero, y); }));
+  }
+}
+
 }  // namespace
 
 int main() {
@@ -186,6 +222,8 @@ int main() {
   const auto tables = tables_here();
   CHECK(!tables.empty());
   for (const auto* table : tables) {
+    check_ties(table->f64);
+    check_ties(table->f32);
     compare(tables[0]->f64, table->f64, table->isa);
     compare(tables[0]->f32, table->f32, table->isa);
     compare_quality(*tables[0], *table);
