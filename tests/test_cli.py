@@ -9,6 +9,7 @@ import subprocess
 import sys
 
 import numpy as np
+import pandas as pd
 import pytest
 from command import SEED_YAML, own_home, run_command
 
@@ -226,6 +227,27 @@ def test_evaluate_prints_what_the_library_finds(pair, capsys):
     assert main(["evaluate", a, b]) == 0
     table = capsys.readouterr().out
     assert re.search(rf"correlation\s+{report.correlation:.4f}\s+>= 0.85\s+ok", table)
+
+
+def test_evaluate_is_told_of_a_lookahead_or_reads_it_from_the_file(tmp_path, capsys):
+    x = 100 + rpsd.simulate("a", 600, 2, nsr=1.0).noisy
+    pd.DataFrame({"price": x}).to_csv(tmp_path / "x.csv", index=False)
+    pd.DataFrame({"price": x}).to_parquet(tmp_path / "x.parquet")
+    for suffix in ("csv", "parquet"):
+        assert main(["denoise", f"x.{suffix}", "-o", f"y.{suffix}", "--lookahead", "3"]) == 0
+    capsys.readouterr()
+
+    def found(*arguments):
+        assert main(["evaluate", *arguments, "--json"]) == 0
+        result = json.loads(capsys.readouterr().out)
+        return result["lookahead"], result["series"][0]["report"]["passed"]
+
+    assert found("x.csv", "y.csv", "--lookahead", "3") == (3, True)
+    assert found("x.csv", "y.csv") == (None, False)  # its last three have no value
+    assert found("x.parquet", "y.parquet") == (3, True)
+    assert found("x.parquet", "y.parquet", "--lookahead", "none") == (None, False)
+    assert main(["evaluate", "x.csv", "y.csv", "--lookahead", "-1"]) == 2
+    assert "lookahead must be none or an integer of at least 0" in capsys.readouterr().err
 
 
 def test_evaluate_writes_null_for_what_cannot_be_computed(tmp_path, capsys):

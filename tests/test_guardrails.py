@@ -166,8 +166,8 @@ def test_metrics_are_those_of_the_definition(kind, nsr):
         "gain": slow.gain(x, y, best, model)[0],
         "edges": slow.edges(x, y, best, model),
         "bias": slow.bias(x, y, best, model),
-        "variance": slow.variance(y, like),
-        "roughness": slow.roughness(x, y, like),
+        "variance": slow.variance(y, slow.near(like, best, x)),
+        "roughness": slow.roughness(x, y, slow.near(like, best, x)),
         "lag": slow.lag(x, y, best),
         "scale": slow.scale(x, y, best),
         "stuck": slow.stuck(x, y),
@@ -282,3 +282,40 @@ def test_a_batch_has_a_verdict_for_each_series():
         single = rpsd.evaluate(x[r], y[r])
         for check, of_batch in zip(single.checks, rpsd.evaluate(x, y).checks, strict=True):
             np.testing.assert_array_equal(of_batch.value[r], check.value)
+
+
+@pytest.mark.parametrize("unit", [1e-300, 1e-160, 1e160, 1e300])
+@pytest.mark.parametrize("nsr", [0.1, 1.0])
+def test_extreme_units_have_the_same_verdict(unit, nsr):
+    x = rpsd.simulate("a", 600, 1, nsr=nsr).noisy
+    late = np.concatenate([x[:1], x[:-1]])
+    for y in (x, rpsd.denoise(x), late):
+        assert breaches(rpsd.evaluate(unit * x, unit * y)) == breaches(rpsd.evaluate(x, y))
+
+
+@pytest.mark.parametrize("lookahead", [0, 5])
+@pytest.mark.parametrize("options", [{}, {"method": "wavelet", "noise": "mad", "window": 64}])
+def test_what_a_lookahead_leaves_without_a_value_is_no_loss(lookahead, options):
+    x = series("a", 1.0, seed=2)
+    y = rpsd.denoise(x, lookahead=lookahead, **options)
+    report, own = (
+        rpsd.evaluate(x, y, lookahead=lookahead),
+        rpsd.Denoiser(lookahead=lookahead, **options).run(x),
+    )
+    assert breaches(report) == breaches(own.report)
+    assert "missing" not in breaches(report)
+    y[500] = np.nan
+    assert "missing" in breaches(rpsd.evaluate(x, y, lookahead=lookahead))
+    with pytest.raises(rpsd.InputError, match="lookahead must be None or an integer of at least 0, got -1"):
+        rpsd.evaluate(x, y, lookahead=-1)
+
+
+@pytest.mark.parametrize("lookahead", [0, 5])
+def test_bad_ticks_that_are_cleaned_are_no_breach(lookahead):
+    """The default lets them through from the past alone, and is no measure for what does not."""
+    truth = 100 + 0.05 * np.cumsum(np.random.default_rng(1).standard_normal(3000))
+    x = truth + 0.05 * np.random.default_rng(2).standard_normal(3000)
+    x[[700, 1200, 1900, 2500]] = 0
+    result = rpsd.Denoiser(lookahead=lookahead, outliers="spike").run(x)
+    assert np.nanmax(np.abs(result.values - truth)) < 1
+    assert result.report.passed, result.report.failures()

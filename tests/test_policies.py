@@ -56,7 +56,7 @@ def test_passthrough_returns_the_input():
 
 @pytest.mark.parametrize(
     "options",
-    [{}, {"use_fir_filter": True, "fir_cutoff": 0.2}, {"lookahead": 0, "window": 64}, {"method": "fir"}],
+    [{}, {"use_fir_filter": True, "fir_cutoff": 0.2}, {"method": "fir"}],
 )
 def test_relax_finds_the_strongest_that_passes(options):
     x = near_clean()
@@ -111,12 +111,12 @@ def test_each_series_of_a_frame_by_itself(policy):
         pd.testing.assert_series_equal(result.values[name], single.values)
 
 
-def test_nothing_that_a_lookahead_leaves_without_a_value_is_filled():
-    x = near_clean()
-    result = run(x, "passthrough", lookahead=3, window=64)
-    there = ~np.isnan(result.values)
-    assert np.count_nonzero(~there) == 63 + 3
-    np.testing.assert_array_equal(result.values[there], x[there])
+@pytest.mark.parametrize("guardrails", [{"policy": "relax"}, {"policies": "lag=passthrough"}])
+def test_with_a_lookahead_no_policy_may_look_at_the_whole_series(guardrails):
+    with pytest.raises(rpsd.CausalityError, match=r"looks at the whole series, and lookahead=0 may not"):
+        rpsd.Denoiser(lookahead=0, guardrails=guardrails)
+    for policy in ("report", "warn", "raise"):
+        rpsd.Denoiser(lookahead=0, guardrails={"policy": policy})
 
 
 @pytest.mark.parametrize("given", ["lag=raise, trend = warn", {"trend": "warn", "lag": "raise"}])
@@ -128,6 +128,7 @@ def test_policies_are_text_or_a_mapping(given):
     ("given", "message"),
     [
         ("lag", "policies must be None"),
+        ("lag=raise,lag=warn", "a guardrail is named twice"),
         ("lags=raise", 'no guardrail is called "lags"'),
         ({"lag": "ignore"}, 'no policy is called "ignore"'),
         ({}, "policies must be None"),

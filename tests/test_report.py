@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import rpsd
@@ -222,3 +223,16 @@ def test_vintages_of_other_series_are_not_drawn():
         v = rpsd.Denoiser().vintages(other)
         with pytest.raises(rpsd.InputError, match="vintages must be of one series of 100 samples"):
             plot_vintages(None, x, v)
+
+
+def test_times_of_a_pandas_index_with_a_zone_are_times():
+    index = pd.date_range("2026-03-02 09:30", periods=300, freq="min", tz="America/New_York")
+    x = rpsd.simulate("a", 300, 1, nsr=1.0).noisy
+    vintages = rpsd.Denoiser().vintages(x, (0, 5))
+    figure = plot_vintages(index, x, vintages)
+    figure.draw_without_rendering()
+    labels = [text.get_text() for axes in figure.axes for text in axes.get_xticklabels()]
+    assert any(label.startswith(("09:", "10:", "11:", "12:", "13:", "14:")) for label in labels), labels
+    assert any("America/New_York" in axes.get_xlabel() for axes in figure.axes)
+    with pytest.raises(rpsd.InputError, match="time must be datetime64, numbers or a pandas index"):
+        plot_vintages(index.to_numpy(), x, vintages)

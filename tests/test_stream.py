@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Streams: the bits of the backtest in any pieces, amended bars, sparse banks, sessions, snapshots."""
 
+import copy
+import pickle
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -336,3 +338,10 @@ def test_amend_needs_a_sample(method):
 def test_streams_that_cannot_be(make, error, message):
     with pytest.raises(error, match=message):
         make()
+
+
+def test_a_stream_can_be_copied_and_pickled():
+    stream = rpsd.Denoiser(lookahead=1).stream(2)
+    stream.push_many(np.stack([dirty(100, s) for s in range(2)]))
+    for other in (copy.deepcopy(stream), pickle.loads(pickle.dumps(stream))):
+        assert other.snapshot() == stream.snapshot()

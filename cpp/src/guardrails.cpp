@@ -117,8 +117,11 @@ void judge_gain(const Problem& p, const double* seen, const GuardModel& model, G
 }
 
 // Absolute moves in place of squared ones: jumps count once, however sharp they are (Barndorff-Nielsen & Shephard 2004).
-void judge_moves(const Problem& p, const double* cleaned, GuardMetrics& m, Memory& memory) {
+void judge_moves(const Problem& p, const double* cleaned, double far, GuardMetrics& m, Memory& memory) {
   const std::size_t n = p.n;
+  // A causal estimate may have let bad ticks through.
+  if (far > 0 && p.like != p.best)
+    for (std::size_t t = 0; t < n; ++t) p.like[t] = p.best[t] + std::clamp(p.like[t] - p.best[t], -far, far);
   const double of_x = moves(p.x, n), of_y = moves(p.y, n), of_like = moves(p.like, n);
   const double root = of_y / of_like;
   m.variance = of_like > 0 ? root * root : kNaN;
@@ -271,9 +274,9 @@ GuardMetrics judge_one(const double* x, const double* y, const double* best, con
 
   judge_gain(p, seen, model, m, memory);
   if (n < 3) return m;
-  clip_difference(p.x, p.best, n, cleaned, memory);
+  const double far = clip_difference(p.x, p.best, n, cleaned, memory);
   for (std::size_t t = 0; t < n; ++t) cleaned[t] += p.best[t];
-  judge_moves(p, cleaned, m, memory);
+  judge_moves(p, cleaned, far, m, memory);
   judge_scale(p, m);
   judge_jumps(p, cleaned, m, memory);
   if (model.walk) judge_whiteness(p, cleaned, seen, m, memory);

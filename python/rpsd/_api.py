@@ -232,8 +232,9 @@ def evaluate(
     guardrails : Guardrails, mapping, Config or None
         Thresholds; None: the defaults. Their policy is not acted on: this function reports.
     lookahead : int or None
-        Samples of future that each value of y used: a causal output comes late by what that costs, and
-        is held against the best one that does. None: the whole series.
+        Samples of future that each value of y used, as whoever made it says: nothing here proves it, but
+        `rpsd.audit` does. A causal output comes late by what that costs, is held against the best one that
+        does, and may lack its first values and the last `lookahead`. None: the whole series.
 
     Returns
     -------
@@ -268,6 +269,7 @@ def evaluate(
     from rpsd._denoiser import merged_guardrails, settings
     from rpsd._guardrails import Guardrails
     from rpsd._judge import make_report
+    from rpsd._windowed import without_warmup
 
     if guardrails is None or isinstance(guardrails, Guardrails | Mapping):
         rails = merged_guardrails(guardrails, Guardrails())
@@ -281,6 +283,10 @@ def evaluate(
     for name, values in (("x", before), ("y", after)):
         if np.isinf(values).any():
             raise InputError(f"{name} must be finite, or NaN for a missing sample, got inf")
+    if lookahead is not None:
+        if isinstance(lookahead, bool) or not isinstance(lookahead, int | np.integer) or lookahead < 0:
+            raise InputError(f"lookahead must be None or an integer of at least 0, got {lookahead!r}")
+        before, after = without_warmup(before, after, int(lookahead))
     return make_report(source.shaped, before, after, rails, lookahead=lookahead)
 
 

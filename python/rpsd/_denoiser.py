@@ -18,6 +18,7 @@ from rpsd._options import (
     Options,
     make_guardrails,
     make_options,
+    require_causal_policies,
     require_fitting,
     resolve,
 )
@@ -123,6 +124,7 @@ class Denoiser:
         self._guardrails = merged_guardrails(guardrails, rails)
         self._options = resolve(asked)
         require_fitting(self._options)
+        require_causal_policies(self._options, self._guardrails)
         warn_of_unused(asked, self._options, options)
         self._taps = len(filter_bank(self._options.wavelet)[0])
         self._core = build_chain(self._options)

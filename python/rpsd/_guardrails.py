@@ -36,7 +36,10 @@ def _pairs(text: str) -> dict[str, str]:
     pairs = [part.split("=") for part in text.split(",")]
     if any(len(pair) != 2 for pair in pairs):
         refuse()
-    return {name.strip(): policy.strip() for name, policy in pairs}
+    given = {name.strip(): policy.strip() for name, policy in pairs}
+    if len(given) < len(pairs):
+        refuse("; a guardrail is named twice")
+    return given
 
 
 def _check_policies(value: object) -> str | None:
@@ -72,12 +75,12 @@ _NonNegative = Annotated[float, Meta(ge=0)]
 
 
 class Guardrails(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Thresholds of the guardrail checks and what a breach does; build one with `make_guardrails`.
+    """Thresholds of the guardrail checks and what a breach does; a mapping of its keys does as well.
 
     Examples
     --------
-    >>> from rpsd._options import make_guardrails
-    >>> make_guardrails(rmse_threshold=0.3).rmse_threshold
+    >>> import rpsd
+    >>> rpsd.Denoiser(guardrails={"lag_threshold": 0.3}).guardrails.lag_threshold
     0.3
     """
 

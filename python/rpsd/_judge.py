@@ -39,6 +39,7 @@ class Reference:
     models: _F64  # as _core.judge takes them
     late: _F64  # samples by which the best estimate of that lookahead comes late
     plain: _F64  # metrics of `like`
+    plain_best: _F64  # of `best`
 
 
 @cache
@@ -86,7 +87,10 @@ def make_reference(x: _F64, lookahead: int | None, threads: int) -> Reference:
     like = best if lookahead is None else _run("auto", lookahead, x, threads)[0]
     late = np.array([lag_of_lookahead(r, lookahead) for r in ratio])
     models = np.ascontiguousarray(np.stack([noise_sd, step_sd, np.nan_to_num(gain), walk], axis=1))
-    return Reference(best, like, models, late, _core.metrics(x, like, threads=threads))
+    plain = _core.metrics(x, best, threads=threads)
+    if lookahead is None:
+        return Reference(best, best, models, late, plain, plain)
+    return Reference(best, like, models, late, _core.metrics(x, like, threads=threads), plain)
 
 
 def _benefit_of_doubt(x: _F64, threads: int) -> tuple[_F64, float, float]:
@@ -100,12 +104,14 @@ def _benefit_of_doubt(x: _F64, threads: int) -> tuple[_F64, float, float]:
     seen = ~np.isnan(x)
     if not step_sd > 0 or not np.isfinite(noise_sd):
         return best, noise_sd, step_sd
+    # In units of a step about the first price, whose squares are in range.
+    first = x[seen][0]
     far = _FAR * np.median(np.abs(np.diff(x[seen])))
-    samples = np.where(seen, best + np.clip(x - best, -far, far), 0.0)
-    variance = noise_sd**2 + 2 * step_sd**2 / np.sqrt(np.count_nonzero(seen))
-    rows = (samples, seen.astype(np.float64), np.full(len(x), step_sd**2), np.full(len(x), variance))
+    samples = np.where(seen, (best - first + np.clip(x - best, -far, far)) / step_sd, 0.0)
+    variance = (noise_sd / step_sd) ** 2 + 2 / np.sqrt(np.count_nonzero(seen))
+    rows = (samples, seen.astype(np.float64), np.ones(len(x)), np.full(len(x), variance))
     mean = _core.local_level_smooth(*(row.reshape(1, -1) for row in rows))[0][0]
-    return np.where(seen, mean, np.nan), float(np.sqrt(variance)), step_sd
+    return np.where(seen, first + step_sd * mean, np.nan), step_sd * float(np.sqrt(variance)), step_sd
 
 
 def lag_of_lookahead(ratio: float, lookahead: int | None) -> float:
@@ -177,8 +183,14 @@ def make_checks(
         threshold = 0 if name == "missing" else getattr(guardrails, f"{name}_threshold")
         counts = np.ones(len(x), dtype=bool)
         if name in PLAIN:
-            of_best = reference.plain[:, METRICS.index(name)]
-            counts = _expected(name, of_best, threshold) | _expected(name, of_best, _default(name))
+            # Of the whole series too: that estimate is without bad ticks which a causal one may let through.
+            counts = np.logical_and.reduce(
+                [
+                    _expected(name, metrics[:, METRICS.index(name)], threshold)
+                    | _expected(name, metrics[:, METRICS.index(name)], _default(name))
+                    for metrics in (reference.plain, reference.plain_best)
+                ]
+            )
         elif (
             name == "whiteness"
         ):  # tells how far to trust the model; an output that is the input does not rely on it

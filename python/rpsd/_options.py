@@ -8,8 +8,8 @@ import msgspec
 from msgspec import Meta
 
 from rpsd._core import __version__
-from rpsd._errors import ConfigError
-from rpsd._guardrails import Guardrails
+from rpsd._errors import CausalityError, ConfigError
+from rpsd._guardrails import NAMES, Guardrails
 from rpsd._schema import BreaksValue, WaveletValue, WindowValue, fields, shown, unknown
 
 _Auto = Literal["auto"]
@@ -185,6 +185,19 @@ def make_guardrails(base: Guardrails | None = None, /, **overrides: Any) -> Guar
     guardrails = Guardrails() if base is None else base
     check_given(Guardrails, msgspec.structs.asdict(guardrails))  # the class itself takes any value
     return msgspec.structs.replace(guardrails, **given)
+
+
+def require_causal_policies(options: Options, guardrails: Guardrails) -> None:
+    """Raise CausalityError for a policy that would decide from the whole series what a past value is."""
+    if options.lookahead is None:
+        return
+    for name in NAMES:
+        policy = guardrails.policy_of(name)
+        if policy in ("relax", "passthrough"):
+            raise CausalityError(
+                f'policy="{policy}" looks at the whole series, and lookahead={options.lookahead} may not; '
+                "available with a lookahead: report, warn, raise"
+            )
 
 
 def check_given(settings: type[msgspec.Struct], given: Mapping[str, object]) -> dict[str, Any]:

@@ -322,6 +322,9 @@ class Stream:
             raise StateError(f"snapshot of rpsd {header['rpsd']} cannot be read: {error}") from None
         return stream
 
+    def __reduce__(self) -> tuple[Callable[[bytes], "Stream"], tuple[bytes]]:
+        return Stream.restore, (self.snapshot(),)
+
     def _moved(self, move: Callable[..., _F64], x: Any, values: Any, threads: int) -> Any:
         """Push or amend one sample of each series, or of those that are named."""
         samples = _numbers(x if values is None else values, "x" if values is None else "values")

@@ -42,6 +42,20 @@ def with_values(
     return np.where(np.isnan(y[:, span]), np.nan, x[:, span]), np.ascontiguousarray(y[:, span])
 
 
+def without_warmup(
+    x: npt.NDArray[np.float64], y: npt.NDArray[np.float64], lookahead: int
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Return the same where it is not known why values of y are missing.
+
+    Those before the first value of a series, and the last `lookahead` ones, are no loss; others are.
+    """
+    early = np.cumsum(~np.isnan(y), axis=-1) == 0
+    early[:, max(0, y.shape[1] - lookahead) :] |= np.isnan(y[:, max(0, y.shape[1] - lookahead) :])
+    kept = np.flatnonzero(~early.all(axis=0)) if y.size else np.empty(0, dtype=np.intp)
+    span = slice(int(kept[0]), int(kept[-1]) + 1) if kept.size else slice(0)
+    return np.where(early, np.nan, x)[:, span].copy(), np.ascontiguousarray(y[:, span])
+
+
 def runner(chain: _core.Denoiser, windowed: _core.Windowed | _core.Causal | None) -> Any:
     """Return ``run(x, out, starts=, threads=)``: what the chain reports, and the warm-up of each series."""
     if windowed is not None:

@@ -56,6 +56,13 @@ def moves(v):
     return np.sum(np.abs(np.diff(v)))
 
 
+def near(like, best, x):
+    """The estimate of the same lookahead without bad ticks that it let through."""
+    apart = filled(x) - filled(best)
+    far = 6 * np.median(np.abs(apart[apart != 0])) if apart.any() else np.inf
+    return filled(best) + np.clip(filled(like) - filled(best), -far, far)
+
+
 def variance(y, like):
     return (moves(filled(y)) / moves(filled(like))) ** 2
 

@@ -18,6 +18,14 @@ from rpsd.cli._text import shown
 from rpsd.cli.files import Table, choose_columns, read_numbers, read_table, read_times
 
 
+def _read_lookahead(_: click.Context, __: click.Parameter, text: str | None) -> int | str | None:
+    if text is None or text == "none":
+        return text
+    if text.isdecimal():
+        return int(text)
+    raise click.BadParameter(f"lookahead must be none or an integer of at least 0, got {text!r}")
+
+
 @click.command()
 @click.argument("original")
 @click.argument("denoised")
@@ -25,6 +33,12 @@ from rpsd.cli.files import Table, choose_columns, read_numbers, read_table, read
 @click.option("--time", metavar="COLUMN", help="Time column of both files.")
 @click.option("--no-time", is_flag=True, help="Compare the rows in file order, whatever their times.")
 @click.option("--value", "values", metavar="COLUMN", multiple=True, help="Price column; may be repeated.")
+@click.option(
+    "--lookahead",
+    metavar="INTEGER|none",
+    callback=_read_lookahead,
+    help="Samples of future that each value of DENOISED used.  [default: what the file says, else none]",
+)
 @guardrail_options
 def evaluate(
     original: str,
@@ -33,6 +47,7 @@ def evaluate(
     time: str | None,
     no_time: bool,
     values: tuple[str, ...],
+    lookahead: int | str | None,
     config_path: str | None,
     **given: Any,
 ) -> None:
@@ -57,13 +72,23 @@ def evaluate(
     other_time, others = choose_columns(after, time_name, names, no_time=time_column is None)
     if time_column is not None and other_time is not None:
         _check_same_times(before, time_column, after, other_time)
+    ahead = after.metadata.get("lookahead") if lookahead is None else lookahead
+    ahead = ahead if isinstance(ahead, int) else None
     reports: list[tuple[str, Report]] = []
     for name, column, other in zip(names, columns, others, strict=True):
         x, y = read_numbers(before, column), read_numbers(after, other)
-        reports.append((name, evaluate_series(x, y, config)))
+        reports.append((name, evaluate_series(x, y, config, lookahead=ahead)))
     if as_json:
         series = [{"column": name, "report": report_json(report)} for name, report in reports]
-        print_json({"original": original, "denoised": denoised, "rows": before.rows, "series": series})
+        print_json(
+            {
+                "original": original,
+                "denoised": denoised,
+                "rows": before.rows,
+                "lookahead": ahead,
+                "series": series,
+            }
+        )
     else:
         show_guardrails(reports, stderr=False)
     _apply_policy(config.guardrails.policy, reports)

@@ -9,6 +9,8 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from rpsd._errors import InputError
+
 _I64 = npt.NDArray[np.int64]
 
 _MOST_TICKS: Final = 9
@@ -59,6 +61,21 @@ class PositionAxis:
     labels: list[str]
     title: str
     breaks: _I64
+
+
+def plain_time(time: Any, zone: str) -> tuple[npt.NDArray[Any] | None, str]:
+    """Return times or numbers as an array, and the zone: that of a pandas index where none is given."""
+    if time is None:
+        return None, zone
+    own = getattr(time, "tz", None)
+    if own is not None:
+        time, zone = time.tz_localize(None), zone or str(own)
+    array = np.asarray(time)
+    if array.dtype.kind not in "Mfiu":
+        raise InputError(
+            f"time must be datetime64, numbers or a pandas index of them, got dtype {array.dtype}"
+        )
+    return array, zone
 
 
 def position_axis(time: npt.NDArray[Any] | None, n: int, zone: str = "") -> PositionAxis:

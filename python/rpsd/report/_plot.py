@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rpsd._errors import InputError
+from rpsd.report._axis import plain_time
 from rpsd.report._canvas import (
     DENOISED,
     INK,
@@ -34,7 +35,7 @@ _F64 = npt.NDArray[np.float64]
 
 
 def plot_denoised(
-    time: npt.NDArray[Any] | None,
+    time: Any,
     x: _F64,
     y: _F64,
     *,
@@ -49,7 +50,7 @@ def plot_denoised(
 
     Parameters
     ----------
-    time : ndarray of datetime64 or numbers, shape (n,), or None
+    time : ndarray of datetime64 or numbers, shape (n,), a pandas index of them, or None
         Time of each row. Rows stand side by side whatever the time between them, and lines are broken
         where a session ends, so that nights and weekends leave no trace.
     x, y : ndarray of float64, shape (n,)
@@ -59,7 +60,7 @@ def plot_denoised(
     title : str
         Text above the picture.
     zone : str
-        Time zone of `time`, for the axis.
+        Time zone of `time`, for the axis; that of a pandas index where none is given.
     truth : ndarray of float64, shape (n,), optional
         The known truth of a simulation, drawn as well.
     noise_sd : float
@@ -85,6 +86,7 @@ def plot_denoised(
     >>> [line.get_label() for line in figure.axes[0].lines]
     ['original', 'denoised']
     """
+    time, zone = plain_time(time, zone)
     subject = Subject(x=x, y=y, time=time, zone=zone, name=name, noise_sd=noise_sd, log=log, truth=truth)
     figure = new_figure(11, 6.5)
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
@@ -99,7 +101,7 @@ def plot_denoised(
 
 
 def plot_vintages(
-    time: npt.NDArray[Any] | None,
+    time: Any,
     x: _F64,
     vintages: Vintages,
     *,
@@ -137,6 +139,7 @@ def plot_vintages(
     InputError
         Where the lengths differ, for several series, and for values beyond ±1e300.
     """
+    time, zone = plain_time(time, zone)
     lengths = {len(series) for series in (time, x, truth) if series is not None}
     if len(lengths) > 1:
         raise InputError(f"time, x and truth must have one length, got lengths {sorted(lengths)}")

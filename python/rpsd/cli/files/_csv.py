@@ -36,6 +36,11 @@ class CsvTable:
         """What was put right in reading."""
         return self._cells.mends
 
+    @property
+    def metadata(self) -> Mapping[str, Any]:
+        """Nothing: CSV has no place for it."""
+        return {}
+
     def place(self, row: int) -> str:
         """Return where a row stands in the file."""
         return f"line {self._cells.line(row)}"

@@ -38,6 +38,15 @@ class ParquetTable:
         if not self.rows:
             raise InputError(f"{name}: no data rows")
 
+    @property
+    def metadata(self) -> Mapping[str, Any]:
+        """What rpsd wrote beside the columns; empty in files of others."""
+        try:
+            kept = json.loads((self._table.schema.metadata or {}).get(b"rpsd", b"{}"))
+        except ValueError:
+            return {}
+        return kept if isinstance(kept, dict) else {}
+
     def place(self, row: int) -> str:
         """Return where a row stands in the file."""
         return f"row {row + 1}"

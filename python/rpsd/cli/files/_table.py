@@ -46,6 +46,10 @@ class Table(Protocol):
     def mends(self) -> tuple[str, ...]:
         """What was put right in reading."""
 
+    @property
+    def metadata(self) -> Mapping[str, Any]:
+        """What `replaced` was given when the file was written, where its format keeps it."""
+
     def place(self, row: int) -> str:
         """Return where a row stands in the file, such as ``line 7``."""
 
