@@ -74,6 +74,11 @@ CAUSAL = {
 
 # With how far they look, where that is known.
 LEAKING = {
+    "short gaps filled backwards": (series(lambda s: s.bfill(limit=1).rolling(5).mean()), None),
+    "spikes told by the next": (
+        series(lambda s: s.where((s - s.shift(1)).abs().lt(8) | (s.shift(-1) - s).abs().lt(8), s.shift(1))),
+        None,
+    ),
     "z-score of all": (lambda x: (x - np.nanmean(x)) / np.nanstd(x), None),
     "min-max of all": (lambda x: (x - np.nanmin(x)) / (np.nanmax(x) - np.nanmin(x)), None),
     "clip at quantiles of all": (lambda x: np.clip(x, *np.nanquantile(x, [0.01, 0.99])), None),

@@ -94,3 +94,14 @@ def test_other_formats_are_refused():
     data = snapshots.stream_at_snapshot("kalman").snapshot()
     with pytest.raises(rpsd.StateError, match="snapshot must be of format 2, got format 3"):
         rpsd.Stream.restore(rewritten(data, lambda s: s, {"format": 3}))
+
+
+@pytest.mark.parametrize(
+    "header",
+    [b"{", b"\xff\xfe", b"[]", b'{"format": 2}', b'{"format": 2, "options": {"no": 1}, "n_series": 1}'],
+)
+def test_headers_that_are_none_are_refused(header):
+    body = len(header).to_bytes(4, "little") + header
+    forged = b"rpsdstream" + zlib.crc32(body).to_bytes(4, "little") + body
+    with pytest.raises(rpsd.StateError, match="snapshot must have the header of one"):
+        rpsd.Stream.restore(forged)

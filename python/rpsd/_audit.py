@@ -27,7 +27,8 @@ class Leak:
     Attributes
     ----------
     data : str
-        What the function was given: ``as it came``, ``with noise`` or ``with gaps``.
+        What the function was given: ``as it came``, ``with noise``, ``with gaps`` (of two samples ahead
+        of each cut), ``with short gaps`` (of one) or ``with bad ticks`` (one ahead of each cut).
     change : str
         What was done to the samples from ``cut`` on: ``level``, ``spike``, ``dip``, ``noise``,
         ``scaling``, ``missing``, or ``cut off``.
@@ -89,16 +90,17 @@ def audit(fn: Callable[[Any], Any], x: Any, *, seed: int = 0) -> LeakReport:
 
     The future of six cuts is shifted, spiked, dipped, made noisy, scaled, taken away as NaN, and cut
     off; outputs before the cut must not move. That is done to the series as it came, with noise on it,
-    as a gate may hide a leak on clean data, and with gaps before the cuts, which a backward fill
-    closes from the future. What a function takes from its options is no leak; what it takes from the
-    length of the series is, and so is a NaN that spreads to the past, as in filters by Fourier transforms.
+    as a gate may hide a leak on clean data, with gaps before the cuts, which a backward fill closes from
+    the future, and with bad ticks there, which a filter of spikes tells by what comes after them. What a
+    function takes from its options is no leak; what it takes from the length of the series is, and so is a
+    NaN that spreads to the past, as in filters by Fourier transforms.
     A change of the past below 1e-9 of the numbers at hand is rounding.
 
     Parameters
     ----------
     fn : callable
         Takes a series and returns one output, or a row of outputs, for each of its samples. It is
-        called about 130 times. A call that raises on changed data is passed over.
+        called about 220 times. A call that raises on changed data is passed over.
     x : array_like or pandas.Series
         One series of at least 32 samples. fn gets an ndarray of float64, or a Series where x is one.
     seed : int
@@ -206,10 +208,15 @@ def _variants(
 ) -> Iterator[tuple[str, _Array]]:
     yield "as it came", x
     yield "with noise", x + spread * rng.standard_normal(len(x))
-    gaps = x.copy()
+    for length, name in ((2, "with gaps"), (1, "with short gaps")):
+        gaps = x.copy()
+        for cut in cuts:
+            gaps[max(cut - length, 1) : cut] = np.nan
+        yield name, gaps
+    ticks = x.copy()
     for cut in cuts:
-        gaps[max(cut - 2, 1) : cut] = np.nan
-    yield "with gaps", gaps
+        ticks[cut - 1] += _SPIKE * spread
+    yield "with bad ticks", ticks
 
 
 def _futures(x: _Array, cut: int, spread: float, rng: np.random.Generator) -> Iterator[tuple[str, _Array]]:

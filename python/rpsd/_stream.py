@@ -308,14 +308,19 @@ class Stream:
                 "snapshot must be as Stream.snapshot gave it, got one whose checksum does not fit"
             )
         size = int.from_bytes(data[start : start + 4], "little")
-        header = json.loads(data[start + 4 : start + 4 + size])
-        if header["format"] != _FORMAT:
-            raise StateError(f"snapshot must be of format {_FORMAT}, got format {header['format']}")
         from rpsd._denoiser import Denoiser  # which needs this module
 
-        stream = Denoiser(make_options(**header["options"])).stream(
-            header["n_series"], header.get("on_breach")
-        )
+        try:
+            header = json.loads(data[start + 4 : start + 4 + size])
+            if header["format"] != _FORMAT:
+                raise StateError(f"snapshot must be of format {_FORMAT}, got format {header['format']}")
+            stream = Denoiser(make_options(**header["options"])).stream(
+                header["n_series"], header.get("on_breach")
+            )
+        except (ConfigError, ValueError, KeyError, TypeError) as error:
+            raise StateError(
+                f"snapshot must have the header of one, got {type(error).__name__}: {error}"
+            ) from None
         try:
             stream._core.load(data[start + 4 + size :])
         except ValueError as error:
