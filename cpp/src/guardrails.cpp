@@ -87,10 +87,18 @@ double steady_gain(double ratio) noexcept { return ratio > 0 ? (std::sqrt(1 + 4 
 // The mean squared error of x, of which the estimate leaves the predicted share: what it took away is the rest. Given y,
 // the expected squared error is that of the estimate and the squared difference of the two (docs/guardrails.md).
 void judge_gain(const Problem& p, const double* seen, const GuardModel& model, GuardMetrics& m, Memory& memory) {
+  double* const rest = memory.rest.get(p.n);
+  const double far = clip_difference(p.x, p.best, p.n, rest, memory);
+  // Of the worse end.
+  const std::size_t edge = std::min(kEdge, p.n);
+  const auto error_at_ends = [&] { return std::max(edge_error(rest, edge), edge_error(rest + p.n - edge, edge)); };
+  const double of_x = error_at_ends();
   double taken = 0, apart = 0, count = 0;
   for (std::size_t t = 0; t < p.n; ++t) {
-    taken += seen[t] * ((p.x[t] - p.best[t]) * (p.x[t] - p.best[t]));
-    apart += seen[t] * ((p.y[t] - p.best[t]) * (p.y[t] - p.best[t]));
+    taken += seen[t] * (rest[t] * rest[t]);
+    const double difference = p.y[t] - p.best[t];
+    rest[t] = far > 0 ? std::clamp(difference, -far, far) : difference;
+    apart += seen[t] * (rest[t] * rest[t]);
     count += seen[t];
   }
   taken /= count;
@@ -101,15 +109,8 @@ void judge_gain(const Problem& p, const double* seen, const GuardModel& model, G
   const double raw = told ? taken / share : p.noise_sd * p.noise_sd;
   const double left = told ? raw - taken : raw;
   m.gain_db = decibels(raw, left + apart);
-  const std::size_t edge = std::min(kEdge, p.n);
   const double end = model.walk ? steady_gain(p.ratio) * raw : std::min(raw, 2 * left);
-  double* const rest = memory.rest.get(p.n);
-  const double far = clip_difference(p.x, p.best, p.n, rest, memory);
-  for (std::size_t t = 0; t < p.n; ++t) {
-    const double difference = p.y[t] - p.best[t];
-    rest[t] = far > 0 ? std::clamp(difference, -far, far) : difference;
-  }
-  m.edge_db = decibels(raw, end + std::max(edge_error(rest, edge), edge_error(rest + p.n - edge, edge)));
+  m.edge_db = decibels(std::max(raw, end + of_x), end + error_at_ends());
   clip_difference(p.x, p.y, p.n, rest, memory);
   double sum = 0;
   for (std::size_t t = 0; t < p.n; ++t) sum += rest[t];

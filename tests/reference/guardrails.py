@@ -24,27 +24,34 @@ def steady_gain(noise_sd, step_sd):
     return (math.sqrt(1 + 4 * r) - 1) / (2 * r) if r > 0 else 1.0
 
 
+def kept_near(apart, x, best):
+    """Differences, those larger than six medians of what x differs from best by as large as that."""
+    of_x = filled(x) - filled(best)
+    far = 6 * np.median(np.abs(of_x[of_x != 0])) if of_x.any() else np.inf
+    return np.clip(apart, -far, far)
+
+
 def gain(x, y, best, model):
-    """Predicted gain of y, what x leaves of it, and the mean squared errors of x and of the best estimate."""
+    """Predicted gain of y, and the mean squared errors of x and of the best estimate."""
     noise_sd, _, gain_db, _ = model
     seen = ~np.isnan(x) & ~np.isnan(y)
-    taken = np.mean((filled(x) - filled(best))[seen] ** 2)
+    taken = np.mean(kept_near(filled(x) - filled(best), x, best)[seen] ** 2)
     share = 1 - 10 ** (-gain_db / 10)
     raw = taken / share if share > 1e-3 else noise_sd**2
     left = raw - taken if share > 1e-3 else raw
-    apart = np.mean((filled(y) - filled(best))[seen] ** 2)
+    apart = np.mean(kept_near(filled(y) - filled(best), x, best)[seen] ** 2)
     return 10 * math.log10(raw / (left + apart)), raw, left
 
 
 def edges(x, y, best, model):
     noise_sd, step_sd, _, walk = model
     _, raw, left = gain(x, y, best, model)
-    of_x = filled(x) - filled(best)
-    far = 6 * np.median(np.abs(of_x[of_x != 0])) if of_x.any() else np.inf
-    apart = np.clip(filled(y) - filled(best), -far, far)
-    error = max(max(np.mean(e) ** 2, np.mean(e**2) / 2) for e in (apart[:5], apart[-5:]))
+    of_x, error = (
+        max(max(np.mean(e) ** 2, np.mean(e**2) / 2) for e in (apart[:5], apart[-5:]))
+        for apart in (kept_near(filled(v) - filled(best), x, best) for v in (x, y))
+    )
     end = steady_gain(noise_sd, step_sd) * raw if walk else min(raw, 2 * left)
-    return 10 * math.log10(raw / (end + error))
+    return 10 * math.log10(max(raw, end + of_x) / (end + error))
 
 
 def bias(x, y, best, model):
@@ -58,9 +65,7 @@ def moves(v):
 
 def near(like, best, x):
     """The estimate of the same lookahead without bad ticks that it let through."""
-    apart = filled(x) - filled(best)
-    far = 6 * np.median(np.abs(apart[apart != 0])) if apart.any() else np.inf
-    return filled(best) + np.clip(filled(like) - filled(best), -far, far)
+    return filled(best) + kept_near(filled(like) - filled(best), x, best)
 
 
 def variance(y, like):
