@@ -229,6 +229,17 @@ def test_evaluate_prints_what_the_library_finds(pair, capsys):
     assert re.search(rf"correlation\s+{report.correlation:.4f}\s+>= 0.85\s+ok", table)
 
 
+def test_evaluate_obeys_policies_of_single_guardrails(pair, capsys):
+    a, b, *_ = pair
+    breached = ["--rmse-threshold", "1e-9"]
+    assert main(["evaluate", a, b, *breached, "--policies", "rmse=raise"]) == 3
+    assert main(["evaluate", a, b, *breached, "--policies", "lag=raise"]) == 0
+    assert main(["evaluate", a, b, *breached, "--policy", "raise", "--policies", "rmse=report"]) == 0
+    capsys.readouterr()
+    assert main(["evaluate", a, b, *breached, "--policies", "rmse=warn"]) == 0
+    assert "guardrails breached" in capsys.readouterr().err
+
+
 def test_evaluate_is_told_of_a_lookahead_or_reads_it_from_the_file(tmp_path, capsys):
     x = 100 + rpsd.simulate("a", 600, 2, nsr=1.0).noisy
     pd.DataFrame({"price": x}).to_csv(tmp_path / "x.csv", index=False)

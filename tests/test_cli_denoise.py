@@ -165,6 +165,8 @@ def test_json_is_stable(goog, tmp_path, capsys):
         "noise",
         "level",
         "action",
+        "strength",
+        "binding",
         "lookahead",
         "warmup",
         "report",

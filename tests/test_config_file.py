@@ -176,3 +176,21 @@ def test_the_errors_in_the_documentation_are_those_raised(tmp_path, monkeypatch)
         load_config()
     raised.append(str(caught.value))
     assert listed == raised
+
+
+def test_policies_of_single_guardrails_may_be_a_mapping(tmp_path):
+    path = tmp_path / "config.yaml"
+    for text in (
+        "guardrails:\n  policies:\n    lag: raise\n    trend: warn\n",
+        "guardrails: {policies: {trend: warn, lag: raise}}\n",
+    ):
+        path.write_text(text)
+        assert load_config(path, environ={}).guardrails.policies == "trend=warn,lag=raise"
+    path.write_text("guardrails:\n  policies:\n    gian: raise\n")
+    with pytest.raises(
+        ConfigError, match=r'config.yaml:2: guardrails.policies must be .*; no guardrail is called "gian"'
+    ):
+        load_config(path, environ={})
+    path.write_text("denoiser:\n  wavelet: {db4: 1}\n")
+    with pytest.raises(ConfigError, match=r"config.yaml:2: denoiser.wavelet must be"):
+        load_config(path, environ={})

@@ -65,7 +65,7 @@ def test_lines_are_broken_at_nights_and_not_within_a_session():
     np.testing.assert_array_equal(holes, [389 + k * 391 for k in range(4)])
     # What stays connected are neighbours: no line crosses a night.
     assert np.nanmax(np.diff(line.get_xdata())) == 1
-    assert upper.get_title(loc="left").startswith("dotted: session breaks")
+    assert drawn(time).axes[-1].get_xlabel().endswith("dotted: session breaks")
 
 
 def test_session_breaks_need_an_hour_and_ten_usual_steps():

@@ -195,7 +195,7 @@ def test_a_series_of_several_is_named_by_position_or_column():
 
 def test_times_are_those_of_the_clock_of_their_zone():
     axes = run(dated()).plot("price").axes[0]
-    assert axes.get_xlabel() == "time (America/New_York), 2025-08-18 to 2025-08-22"
+    assert axes.get_xlabel() == "time (America/New_York), 2025-08-18 to 2025-08-22; dotted: session breaks"
     labels = [text.get_text() for text in axes.get_xticklabels()]
     assert labels == ["08-18", "08-19", "08-20", "08-21", "08-22"]
     periods = pd.Series(noisy(60), index=pd.period_range("2024-01", periods=60, freq="M"))

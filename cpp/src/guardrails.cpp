@@ -123,9 +123,9 @@ void judge_moves(const Problem& p, const double* cleaned, double far, GuardMetri
   // A causal estimate may have let bad ticks through.
   if (far > 0 && p.like != p.best)
     for (std::size_t t = 0; t < n; ++t) p.like[t] = p.best[t] + std::clamp(p.like[t] - p.best[t], -far, far);
-  const double of_x = moves(p.x, n), of_y = moves(p.y, n), of_like = moves(p.like, n);
-  const double root = of_y / of_like;
-  m.variance = of_like > 0 ? root * root : kNaN;
+  const double of_x = moves(p.x, n), of_y = moves(p.y, n), of_best = moves(p.best, n);
+  const double root = of_y / of_best;
+  m.variance = of_best > 0 ? root * root : kNaN;
   double* const rest = memory.rest.get(n);
   clip_difference(p.x, p.like, n, rest, memory);
   const double allowed = sum_of_squares(rest, n);
@@ -179,19 +179,21 @@ void judge_jumps(const Problem& p, const double* cleaned, GuardMetrics& m, Memor
   if (p.n < 4 * side) return;
   const auto w = static_cast<double>(side);
   const double sd = std::sqrt(p.step_sd * p.step_sd * 2 * w / 3 + p.noise_sd * p.noise_sd * 2 / w);
-  double* const sums = memory.rest.get(2 * (p.n + 1));
-  double* const of_y = sums + p.n + 1;
-  sums[0] = of_y[0] = 0;
+  double* const sums = memory.rest.get(3 * (p.n + 1));
+  double *const of_x = sums + p.n + 1, *const of_y = of_x + p.n + 1;
+  sums[0] = of_x[0] = of_y[0] = 0;
   for (std::size_t t = 0; t < p.n; ++t) {
     sums[t + 1] = sums[t] + cleaned[t];
+    of_x[t + 1] = of_x[t] + p.x[t];
     of_y[t + 1] = of_y[t] + p.y[t];
   }
   const auto jump = [&](const double* s, std::size_t t) { return ((s[t + side] - s[t]) - (s[t] - s[t - side])) / w; };
   double squares = 0, products = 0, largest = 0;
   std::size_t at = 0;
   const auto take = [&] {
-    squares += largest * largest;
-    products += largest * jump(of_y, at);
+    const double size = jump(of_x, at);
+    squares += size * size;
+    products += size * jump(of_y, at);
     largest = 0;
   };
   for (std::size_t t = side; t + side <= p.n; ++t) {

@@ -187,11 +187,13 @@ def _checked(where: str, section: str, field: Field, node: "yaml.Node") -> Any:
 
 
 def _value(node: "yaml.Node", depth: int = 2) -> object:
-    """Return a scalar, or a short list of scalars or such lists; ValueError for anything else."""
+    """Return a scalar, a short list of scalars or such lists, or a short mapping; else ValueError."""
     import yaml
 
     if isinstance(node, yaml.SequenceNode) and depth and len(node.value) <= _LONGEST_LIST:
         return [_value(item, depth - 1) for item in node.value]
+    if isinstance(node, yaml.MappingNode) and depth and len(node.value) <= _LONGEST_LIST:
+        return {str(_value(key, 0)): _value(value, 0) for key, value in node.value}
     if not isinstance(node, yaml.ScalarNode):
         raise ValueError
     read: dict[str, Callable[[str], object]] = {

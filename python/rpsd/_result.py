@@ -110,7 +110,8 @@ class Report:
 
     def __repr__(self) -> str:
         metrics = ", ".join(f"{name}={getattr(self, name)!r}" for name in METRICS)
-        return f"Report({metrics}, passed={self.passed!r}, action={self.action!r})"
+        why = f", failures={self.failures()!r}" if not np.all(self.passed) else ""
+        return f"Report({metrics}, passed={self.passed!r}, action={self.action!r}{why})"
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuilt, (tuple(getattr(self, name) for name in METRICS), self._verdict())

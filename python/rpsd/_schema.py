@@ -94,6 +94,8 @@ def shown(value: object) -> str:
         return f"an array of shape {value.shape} and dtype {value.dtype}"
     if isinstance(value, int) and abs(value) > 2**63:
         return "an integer beyond 64 bits"
+    if isinstance(value, dict):
+        return "a mapping"
     text = f'"{value}"' if isinstance(value, str) else repr(value)
     short = text if len(text) <= 60 else text[:57] + "..."
     plain = value is None or isinstance(value, str | bool | int | float)

@@ -2,7 +2,7 @@
 """What takes the function itself to check: exact prefix invariance, and equivariance."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
@@ -36,7 +36,17 @@ class Verification:
 
     passed: bool
     checks: tuple[Check, ...]
-    leaks: LeakReport | None
+    leaks: LeakReport | None = field(repr=False)
+
+    def __str__(self) -> str:
+        """Return the verdict in words."""
+        words = [
+            f"{c.name}: {c.verdict}" + ("" if math.isnan(c.value) else f" ({c.value:.3g})")
+            for c in self.checks
+        ]
+        if self.leaks is not None and not self.leaks.causal:
+            words.append(str(self.leaks))
+        return "; ".join(words)
 
 
 def verify(denoiser: Any, x: Any, seed: int) -> Verification:

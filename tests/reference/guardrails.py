@@ -68,8 +68,8 @@ def near(like, best, x):
     return filled(best) + kept_near(filled(like) - filled(best), x, best)
 
 
-def variance(y, like):
-    return (moves(filled(y)) / moves(filled(like))) ** 2
+def variance(y, best):
+    return (moves(filled(y)) / moves(filled(best))) ** 2
 
 
 def roughness(x, y, like):
@@ -101,7 +101,8 @@ def jumps(x, y, best, model):
     noise_sd, step_sd, *_ = model
     k = steady_gain(noise_sd, step_sd)
     side = min(max(2 * math.ceil(-1 / math.log1p(-k) if k < 1 else 0) + 1, 5), 15)
-    cleaned, y = filled(best) + clipped(filled(x) - filled(best)), filled(y)
+    cleaned = filled(best) + clipped(filled(x) - filled(best))
+    x, y = filled(x), filled(y)
     sd = math.sqrt(step_sd**2 * 2 * side / 3 + noise_sd**2 * 2 / side)
     sizes = {
         t: np.mean(cleaned[t : t + side]) - np.mean(cleaned[t - side : t])
@@ -116,8 +117,7 @@ def jumps(x, y, best, model):
         run.append(t)
     if run:
         found.append(max(run, key=lambda u: (abs(sizes[u]), -u)))
-    kept = [np.mean(y[t : t + side]) - np.mean(y[t - side : t]) for t in found]
-    of_x = [sizes[t] for t in found]
+    of_x, kept = ([np.mean(v[t : t + side]) - np.mean(v[t - side : t]) for t in found] for v in (x, y))
     return np.dot(of_x, kept) / np.dot(of_x, of_x) if found else math.nan
 
 

@@ -251,6 +251,8 @@ def _summary(
                 "noise": noise_json(result.noise),
                 "level": int(result.level),
                 "action": str(result.action),
+                "strength": float(result.strength),
+                "binding": str(result.binding),
                 "lookahead": result.lookahead,
                 "warmup": int(result.warmup),
                 "report": report_json(result.report),

@@ -34,6 +34,8 @@ def action_rows(result: Result, x: _F64) -> Iterator[tuple[str, str]]:
     if result.action == "cleaned":
         replaced = int(np.count_nonzero(result.values != x) - result.missing)
         yield "", f"{replaced} bad tick(s) replaced, the rest returned as it is"
+    elif result.binding:
+        yield "", f"{result.strength:.0%} of the smoothing is left, for {result.binding}"
     elif result.action == "passthrough":
         yield "", f"{_reason(result.noise)}: the series is returned as it is"
 

@@ -301,6 +301,8 @@ def _remarks(tuned: Tuned) -> Iterator[str]:
     )
     if tuned.objective == "likelihood" and best.mean < 2 * best.standard_error:
         yield "no candidate is better than doing nothing by two standard errors: this choice may be luck"
+    elif tuned.objective == "likelihood" and tuned.forward < 0:
+        yield "chosen by the past alone, the candidates earned less than doing nothing: do not trust them"
 
 
 def _json(

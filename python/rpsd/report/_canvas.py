@@ -127,12 +127,10 @@ def dress_time(all_axes: Iterable[Axes], axis: PositionAxis, n: int, *, first_ro
     for axes in stacked:
         for row in axis.breaks if len(axis.breaks) <= 60 else ():
             axes.axvline(row - 0.5, color=INK, alpha=0.35, linewidth=0.7, linestyle=":")
-    if len(axis.breaks) and len(axis.breaks) <= 60:
-        note = "dotted: session breaks"
-        stacked[0].set_title(note, loc="left", fontsize=SMALL, color=QUIET)
+    note = "; dotted: session breaks" if 0 < len(axis.breaks) <= 60 else ""
     margin = 0.01 * n + 0.5
     stacked[0].set_xlim(-margin, max(n - 1, 0) + margin)
-    stacked[-1].set_xlabel(axis.title)
+    stacked[-1].set_xlabel(axis.title + note)
     if axis.labels:
         stacked[-1].set_xticks(axis.ticks, axis.labels)
     elif n:
