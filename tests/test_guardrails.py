@@ -156,6 +156,11 @@ def judged(x, y, best, like, model):
     return _core.judge(*rows, np.array([model], dtype=np.float64), threads=1)[0]
 
 
+def judged_offline(x, y, best, model):
+    x, y, best = (np.ascontiguousarray(v, dtype=np.float64).reshape(1, -1) for v in (x, y, best))
+    return _core.judge(x, y, best, best, np.array([model], dtype=np.float64), threads=1)[0]
+
+
 @pytest.mark.parametrize(("kind", "nsr"), [*CELLS, ("a", 0.2), ("e_both", None), ("doppler", None)])
 def test_metrics_are_those_of_the_definition(kind, nsr):
     x = series(kind, nsr, 700, seed=5)
@@ -167,7 +172,7 @@ def test_metrics_are_those_of_the_definition(kind, nsr):
     found = dict(zip(HONEST, judged(x, y, best, like, model), strict=True))
     expected = {
         "gain": slow.gain(x, y, best, model)[0],
-        "edges": slow.edges(x, y, best, model),
+        "edges": slow.edges(x, y, best, model)[1],  # what is no offline output begins as it likes
         "bias": slow.bias(x, y, best, model),
         "variance": slow.variance(y, best),
         "roughness": slow.roughness(x, y, slow.near(like, best, x)),
@@ -331,3 +336,25 @@ def test_a_pair_of_bad_ticks_that_is_cleaned_is_no_breach(lookahead):
     x[1500:1502] = x[1500] * 10, 0.0
     report = rpsd.Denoiser(lookahead=lookahead, outliers="spike").run(x).report
     assert report.passed, report.failures()
+
+
+def test_the_ends_of_an_offline_output_are_both_held_to_account():
+    x = series("a", 3.0, seed=5)
+    reference = make_reference(x[None], None, 1)
+    best, model = reference.best[0], reference.models[0]
+    for y in (sma(x, 4), wrapped(x), x):
+        found = dict(zip(HONEST, judged_offline(x, y, best, model), strict=True))
+        assert found["edges"] == pytest.approx(min(slow.edges(x, y, best, model)), rel=1e-9, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("kind", "nsr"), [("a", 3.0), ("a", 10.0), ("b", 3.0), ("c", 3.0), ("f", 3.0), ("d", None)]
+)
+def test_wrapped_ends_are_caught_however_large_the_noise(kind, nsr):
+    for seed in range(5):
+        x = series(kind, nsr, 1024, seed)
+        scale = np.nanstd(np.diff(x))
+        known = x[~np.isnan(x)]
+        x += np.linspace(0, 20 * scale - (known[-1] - known[0]), len(x))
+        y = np.where(np.isnan(x), np.nan, wrapped(filled(x)))
+        assert "edges" in breaches(rpsd.evaluate(x, y))

@@ -75,7 +75,7 @@ GUARDRAILS = {
     "trend_threshold": 0.90,
     "power_threshold": 0.95,
     "gain_threshold": -0.1,
-    "edges_threshold": -3.0,
+    "edges_threshold": -6.0,
     "bias_threshold": 0.25,
     "variance_threshold": 0.25,
     "roughness_threshold": 1.02,

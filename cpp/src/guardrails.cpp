@@ -36,6 +36,7 @@ struct Problem {
   std::size_t n;
   double noise_sd, step_sd;  // zero where they are not known
   double ratio;              // of their squares
+  bool offline;
 };
 
 // Of a few differences: the square of their mean, which is what a wrong end makes, or half of their mean square. A series
@@ -89,10 +90,8 @@ double steady_gain(double ratio) noexcept { return ratio > 0 ? (std::sqrt(1 + 4 
 void judge_gain(const Problem& p, const double* seen, const GuardModel& model, GuardMetrics& m, Memory& memory) {
   double* const rest = memory.rest.get(p.n);
   const double far = clip_difference(p.x, p.best, p.n, rest, memory);
-  // Of the worse end.
   const std::size_t edge = std::min(kEdge, p.n);
-  const auto error_at_ends = [&] { return std::max(edge_error(rest, edge), edge_error(rest + p.n - edge, edge)); };
-  const double of_x = error_at_ends();
+  const double of_x[2] = {edge_error(rest, edge), edge_error(rest + p.n - edge, edge)}, all = sum_of_squares(rest, p.n);
   double taken = 0, apart = 0, count = 0;
   for (std::size_t t = 0; t < p.n; ++t) {
     taken += seen[t] * (rest[t] * rest[t]);
@@ -110,8 +109,12 @@ void judge_gain(const Problem& p, const double* seen, const GuardModel& model, G
   const double left = told ? raw - taken : raw;
   m.gain_db = decibels(raw, left + apart);
   const double end = model.walk ? steady_gain(p.ratio) * raw : std::min(raw, 2 * left);
-  m.edge_db = decibels(std::max(raw, end + of_x), end + error_at_ends());
+  const double of_y[2] = {edge_error(rest, edge), edge_error(rest + p.n - edge, edge)};
   clip_difference(p.x, p.y, p.n, rest, memory);
+  // What an output that takes so much away leaves of the noise at an end. Causal ones begin with what came.
+  const double part = all > 0 ? std::min(1.0, std::sqrt(sum_of_squares(rest, p.n) / all)) : 0;
+  const auto at_end = [&](std::size_t i) { return decibels(end + (1 - part) * (1 - part) * of_x[i], end + of_y[i]); };
+  m.edge_db = p.offline ? std::min(at_end(0), at_end(1)) : at_end(1);
   double sum = 0;
   for (std::size_t t = 0; t < p.n; ++t) sum += rest[t];
   m.bias = sum == 0 ? 0 : std::abs(sum / static_cast<double>(p.n)) / std::sqrt(raw);
@@ -256,7 +259,7 @@ GuardMetrics judge_one(const double* x, const double* y, const double* best, con
   auto& memory = of_this_thread<Memory>();
   double* const block = memory.series.get(6 * n);
   double *const cleaned = block + 4 * n, *const seen = block + 5 * n;
-  Problem p{block, block + n, block + 2 * n, block + 3 * n, n, 0, 0, 0};
+  Problem p{block, block + n, block + 2 * n, block + 3 * n, n, 0, 0, 0, like == best};
   if (n == 0 || !fill(x, n, p.x) || !fill(y, n, p.y) || !fill(best, n, p.best) || !fill(like, n, p.like)) return m;
   const double centre = p.x[0];
   double peak = 0;

@@ -97,7 +97,7 @@ class Guardrails(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     gain_threshold: Annotated[float, Meta(description="Least predicted gain of the output, in dB.")] = -0.1
     edges_threshold: Annotated[
         float, Meta(description="Least predicted gain of the first and of the last five samples, in dB.")
-    ] = -3.0
+    ] = -6.0
     bias_threshold: Annotated[
         _NonNegative, Meta(description="Greatest mean change, in root mean squared errors of the input.")
     ] = 0.25

@@ -34,7 +34,7 @@ class Enforced:
     strength : ndarray of float
         Share of the smoothing asked for: 1 where no policy acted, 0 where the input is returned.
     binding : ndarray of str
-        The guardrails that made a policy act, joined by commas.
+        The guardrails that keep the strength from being larger, joined by commas.
     """
 
     outputs: list[Batch]
@@ -73,7 +73,9 @@ def enforce(denoiser: Any, source: Mirror, outputs: list[Batch], report: Report,
         b, i = _place(source, int(row))
         x, y = source.batches[b][i], outputs[b][i]
         if enforced.action[row] == "relax":
-            enforced.strength[row], batches[b][i] = _relaxed(denoiser, x, y, threads)
+            enforced.strength[row], batches[b][i], binding = _relaxed(denoiser, x, y, threads)
+            if binding:  # none where it passes up to the last step of the bisection
+                enforced.binding[row] = ",".join(binding)
         else:
             enforced.strength[row], batches[b][i] = 0.0, _passed_through(x, y, denoiser)
         enforced.action[row] = "relaxed" if enforced.strength[row] > 0 else "passthrough"
@@ -97,8 +99,8 @@ def _passed_through(x: npt.NDArray[Any], y: npt.NDArray[Any], denoiser: Any) -> 
 
 def _relaxed(
     denoiser: Any, x: npt.NDArray[Any], y: npt.NDArray[Any], threads: int
-) -> tuple[float, npt.NDArray[Any]]:
-    """Return the greatest strength at which every guardrail passes, and its output.
+) -> tuple[float, npt.NDArray[Any], list[str]]:
+    """Return the greatest strength at which every guardrail passes, its output, and what binds just above it.
 
     Of the thresholds, where there are any; BayesShrink drops whole levels however small they are made, so
     where none passes, and without thresholds, of the way from the input to the output.
@@ -106,16 +108,17 @@ def _relaxed(
     options = denoiser.options
     reference = make_reference(_compared(denoiser, x, y)[0], options.lookahead, threads)
 
-    def strongest(at: Callable[[float], npt.NDArray[Any]]) -> tuple[float, npt.NDArray[Any]]:
-        least, most, best = 0.0, 1.0, _passed_through(x, y, denoiser)
+    def strongest(at: Callable[[float], npt.NDArray[Any]]) -> tuple[float, npt.NDArray[Any], list[str]]:
+        least, most, best, binding = 0.0, 1.0, _passed_through(x, y, denoiser), list[str]()
         for _ in range(_STEPS):
             strength = (least + most) / 2
             output = at(strength)
-            if _all_pass(*_compared(denoiser, x, output), reference, denoiser.guardrails, threads):
-                least, best = strength, output
+            breached = _breached(*_compared(denoiser, x, output), reference, denoiser.guardrails, threads)
+            if breached:
+                most, binding = strength, breached
             else:
-                most = strength
-        return least, best
+                least, best = strength, output
+        return least, best, binding
 
     if options.method == "wavelet" and options.threshold_mode != "none" and not options.use_fir_filter:
         found = strongest(lambda strength: _scaled(denoiser, strength).denoise(x, threads=threads))
@@ -135,7 +138,7 @@ def _compared(denoiser: Any, x: npt.NDArray[Any], y: npt.NDArray[Any]) -> tuple[
     return (before, after) if denoiser.options.lookahead is None else with_values(before, after)
 
 
-def _all_pass(x: _F64, y: _F64, reference: Reference, guardrails: Guardrails, threads: int) -> bool:
+def _breached(x: _F64, y: _F64, reference: Reference, guardrails: Guardrails, threads: int) -> list[str]:
     table = _core.metrics(x, y, threads=threads)
     checks = make_checks(x, y, table, reference, guardrails, threads)
-    return all(bool((check.passed | ~check.counts).all()) for check in checks)
+    return [check.name for check in checks if not bool((check.passed | ~check.counts).all())]

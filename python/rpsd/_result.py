@@ -199,7 +199,8 @@ class Result:
     strength : float or ndarray
         Share of the smoothing asked for: 1, or what a policy of relax or passthrough left of it.
     binding : str or ndarray of str
-        The guardrails that made a policy act, joined by commas; empty where none did.
+        The guardrails that keep the strength from being larger, joined by commas; empty where no policy
+        acted.
     level : int or ndarray of int
         Wavelet levels used; 0 where none were.
     missing : int or ndarray of int

@@ -46,12 +46,18 @@ def gain(x, y, best, model):
 def edges(x, y, best, model):
     noise_sd, step_sd, _, walk = model
     _, raw, left = gain(x, y, best, model)
-    of_x, error = (
-        max(max(np.mean(e) ** 2, np.mean(e**2) / 2) for e in (apart[:5], apart[-5:]))
-        for apart in (kept_near(filled(v) - filled(best), x, best) for v in (x, y))
-    )
     end = steady_gain(noise_sd, step_sd) * raw if walk else min(raw, 2 * left)
-    return 10 * math.log10(max(raw, end + of_x) / (end + error))
+    of_x, of_y = (kept_near(filled(v) - filled(best), x, best) for v in (x, y))
+    all_of_x = np.sum(of_x**2)
+    part = min(1, math.sqrt(np.sum(clipped(filled(x) - filled(y)) ** 2) / all_of_x)) if all_of_x > 0 else 0
+
+    def error(e):
+        return max(np.mean(e) ** 2, np.mean(e**2) / 2)
+
+    return [
+        10 * math.log10((end + (1 - part) ** 2 * error(u)) / (end + error(v)))
+        for u, v in ((of_x[:5], of_y[:5]), (of_x[-5:], of_y[-5:]))
+    ]
 
 
 def bias(x, y, best, model):
