@@ -124,7 +124,7 @@ void judge_gain(const Problem& p, const double* seen, const GuardModel& model, G
 void judge_moves(const Problem& p, const double* cleaned, double far, GuardMetrics& m, Memory& memory) {
   const std::size_t n = p.n;
   // A causal estimate may have let bad ticks through.
-  if (far > 0 && p.like != p.best)
+  if (far > 0 && !p.offline)
     for (std::size_t t = 0; t < n; ++t) p.like[t] = p.best[t] + std::clamp(p.like[t] - p.best[t], -far, far);
   const double of_x = moves(p.x, n), of_y = moves(p.y, n), of_best = moves(p.best, n);
   const double root = of_y / of_best;

@@ -191,9 +191,8 @@ def make_checks(
                     for metrics in (reference.plain, reference.plain_best)
                 ]
             )
-        elif (
-            name == "whiteness"
-        ):  # tells how far to trust the model; an output that is the input does not rely on it
+        elif name == "whiteness":
+            # It tells how far to trust the model, on which an output that is the input does not rely.
             counts = changed.any(axis=1)
         passed = _passes(name, values[name], threshold) | np.isnan(values[name])
         checks.append(Check(name, values[name], threshold, "<=" if name in AT_MOST else ">=", passed, counts))
