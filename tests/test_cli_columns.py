@@ -10,10 +10,10 @@ import pytest
 from command import own_home
 
 from rpsd import InputError
+from rpsd.batch.files import choose_columns, read_numbers, read_times
+from rpsd.batch.files._csv import CsvTable
+from rpsd.batch.files._parquet import ParquetTable
 from rpsd.cli import main
-from rpsd.cli.files import choose_columns, read_numbers, read_times
-from rpsd.cli.files._csv import CsvTable
-from rpsd.cli.files._parquet import ParquetTable
 
 __all__ = ["own_home"]  # a fixture that guards every test here
 

@@ -35,7 +35,7 @@ def test_a_full_disk_leaves_everything_as_it_was(goog, tmp_path, monkeypatch, ca
 
 
 def test_a_failure_of_the_second_file_removes_the_first(goog, tmp_path, monkeypatch, capsys):
-    from rpsd.cli.files import Outputs
+    from rpsd.batch.files import Outputs
 
     add = Outputs.add
     seen = []

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 import rpsd
 from rpsd import InputError
+from rpsd.batch.files import check_writable, choose_columns, read_numbers
+from rpsd.batch.files._csv import CsvTable
 from rpsd.cli import main
-from rpsd.cli.files import check_writable, choose_columns, read_numbers
-from rpsd.cli.files._csv import CsvTable
 
 __all__ = ["own_home"]  # a fixture that guards every test here
 

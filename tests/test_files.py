@@ -14,9 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rpsd import InputError
-from rpsd.cli.files import choose_columns, read_numbers, read_table, read_times
-from rpsd.cli.files._csv import CsvTable
-from rpsd.cli.files._parquet import ParquetTable
+from rpsd.batch.files import choose_columns, read_numbers, read_table, read_times
+from rpsd.batch.files._csv import CsvTable
+from rpsd.batch.files._parquet import ParquetTable
 
 HEAD = "timestamp,price\n"
 ROWS = [f"2025-08-18 13:{m:02d}:00+00:00,{100 + m / 4}" for m in range(12)]

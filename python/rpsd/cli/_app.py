@@ -18,6 +18,7 @@ import click
 
 import rpsd
 from rpsd._schema import suggestion
+from rpsd._text import one_line
 from rpsd.cli._config import config
 from rpsd.cli._demo import demo
 from rpsd.cli._denoise import denoise
@@ -25,7 +26,6 @@ from rpsd.cli._doctor import doctor
 from rpsd.cli._evaluate import evaluate
 from rpsd.cli._log import logging_to_stderr
 from rpsd.cli._stream import stream
-from rpsd.cli._text import one_line
 from rpsd.cli._tune import tune
 
 _FAILURE: Final = 1

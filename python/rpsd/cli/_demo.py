@@ -15,9 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 from rpsd import Denoiser, Result, RpsdError, Simulated, simulate
+from rpsd.batch.files import Outputs, check_writable
 from rpsd.cli._peer import pywavelets_chain
 from rpsd.cli._show import console, number, table
-from rpsd.cli.files import Outputs, check_writable
 
 _F64 = npt.NDArray[np.float64]
 

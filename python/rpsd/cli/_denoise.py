@@ -18,13 +18,9 @@ import numpy.typing as npt
 from rpsd import Config, Denoiser, GuardrailError, InputError, Options, Result
 from rpsd._breaks import time_starts
 from rpsd._schema import fields
+from rpsd._text import shown
 from rpsd._unused import warn_of_unused
-from rpsd.cli._log import logger
-from rpsd.cli._noise import action_rows, noise_json, noise_rows
-from rpsd.cli._options import configuration, denoiser_options
-from rpsd.cli._show import console, guardrail_table, print_json, report_json, table
-from rpsd.cli._text import shown
-from rpsd.cli.files import (
+from rpsd.batch.files import (
     Outputs,
     Table,
     Times,
@@ -35,6 +31,10 @@ from rpsd.cli.files import (
     read_times,
     same_format,
 )
+from rpsd.cli._log import logger
+from rpsd.cli._noise import action_rows, noise_json, noise_rows
+from rpsd.cli._options import configuration, denoiser_options
+from rpsd.cli._show import console, guardrail_table, print_json, report_json, table
 
 _F64 = npt.NDArray[np.float64]
 _STDOUT: Final = (None, "-")

@@ -11,11 +11,11 @@ import numpy as np
 
 from rpsd import GuardrailError, Guardrails, InputError, Report
 from rpsd import evaluate as evaluate_series
+from rpsd._text import shown
+from rpsd.batch.files import Table, choose_columns, read_numbers, read_table, read_times
 from rpsd.cli._log import logger
 from rpsd.cli._options import configuration, guardrail_options
 from rpsd.cli._show import print_json, report_json, show_guardrails
-from rpsd.cli._text import shown
-from rpsd.cli.files import Table, choose_columns, read_numbers, read_table, read_times
 
 
 def _read_lookahead(_: click.Context, __: click.Parameter, text: str | None) -> int | str | None:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from rpsd import Config
-from rpsd.cli._text import one_line
+from rpsd._text import one_line
 
 logger: Final = logging.getLogger("rpsd")
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from rpsd import Report
-from rpsd.cli._text import shown
+from rpsd._text import shown
 
 if TYPE_CHECKING:
     from rich.console import Console

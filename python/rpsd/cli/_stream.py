@@ -16,9 +16,9 @@ import msgspec
 from rpsd import Denoiser, Options, RpsdError
 from rpsd._schema import fields
 from rpsd._unused import warn_of_unused
+from rpsd.batch.files import check_writable
 from rpsd.cli._log import logger
 from rpsd.cli._options import configuration, stream_options
-from rpsd.cli.files import check_writable
 from rpsd.cli.lines import Chosen, Flow, Pipes, State, read_state, write_state
 
 _INTERRUPTED: Final = 130

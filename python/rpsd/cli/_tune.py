@@ -21,11 +21,11 @@ from rpsd._config_file import read_grid
 from rpsd._folds import LEAST_PART
 from rpsd._options import make_options
 from rpsd._schema import fields, unknown
+from rpsd._text import shown
+from rpsd.batch.files import Outputs, check_writable, choose_columns, read_numbers, read_table, read_times
 from rpsd.cli._log import logger
 from rpsd.cli._options import configuration, tuning_options
 from rpsd.cli._show import console, number, print_json, table
-from rpsd.cli._text import shown
-from rpsd.cli.files import Outputs, check_writable, choose_columns, read_numbers, read_table, read_times
 
 _MOST_ROWS: Final = 20
 _UNITS: Final = {

@@ -13,9 +13,9 @@ import numpy.typing as npt
 
 from rpsd import Denoiser, Stream
 from rpsd._errors import InputError
+from rpsd._text import shown
+from rpsd.batch.files import check_is_no_other_format
 from rpsd.cli._log import logger
-from rpsd.cli._text import shown
-from rpsd.cli.files import check_is_no_other_format
 from rpsd.cli.lines._layout import NAME, Row, read_layout
 from rpsd.cli.lines._state import Held, Series, State
 

@@ -13,9 +13,8 @@ import msgspec
 import numpy as np
 
 from rpsd._errors import InputError
-from rpsd.cli._log import logger
-from rpsd.cli._text import shown
-from rpsd.cli.files import (
+from rpsd._text import shown
+from rpsd.batch.files import (
     MISSING,
     TIME_NAMES,
     VALUE_NAMES,
@@ -29,6 +28,7 @@ from rpsd.cli.files import (
     why_no_number,
     write_numbers,
 )
+from rpsd.cli._log import logger
 
 #: What messages call the input.
 NAME: Final = "standard input"

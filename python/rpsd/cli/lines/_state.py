@@ -11,7 +11,7 @@ import msgspec
 
 from rpsd._errors import ConfigError, StateError
 from rpsd._schema import shown
-from rpsd.cli.files import Outputs
+from rpsd.batch.files import Outputs
 from rpsd.cli.lines._layout import Chosen, Layout
 
 _MAGIC: Final = b"rpsdlines"

@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from rpsd.cli._text import shown
+from rpsd._text import shown
 
 _F64 = npt.NDArray[np.float64]
 

@@ -11,8 +11,8 @@ from typing import Any, Final, Literal
 import numpy as np
 import numpy.typing as npt
 
-from rpsd.cli._text import shown
-from rpsd.cli.files._numbers import BadCell, first_failure
+from rpsd._text import shown
+from rpsd.batch.files._numbers import BadCell, first_failure
 
 _ALLOWED: Final = (
     "ISO 8601 such as 2025-08-18 13:30:00+00:00 or 2025-08-18, "

@@ -14,9 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from rpsd._errors import InputError, RpsdError
-from rpsd.cli._text import shown
-from rpsd.cli.files._numbers import BadCell
-from rpsd.cli.files._times import Times, check_order
+from rpsd._text import shown
+from rpsd.batch.files._numbers import BadCell
+from rpsd.batch.files._times import Times, check_order
 
 _F64 = npt.NDArray[np.float64]
 
@@ -95,8 +95,8 @@ def read_bytes(path: str, data_dir: str = ".") -> tuple[bytes, str]:
 
 def read_table(path: str, data_dir: str = ".") -> Table:
     """Read a CSV or Parquet file, by suffix; standard input by its first bytes."""
-    from rpsd.cli.files._csv import CsvTable
-    from rpsd.cli.files._parquet import ParquetTable
+    from rpsd.batch.files._csv import CsvTable
+    from rpsd.batch.files._parquet import ParquetTable
 
     data, name = read_bytes(path, data_dir)
     parquet = data.startswith(b"PAR1") if path == "-" else Path(path).suffix.lower() in PARQUET_SUFFIXES

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import Final, Protocol
 
 from rpsd._errors import InputError
-from rpsd.cli._text import shown
-from rpsd.cli.files._table import Table
+from rpsd._text import shown
+from rpsd.batch.files._table import Table
 
 #: Lower-case names, best first.
 TIME_NAMES: Final = ("timestamp", "datetime", "time", "date")

@@ -9,9 +9,9 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from rpsd.cli.files import _numbers, _times
-from rpsd.cli.files._split import split
-from rpsd.cli.files._times import Times
+from rpsd.batch.files import _numbers, _times
+from rpsd.batch.files._split import split
+from rpsd.batch.files._times import Times
 
 _F64 = npt.NDArray[np.float64]
 
@@ -20,7 +20,7 @@ _SAMPLE: Final = 1000
 
 
 class CsvTable:
-    """A CSV file with a header, in UTF-8; see `rpsd.cli.files._table.Table` for the methods."""
+    """A CSV file with a header, in UTF-8; see `rpsd.batch.files._table.Table` for the methods."""
 
     suffix: Final = ".csv"
 

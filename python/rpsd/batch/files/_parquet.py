@@ -11,15 +11,15 @@ import numpy as np
 import numpy.typing as npt
 
 from rpsd._errors import InputError
-from rpsd.cli.files import _times
-from rpsd.cli.files._numbers import BadCell
-from rpsd.cli.files._times import Times
+from rpsd.batch.files import _times
+from rpsd.batch.files._numbers import BadCell
+from rpsd.batch.files._times import Times
 
 _F64 = npt.NDArray[np.float64]
 
 
 class ParquetTable:
-    """A Parquet file; see `rpsd.cli.files._table.Table` for the methods."""
+    """A Parquet file; see `rpsd.batch.files._table.Table` for the methods."""
 
     suffix: Final = ".parquet"
 

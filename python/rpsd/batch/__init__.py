@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""Many series: files in, files out, resumable."""
