@@ -132,6 +132,9 @@ def duration(seconds: float) -> str:
 
 def main() -> None:
     """Measure and write."""
+    if {"-h", "--help"} & set(sys.argv):
+        print(__doc__)
+        return
     records = measure(sys.argv[1:])
     records += measure_kept_memory(records) + measure_ipp()
     info = rpsd.build_info()
