@@ -96,6 +96,37 @@ def test_a_broken_denoiser_is_caught_by_name(name, kind, nsr):
     assert culprit in report.failures()
 
 
+@pytest.mark.parametrize(("kind", "nsr"), [("a", 0.5), ("a", 1.0), ("a", 3.0), ("b", 1.0), ("e_t3", None)])
+def test_a_price_that_nobody_quoted_is_caught(kind, nsr):
+    """However little it weighs in a mean over all samples."""
+    x = 100 + series(kind, nsr, 2048, seed=9)
+    for place in (0, 1000, -1):
+        for wrong in (0.0, 400.0):
+            y = rpsd.denoise(x)
+            y[place] = wrong
+            assert "overshoot" in breaches(rpsd.evaluate(x, y))
+    assert breaches(rpsd.evaluate(x, rpsd.denoise(x))) == set()
+
+
+@pytest.mark.parametrize("nsr", [0.5, 1.0, 3.0])
+def test_circular_smoothers_are_caught_at_their_ends(nsr):
+    n = 1024
+    gain = 1 / (1 + nsr**2 * (2 - 2 * np.cos(2 * np.pi * np.fft.rfftfreq(n))))
+    for seed in range(5):
+        x = series("a", nsr, n, seed)
+        x += np.linspace(0, 30 * (1 + nsr) - (x[-1] - x[0]), n)
+        assert "edges" in breaches(rpsd.evaluate(x, np.fft.irfft(gain * np.fft.rfft(x), n)))
+
+
+@pytest.mark.parametrize("n", [64, 128, 256])
+@pytest.mark.parametrize(("kind", "nsr"), [("a", 10.0), ("a", 1.0), ("b", 3.0), ("bumps", None)])
+def test_the_best_estimate_passes_at_any_length(kind, nsr, n):
+    for seed in range(8):
+        x = series(kind, nsr, n, seed)
+        report = rpsd.evaluate(x, rpsd.denoise(x))
+        assert report.passed, report.failures()
+
+
 def test_clipped_jumps_are_caught_as_jumps():
     x = series("c", 1.0, seed=3)
     assert "jumps" in breaches(rpsd.evaluate(x, clipped_moves(x)))
@@ -176,11 +207,12 @@ def test_metrics_are_those_of_the_definition(kind, nsr):
         "bias": slow.bias(x, y, best, model),
         "variance": slow.variance(y, best),
         "roughness": slow.roughness(x, y, slow.near(like, best, x)),
-        "lag": slow.lag(x, y, best),
+        "lag": slow.lag(x, y, best, slow.near(like, best, x), model),
         "scale": slow.scale(x, y, best),
+        "overshoot": slow.overshoot(x, y),
         "stuck": slow.stuck(x, y),
         "jumps": slow.jumps(x, y, best, model),
-        "whiteness": slow.whiteness(x, y, best, model) if model[3] else np.nan,
+        "whiteness": slow.whiteness(x, y, best, model) if model[4] else np.nan,
     }
     assert found == pytest.approx(expected, rel=1e-9, abs=1e-12, nan_ok=True)
 

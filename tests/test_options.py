@@ -81,6 +81,7 @@ GUARDRAILS = {
     "roughness_threshold": 1.02,
     "lag_threshold": 0.5,
     "scale_threshold": 0.05,
+    "overshoot_threshold": 1.0,
     "stuck_threshold": 0.05,
     "jumps_threshold": 0.5,
     "whiteness_threshold": 0.05,

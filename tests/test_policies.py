@@ -92,6 +92,14 @@ def test_policies_of_single_guardrails_go_before_the_policy_of_all():
     assert run(x, "relax", policies={"gain": "passthrough"}).action == "passthrough"
 
 
+def test_what_is_only_reported_does_not_bind_relax():
+    x = near_clean()
+    alone = run(x, "report", policies={"gain": "relax"})
+    rails = {"policies": {"gain": "relax"}, "rmse_threshold": 1e-6}
+    beside = rpsd.Denoiser(guardrails=rails, **TEXTBOOK).run(x)
+    assert (beside.strength, beside.binding) == (alone.strength, alone.binding) == (alone.strength, "gain")
+
+
 @pytest.mark.parametrize("policy", ["relax", "passthrough"])
 def test_each_series_of_a_frame_by_itself(policy):
     calm = 100 + rpsd.simulate("a", 800, 2, nsr=1.0).noisy

@@ -21,6 +21,7 @@ constexpr double kFar = 6;                  // medians of what is not zero: larg
 constexpr double kRounding = 0x1p-30;       // of the range of the prices: what is below is as good as zero
 constexpr double kJump = 6;                 // standard deviations of a difference of two means
 constexpr std::size_t kLeastSide = 5, kMostSide = 15;  // samples in such a mean
+constexpr std::size_t kNeighbours = 15;                // samples on either side whose range a price may not leave
 constexpr std::size_t kLeastForWhiteness = 64;
 // Chi-square of kWhitenessLags degrees of freedom exceeds it once in a thousand times.
 constexpr double kChance = 45.31474661812586;
@@ -92,9 +93,10 @@ void judge_gain(const Problem& p, const double* seen, const GuardModel& model, G
   const double far = clip_difference(p.x, p.best, p.n, rest, memory);
   const std::size_t edge = std::min(kEdge, p.n);
   const double of_x[2] = {edge_error(rest, edge), edge_error(rest + p.n - edge, edge)}, all = sum_of_squares(rest, p.n);
-  double taken = 0, apart = 0, count = 0;
+  double taken = 0, apart = 0, count = 0, sum_of_best = 0;
   for (std::size_t t = 0; t < p.n; ++t) {
     taken += seen[t] * (rest[t] * rest[t]);
+    sum_of_best += rest[t];
     const double difference = p.y[t] - p.best[t];
     rest[t] = far > 0 ? std::clamp(difference, -far, far) : difference;
     apart += seen[t] * (rest[t] * rest[t]);
@@ -109,6 +111,10 @@ void judge_gain(const Problem& p, const double* seen, const GuardModel& model, G
   const double left = told ? raw - taken : raw;
   m.gain_db = decibels(raw, left + apart);
   const double end = model.walk ? steady_gain(p.ratio) * raw : std::min(raw, 2 * left);
+  // At an end a bad tick of x that y keeps does not decide; one that y has by itself does.
+  for (std::size_t i = 0; i < edge; ++i)
+    for (const std::size_t t : {i, p.n - 1 - i})
+      if (std::abs(p.x[t] - p.best[t]) <= far) rest[t] = p.y[t] - p.best[t];
   const double of_y[2] = {edge_error(rest, edge), edge_error(rest + p.n - edge, edge)};
   clip_difference(p.x, p.y, p.n, rest, memory);
   // What an output that takes so much away leaves of the noise at an end. Causal ones begin with what came.
@@ -117,11 +123,12 @@ void judge_gain(const Problem& p, const double* seen, const GuardModel& model, G
   m.edge_db = p.offline ? std::min(at_end(0), at_end(1)) : at_end(1);
   double sum = 0;
   for (std::size_t t = 0; t < p.n; ++t) sum += rest[t];
-  m.bias = sum == 0 ? 0 : std::abs(sum / static_cast<double>(p.n)) / std::sqrt(raw);
+  const double off = std::max(0.0, std::abs(sum) - std::abs(sum_of_best)) / static_cast<double>(p.n);
+  m.bias = off == 0 ? 0 : off / std::sqrt(raw);
 }
 
 // Absolute moves in place of squared ones: jumps count once, however sharp they are (Barndorff-Nielsen & Shephard 2004).
-void judge_moves(const Problem& p, const double* cleaned, double far, GuardMetrics& m, Memory& memory) {
+void judge_moves(const Problem& p, double far, GuardMetrics& m, Memory& memory) {
   const std::size_t n = p.n;
   // A causal estimate may have let bad ticks through.
   if (far > 0 && !p.offline)
@@ -149,14 +156,53 @@ void judge_moves(const Problem& p, const double* cleaned, double far, GuardMetri
     repeated += p.y[t] == p.y[t - 1];
   }
   m.stuck = moved > 0 ? static_cast<double>(repeated) / static_cast<double>(moved) : kNaN;
-  // An output that comes late differs from the prices by its speed. Smoothers that are symmetric have no lag.
+}
+
+// Samples by which v comes late: it then differs from the prices by its speed. Smoothers that are symmetric have no lag.
+double lag_of(const double* v, const double* cleaned, std::size_t n) noexcept {
   double covariance = 0, squares = 0;
   for (std::size_t t = 1; t + 1 < n; ++t) {
-    const double speed = (p.y[t + 1] - p.y[t - 1]) / 2;
-    covariance += (cleaned[t] - p.y[t]) * speed;
+    const double speed = (v[t + 1] - v[t - 1]) / 2;
+    covariance += (cleaned[t] - v[t]) * speed;
     squares += speed * speed;
   }
-  m.lag = squares > 0 ? covariance / squares : kNaN;
+  return squares > 0 ? covariance / squares : kNaN;
+}
+
+// late: what the lookahead costs the steady filter. In a short series the best estimate may be further from it.
+void judge_lag(const Problem& p, const double* cleaned, double late, GuardMetrics& m) noexcept {
+  const double of_like = std::abs(lag_of(p.like, cleaned, p.n) - late), of_y = std::abs(lag_of(p.y, cleaned, p.n) - late);
+  m.lag = std::max(0.0, of_y - (of_like > 0 ? of_like : 0)) / (1 + 2 * late);
+  if (std::isnan(of_y)) m.lag = kNaN;
+}
+
+// Greatest of each sample and kNeighbours on either side, by the greatest from either end of blocks (van Herk 1992).
+void spread_greatest(const double* v, std::size_t n, double* out, double* forward, double* backward) noexcept {
+  constexpr std::size_t block = 2 * kNeighbours + 1;
+  for (std::size_t t = 0; t < n; ++t) forward[t] = t % block == 0 ? v[t] : std::max(forward[t - 1], v[t]);
+  for (std::size_t t = n; t-- > 0;)
+    backward[t] = t + 1 == n || (t + 1) % block == 0 ? v[t] : std::max(backward[t + 1], v[t]);
+  for (std::size_t t = 0; t < n; ++t)
+    out[t] = std::max(backward[t < kNeighbours ? 0 : t - kNeighbours], forward[std::min(t + kNeighbours, n - 1)]);
+}
+
+// By how much y leaves the range of x nearby, in usual moves of x: no smoother of x has a reason to.
+void judge_overshoot(const Problem& p, GuardMetrics& m, Memory& memory) {
+  const std::size_t n = p.n;
+  double* const sizes = memory.sizes.get(n);
+  std::size_t count = 0;
+  for (std::size_t t = 1; t < n; ++t)
+    if (p.x[t] != p.x[t - 1]) sizes[count++] = p.x[t] - p.x[t - 1];
+  const double usual = count > 0 ? active_table<double>().median_abs(sizes, count, memory.selection.get(count)) : 0;
+  double* const range = memory.rest.get(4 * n);
+  double *const flipped = range + n, *const forward = range + 2 * n, *const backward = range + 3 * n;
+  double most = 0;
+  for (const double sign : {1.0, -1.0}) {
+    for (std::size_t t = 0; t < n; ++t) flipped[t] = sign * p.x[t];
+    spread_greatest(flipped, n, range, forward, backward);
+    for (std::size_t t = 0; t < n; ++t) most = std::max(most, sign * p.y[t] - range[t]);
+  }
+  m.overshoot = most > kRounding ? most / usual : 0;
 }
 
 void judge_scale(const Problem& p, GuardMetrics& m) noexcept {
@@ -255,7 +301,7 @@ bool fill(const double* v, std::size_t n, double* to) noexcept {
 
 GuardMetrics judge_one(const double* x, const double* y, const double* best, const double* like, std::size_t n,
                        const GuardModel& model) {
-  GuardMetrics m{kNaN, kNaN, kNaN, kNaN, kNaN, kNaN, kNaN, kNaN, kNaN, kNaN};
+  GuardMetrics m{kNaN, kNaN, kNaN, kNaN, kNaN, kNaN, kNaN, kNaN, kNaN, kNaN, kNaN};
   auto& memory = of_this_thread<Memory>();
   double* const block = memory.series.get(6 * n);
   double *const cleaned = block + 4 * n, *const seen = block + 5 * n;
@@ -282,8 +328,10 @@ GuardMetrics judge_one(const double* x, const double* y, const double* best, con
   if (n < 3) return m;
   const double far = clip_difference(p.x, p.best, n, cleaned, memory);
   for (std::size_t t = 0; t < n; ++t) cleaned[t] += p.best[t];
-  judge_moves(p, cleaned, far, m, memory);
+  judge_moves(p, far, m, memory);
+  judge_lag(p, cleaned, known(model.late), m);
   judge_scale(p, m);
+  judge_overshoot(p, m, memory);
   judge_jumps(p, cleaned, m, memory);
   if (model.walk) judge_whiteness(p, cleaned, seen, m, memory);
   return m;

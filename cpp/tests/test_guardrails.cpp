@@ -15,7 +15,7 @@ namespace {
 using Series = std::vector<double>;
 
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN(), kInfinity = std::numeric_limits<double>::infinity();
-constexpr rpsd::GuardModel kModel{1, 1, 3.5, true};
+constexpr rpsd::GuardModel kModel{1, 1, 3.5, 0, true};
 
 rpsd::GuardMetrics judge(const Series& x, const Series& y, const Series& best, const rpsd::GuardModel& model = kModel) {
   rpsd::GuardMetrics found;
@@ -50,6 +50,14 @@ void check_what_follows_from_definitions() {
   Series larger = x;
   for (double& v : larger) v *= 1.5;
   CHECK(judge(x, larger, x).scale > 0.49);
+  CHECK(same.overshoot == 0 && good.overshoot == 0 && good.lag == 0 && good.bias == 0);
+  for (const std::size_t t : {std::size_t{0}, x.size() / 2, x.size() - 1}) {
+    Series wrong = best;
+    wrong[t] += 100;
+    const auto found = judge(x, wrong, best);
+    CHECK(found.overshoot > 50);
+    CHECK(t == x.size() / 2 || found.edge_db < -20);
+  }
 }
 
 void check_that_nothing_breaks() {
@@ -67,9 +75,9 @@ void check_that_nothing_breaks() {
     CHECK(std::isnan(judge(x, missing, x).gain_db));
     if (n > 0) CHECK(judge(flat, flat, flat).gain_db == 0);
     if (n > 2) CHECK(judge(flat, x, flat).gain_db < 0);
-    judge(x, x, x, {kNaN, kNaN, kNaN, false});
-    judge(x, x, x, {0, 0, 0, true});
-    judge(x, x, x, {kInfinity, 1, 3, true});
+    judge(x, x, x, {kNaN, kNaN, kNaN, kNaN, false});
+    judge(x, x, x, {0, 0, 0, 0, true});
+    judge(x, x, x, {kInfinity, 1, 3, 0, true});
   }
 }
 

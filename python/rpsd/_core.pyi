@@ -40,7 +40,7 @@ def metrics(x: _F64, y: _F64, *, threads: int) -> _F64:
 def judge(x: _F64, y: _F64, best: _F64, like: _F64, models: _F64, *, threads: int) -> _F64:
     """(series, 10): gain_db, edge_db, bias, variance, roughness, lag, scale, stuck, jumps, whiteness.
 
-    models, (series, 4): noise_sd, step_sd, gain_db, and 1 where a walk was fitted.
+    models, (series, 5): noise_sd, step_sd, gain_db, lateness of like, and 1 where a walk was fitted.
     """
 
 def tick_size(y: _F64, seen: _F64, *, precision: float) -> float:

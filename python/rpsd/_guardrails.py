@@ -20,6 +20,7 @@ HONEST: Final = (
     "roughness",
     "lag",
     "scale",
+    "overshoot",
     "stuck",
     "jumps",
     "whiteness",
@@ -27,7 +28,9 @@ HONEST: Final = (
 #: Every check of a report, in its order.
 NAMES: Final = (*PLAIN, *HONEST, "missing")
 #: What passes lies at or below the threshold of these, at or above that of the others.
-AT_MOST: Final = frozenset({"rmse", "bias", "roughness", "lag", "scale", "stuck", "whiteness", "missing"})
+AT_MOST: Final = frozenset(
+    {"rmse", "bias", "roughness", "lag", "scale", "overshoot", "stuck", "whiteness", "missing"}
+)
 
 POLICIES: Final = ("report", "warn", "raise", "relax", "passthrough")
 
@@ -113,6 +116,9 @@ class Guardrails(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     scale_threshold: Annotated[
         _NonNegative, Meta(description="Share by which the output's moves may be too large or too small.")
     ] = 0.05
+    overshoot_threshold: Annotated[
+        _NonNegative, Meta(description="Greatest distance from the input's prices nearby, in usual moves.")
+    ] = 1.0
     stuck_threshold: Annotated[
         _Share, Meta(description="Greatest share of the input's moves at which the output repeats a value.")
     ] = 0.05

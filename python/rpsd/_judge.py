@@ -37,7 +37,6 @@ class Reference:
     best: _F64  # of the whole series
     like: _F64  # of the same lookahead as the output's
     models: _F64  # as _core.judge takes them
-    late: _F64  # samples by which the best estimate of that lookahead comes late
     plain: _F64  # metrics of `like`
     plain_best: _F64  # of `best`
 
@@ -86,11 +85,11 @@ def make_reference(x: _F64, lookahead: int | None, threads: int) -> Reference:
             gain[row] = _predicted_db(ratio[row])
     like = best if lookahead is None else _run("auto", lookahead, x, threads)[0]
     late = np.array([lag_of_lookahead(r, lookahead) for r in ratio])
-    models = np.ascontiguousarray(np.stack([noise_sd, step_sd, np.nan_to_num(gain), walk], axis=1))
+    models = np.ascontiguousarray(np.stack([noise_sd, step_sd, np.nan_to_num(gain), late, walk], axis=1))
     plain = _core.metrics(x, best, threads=threads)
     if lookahead is None:
-        return Reference(best, best, models, late, plain, plain)
-    return Reference(best, like, models, late, _core.metrics(x, like, threads=threads), plain)
+        return Reference(best, best, models, plain, plain)
+    return Reference(best, like, models, _core.metrics(x, like, threads=threads), plain)
 
 
 def _benefit_of_doubt(x: _F64, threads: int) -> tuple[_F64, float, float]:
@@ -175,7 +174,6 @@ def make_checks(
     """Return every check with one value a series; table: the metrics of x and y."""
     found = _core.judge(x, y, reference.best, reference.like, reference.models, threads=threads)
     values = dict(zip(METRICS, table.T, strict=True)) | dict(zip(HONEST, found.T, strict=True))
-    values["lag"] = np.abs(values["lag"] - reference.late) / (1 + 2 * reference.late)
     values["missing"] = np.count_nonzero(~np.isfinite(y) & ~np.isnan(x), axis=-1)
     changed = (y != x) & ~np.isnan(y) & ~np.isnan(x)
     checks = []

@@ -31,9 +31,16 @@ def kept_near(apart, x, best):
     return np.clip(apart, -far, far)
 
 
+def without_bad_ticks(y, x, best):
+    """What y differs from best by; where x is far from best, by no more than that counts as far."""
+    of_x, apart = filled(x) - filled(best), filled(y) - filled(best)
+    far = 6 * np.median(np.abs(of_x[of_x != 0])) if of_x.any() else np.inf
+    return np.where(np.abs(of_x) > far, np.clip(apart, -far, far), apart)
+
+
 def gain(x, y, best, model):
     """Predicted gain of y, and the mean squared errors of x and of the best estimate."""
-    noise_sd, _, gain_db, _ = model
+    noise_sd, _, gain_db, *_ = model
     seen = ~np.isnan(x) & ~np.isnan(y)
     taken = np.mean(kept_near(filled(x) - filled(best), x, best)[seen] ** 2)
     share = 1 - 10 ** (-gain_db / 10)
@@ -44,10 +51,10 @@ def gain(x, y, best, model):
 
 
 def edges(x, y, best, model):
-    noise_sd, step_sd, _, walk = model
+    noise_sd, step_sd, _, _, walk = model
     _, raw, left = gain(x, y, best, model)
     end = steady_gain(noise_sd, step_sd) * raw if walk else min(raw, 2 * left)
-    of_x, of_y = (kept_near(filled(v) - filled(best), x, best) for v in (x, y))
+    of_x, of_y = (without_bad_ticks(v, x, best) for v in (x, y))
     all_of_x = np.sum(of_x**2)
     part = min(1, math.sqrt(np.sum(clipped(filled(x) - filled(y)) ** 2) / all_of_x)) if all_of_x > 0 else 0
 
@@ -62,7 +69,8 @@ def edges(x, y, best, model):
 
 def bias(x, y, best, model):
     raw = gain(x, y, best, model)[1]
-    return abs(np.mean(clipped(filled(x) - filled(y)))) / math.sqrt(raw)
+    of_y, of_best = (abs(np.mean(clipped(filled(x) - filled(v)))) for v in (y, best))
+    return max(0.0, of_y - of_best) / math.sqrt(raw)
 
 
 def moves(v):
@@ -85,11 +93,23 @@ def roughness(x, y, like):
     return moves(y) / min(moves(x), 2 * moves(x + part * (like - x)))
 
 
-def lag(x, y, best):
-    x, y, best = filled(x), filled(y), filled(best)
+def lag(x, y, best, like, model):
+    x, best, late = filled(x), filled(best), model[3]
     cleaned = best + clipped(x - best)
-    speed = (y[2:] - y[:-2]) / 2
-    return np.sum((cleaned - y)[1:-1] * speed) / np.sum(speed**2)
+
+    def beyond(v):
+        speed = (v[2:] - v[:-2]) / 2
+        return abs(np.sum((cleaned - v)[1:-1] * speed) / np.sum(speed**2) - late)
+
+    return max(0.0, beyond(filled(y)) - beyond(filled(like))) / (1 + 2 * late)
+
+
+def overshoot(x, y):
+    x, y = filled(x), filled(y)
+    usual = np.median(np.abs(np.diff(x)[np.diff(x) != 0]))
+    near = [x[max(t - 15, 0) : t + 16] for t in range(len(x))]
+    beyond = [max(v - np.max(u), np.min(u) - v, 0.0) for u, v in zip(near, y, strict=True)]
+    return max(beyond) / usual
 
 
 def scale(x, y, best):
