@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -60,10 +61,11 @@ def denoise_file(
         # Series that have ended are written before those that follow are read; in Arrow files what is
         # known at the end stands at the beginning.
         early = not small and columns.by is not None and file.format.kind != "arrow"
+        room = MOST_HELD if small or early else 0
         try:
-            return _denoise(file, target, columns, runner, metadata, early=early, hold=small or early)
+            return _denoise(file, target, columns, runner, metadata, early=early, room=room)
         except OutOfOrder:
-            return _denoise(file, target, columns, runner, metadata, early=False, hold=small)
+            return _denoise(file, target, columns, runner, metadata, early=False, room=0)
     except BaseException:
         Path(target).unlink(missing_ok=True)
         raise
@@ -79,17 +81,18 @@ def _denoise(
     metadata: Callable[[Sequence[Outcome]], Mapping[str, Any]],
     *,
     early: bool,
-    hold: bool,
+    room: int,
 ) -> list[Outcome]:
-    regions = Regions(file, columns, runner, early=early, hold=hold)
-    with open(target, "wb") as out:
+    regions = Regions(file, columns, runner, early=early, room=room)
+    with open(target, "wb") as out, ExitStack() as stack:
         sink = None
         for piece, values, failed in regions:
             if sink is None:
                 sink = open_sink(out, file, regions.values, lambda: metadata(regions.outcomes))
+                stack.callback(sink.close)
             sink.write(piece, values, failed)
         if sink is not None and regions.delivers:
-            sink.close()
+            sink.finish()
             out.flush()
             os.fsync(out.fileno())
     if not regions.delivers:

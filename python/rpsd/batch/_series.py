@@ -104,8 +104,11 @@ class Runner:
                 fields = _fields(result)
             except InputError:
                 return None  # of one series, which has to be found
-        if told:
+        notes = _notes(told)
+        if notes and self._warns_of_one(denoiser):
             return None  # as above
+        if notes:
+            fields = [{**row, "notes": notes} for row in fields]
         breached = np.zeros(len(x), dtype=bool)
         if self._acts:
             for check in result.report.checks:
@@ -121,12 +124,18 @@ class Runner:
             try:
                 result = denoiser.run(x, threads=self._threads)
                 (fields,) = _fields(result)
-            except GuardrailError as error:
-                return {"error": str(error), **_report_fields(error.report)[0]}, np.full_like(x, np.nan)
-            except InputError as error:
-                return {"error": _placed(str(error), row, place)}, np.full_like(x, np.nan)
-        notes = tuple(dict.fromkeys(str(warning.message) for warning in told))
-        return ({**fields, "notes": notes} if notes else fields), result.values
+            except (GuardrailError, InputError) as error:
+                failed: Fields = {"missing": int(np.isnan(x).sum())}
+                if isinstance(error, GuardrailError):
+                    failed |= {"error": str(error), **_report_fields(error.report)[0]}
+                else:
+                    failed["error"] = _placed(str(error), row, place)
+                return failed, np.full_like(x, np.nan)
+        return {**fields, "notes": _notes(told)}, result.values
+
+    def _warns_of_one(self, denoiser: Denoiser) -> bool:
+        """Tell whether a warning of a run may be about one series: of ticks, or sessions told by prices."""
+        return self.options.space == "log" or denoiser.options.breaks == "auto"
 
 
 def runs_of(lengths: _I64) -> Iterator[tuple[int, npt.NDArray[np.intp]]]:
@@ -140,6 +149,10 @@ def runs_of(lengths: _I64) -> Iterator[tuple[int, npt.NDArray[np.intp]]]:
         step = max(1, _BATCH // max(1, length))
         for start in range(0, len(series), step):
             yield length, series[start : start + step]
+
+
+def _notes(told: list[warnings.WarningMessage]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(str(one.message) for one in told if issubclass(one.category, RpsdWarning)))
 
 
 def _fields(result: Result) -> list[Fields]:

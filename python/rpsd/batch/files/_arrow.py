@@ -152,7 +152,7 @@ class ArrowTable:
         from pyarrow import types
 
         kind = self._type(column)
-        if types.is_nested(kind):
+        if types.is_nested(kind) or types.is_binary(kind) or types.is_large_binary(kind):
             raise BadCell(0, f"the column is of type {kind}; allowed: text, numbers, dates")
         data = self._column(column)
         if types.is_dictionary(data.type):

@@ -13,6 +13,8 @@ from rpsd.batch.files._arrow import ArrowTable
 from rpsd.batch.files._formats import Format
 
 _MAGIC: Final = b"ARROW1"
+#: Rows by which columns are chosen.
+HEAD: Final = 1000
 
 
 class _Columnar:
@@ -75,7 +77,7 @@ class ParquetSource(_Columnar):
         try:
             self.file = pq.ParquetFile(pa.BufferReader(place) if isinstance(place, bytes) else place)
         except pa.ArrowException as error:
-            raise InputError(f"{name}: not a readable Parquet file: {str(error).splitlines()[0]}") from None
+            raise _unreadable(name, "Parquet", error) from None
         super().__init__(name, Format("parquet"), self.file.schema_arrow)
         self._parallel = parallel
         meta = self.file.metadata
@@ -88,8 +90,19 @@ class ParquetSource(_Columnar):
         self._rows = rows
 
     def use_whole(self) -> None:
-        """Read the file in one piece."""
+        """Read all rows as one piece."""
         self._rows = sum(self.groups)
+
+    def head(self) -> ArrowTable:
+        """Return the first rows with all columns."""
+        import pyarrow as pa
+
+        try:
+            first = next(i for i, size in enumerate(self.groups) if size)
+            batch = next(self.file.iter_batches(batch_size=HEAD, row_groups=[first], use_threads=False))
+        except (pa.ArrowException, OSError) as error:
+            raise _unreadable(self.name, "Parquet", error) from None
+        return self._table(pa.Table.from_batches([batch], self.schema), None, [], 0)
 
     def keep(self, by: int, only: Sequence[str]) -> None:
         """Leave out the rows that have none of some keys in a column."""
@@ -109,9 +122,7 @@ class ParquetSource(_Columnar):
             try:
                 table = self.file.read_row_groups(groups, columns=names, use_threads=self._parallel)
             except (pa.ArrowException, OSError) as error:
-                raise InputError(
-                    f"{self.name}: not a readable Parquet file: {str(error).splitlines()[0]}"
-                ) from None
+                raise _unreadable(self.name, "Parquet", error) from None
             if names is not None:
                 table = table.select(names)
             yield self._table(table, columns, [self.groups[i] for i in groups], row)
@@ -168,6 +179,7 @@ class ArrowSource(_Columnar):
     def __init__(self, place: Any, name: str, *, rows: int, parallel: bool) -> None:
         import pyarrow as pa
 
+        self.name = name
         self._data = pa.memory_map(place) if isinstance(place, str) else pa.BufferReader(place)
         self.stream = self._data.read_at(len(_MAGIC), 0) != _MAGIC
         self._rows = rows
@@ -178,13 +190,18 @@ class ArrowSource(_Columnar):
         self.size = self._data.size() * (4 if self.codec else 1)
 
     def use_whole(self) -> None:
-        """Read the file in one piece."""
+        """Read all rows as one piece."""
         self._rows = 2**62
+
+    def head(self) -> ArrowTable:
+        """Return the first rows with all columns."""
+        for batch in self._batches():
+            if batch.num_rows:
+                return self._piece([batch], None, 0)
+        raise InputError(f"{self.name}: no data rows")
 
     def pieces(self, columns: Sequence[int] | None = None, *, first: int = 0) -> Iterator[ArrowTable]:
         """Yield the rows in file order, from a piece on."""
-        import pyarrow as pa
-
         bundle: list[Any] = []
         row, held, number = 0, 0, 0
         for batch in self._batches():
@@ -194,12 +211,10 @@ class ArrowSource(_Columnar):
                 if number >= first:
                     yield self._piece(bundle, columns, row)
                 row, number, bundle, held = row + held, number + 1, [], 0
-        if (held or not row) and number >= first:
-            table = self._piece(bundle, columns, row)
-            if not (held or row):
-                raise InputError(f"{self.name}: no data rows")
-            yield table
-        del pa
+        if not (held or row):
+            raise InputError(f"{self.name}: no data rows")
+        if held and number >= first:
+            yield self._piece(bundle, columns, row)
 
     def _piece(self, batches: list[Any], columns: Sequence[int] | None, row: int) -> ArrowTable:
         import pyarrow as pa
@@ -220,27 +235,33 @@ class ArrowSource(_Columnar):
                 for i in range(reader.num_record_batches):
                     yield reader.get_batch(i)
         except (pa.ArrowException, OSError) as error:
-            raise InputError(
-                f"{self.name}: not a readable Arrow file: {str(error).splitlines()[0]}"
-            ) from None
+            raise _unreadable(self.name, "Arrow", error) from None
 
     def _reader(self) -> Any:
         import pyarrow as pa
 
         self._data.seek(0)
         options = pa.ipc.IpcReadOptions(use_threads=self._parallel)
-        return (pa.ipc.open_stream if self.stream else pa.ipc.open_file)(self._data, options=options)
+        try:
+            return (pa.ipc.open_stream if self.stream else pa.ipc.open_file)(self._data, options=options)
+        except (pa.ArrowException, OSError) as error:
+            raise _unreadable(self.name, "Arrow", error) from None
 
     def close(self) -> None:
         """Close the file."""
         self._data.close()
 
 
+def _unreadable(name: str, what: str, error: Exception) -> InputError:
+    reason = (str(error).splitlines() or ["it is torn"])[0]
+    return InputError(f"{name}: not a readable {what} file: {reason}")
+
+
 def _width(kind: Any) -> int:
     """Return about how many bytes a value takes."""
     try:
-        return max(1, kind.bit_width // 8)
-    except ValueError:
+        return max(1, int(kind.bit_width) // 8)
+    except ValueError:  # texts and lists
         return 16
 
 

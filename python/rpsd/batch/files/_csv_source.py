@@ -48,7 +48,8 @@ class CsvSource:
         self._wanted: tuple[int, Any] | None = None
         # Where the pieces begin: byte and line.
         self._starts: list[tuple[int, int]] = []
-        self._mark, self._blank, self._first_blank = False, 0, 0
+        # What was put right in so many of them.
+        self._counted, self._mark, self._blank, self._first_blank = 0, False, 0, 0
         with _opened(place, form):
             pass  # it can be read
 
@@ -60,6 +61,18 @@ class CsvSource:
     def use_whole(self) -> None:
         """Read all rows as one piece."""
         self._whole = True
+
+    def head(self) -> CsvTable:
+        """Return the first rows with all columns."""
+        sample = 1 << 18
+        with _opened(self._place, self.format) as file:
+            data = self._read(file, sample)
+        if len(data) == sample:
+            newline = find_newline(data)
+            data = data[: _row_end(data, newline)] or data
+        if data.count(find_newline(data)) < 2 and len(data) == sample:
+            return next(self.pieces())
+        return CsvTable(data, self.name, self.format)
 
     def keep(self, by: int, only: Sequence[str]) -> None:
         """Leave out the rows that have none of some keys in a column."""
@@ -90,7 +103,8 @@ class CsvSource:
     def _table(self, block: bytes, number: int, offset: int, line: int) -> CsvTable:
         layout = self._layout if number else None
         cells = split(block, self.name, layout, line=line, offset=offset)
-        if number + 1 == len(self._starts):  # for the first time
+        if number == self._counted:
+            self._counted += 1
             self._layout = cells.layout
             self._mark |= cells.mark
             self._first_blank = self._first_blank or cells.first_blank

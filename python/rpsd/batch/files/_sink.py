@@ -28,8 +28,11 @@ class Sink(Protocol):
     def write(self, piece: Any, values: Mapping[int, _F64], failed: Mapping[int, _Mask]) -> None:
         """Write rows with new numbers in some columns, and none in the rows that failed."""
 
-    def close(self) -> None:
+    def finish(self) -> None:
         """Write what comes last."""
+
+    def close(self) -> None:
+        """Write no more, finished or not."""
 
 
 def open_sink(
@@ -59,7 +62,7 @@ def written(source: Any, table: Any, values: Mapping[int, _F64], metadata: Mappi
     pieces = _Pieces()
     sink = open_sink(pieces, source, list(values), lambda: metadata)
     sink.write(table, values, {})
-    sink.close()
+    sink.finish()
     return pieces
 
 
@@ -88,6 +91,10 @@ class CsvSink:
         """Write rows."""
         for part in piece.replaced(values, failed):
             self._file.write(part)
+
+    def finish(self) -> None:
+        """End the compression."""
+        self.close()
 
     def close(self) -> None:
         """End the compression."""
@@ -120,13 +127,17 @@ class ParquetSink:
             self._writer.write_table(table.slice(start, size).combine_chunks(), row_group_size=size)
             start += size
 
-    def close(self) -> None:
+    def finish(self) -> None:
         """Write the metadata and the footer."""
         text = json.dumps(self._metadata()).encode()
         full = self._schema.with_metadata({**(self._schema.metadata or {}), _KEY: text})
         # The schema in the footer was made before the series were known; readers take its metadata.
         schema = base64.b64encode(full.serialize().to_pybytes())
         self._writer.add_key_value_metadata({_KEY: text, b"ARROW:schema": schema})
+        self.close()
+
+    def close(self) -> None:
+        """Write the footer."""
         self._writer.close()
 
 
@@ -157,6 +168,10 @@ class ArrowSink:
             for batch in table.slice(start, size).combine_chunks().to_batches():
                 self._writer.write_batch(batch)
             start += size
+
+    def finish(self) -> None:
+        """Write the footer."""
+        self.close()
 
     def close(self) -> None:
         """Write the footer."""

@@ -38,6 +38,9 @@ class Source(Protocol):
     def mends(self) -> tuple[str, ...]:
         """What was put right in the pieces read so far."""
 
+    def head(self) -> Table:
+        """Return the first rows with all columns, some thousand at least where there are so many."""
+
     def keep(self, by: int, only: Sequence[str]) -> None:
         """Leave out the rows that have none of some keys in a column."""
 

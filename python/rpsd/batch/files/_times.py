@@ -76,14 +76,16 @@ def read_times(text: Any) -> tuple[Times, BadCells]:
     import pyarrow as pa
     import pyarrow.compute as pc
 
+    kinds = _kinds()
     for attempt in (text, pc.utf8_trim_whitespace(text)):
-        for kind, _ in _kinds():
+        for kind, _ in kinds:
             try:
+                # A cast that fails in every row takes long: try a row first.
+                pc.cast(attempt.slice(0, 1), kind)
                 values = pc.cast(attempt, kind)
             except pa.ArrowInvalid:
                 continue
             return _from_cast(values, attempt)
-    kinds = _kinds()
     fits = [len(attempt) if (row := first_failure(attempt, kind)) is None else row for kind, _ in kinds]
     kind, pattern = kinds[fits.index(max(fits))]
     bad = failures(attempt, kind, pattern)
