@@ -224,8 +224,8 @@ class Regions:
         where.put(self._numbers[column][0], x)
         for k, (code, found, told) in enumerate(zip(codes, fields, notes, strict=True)):
             if found.get("error"):
-                self._fail(column, where.all_of(k))
                 found.setdefault("missing", int(np.isnan(x[k]).sum()))
+                self._fail(column, where.all_of(k))
             found["notes"] = told + found.get("notes", ())
             outcome = Outcome(key=keys[code], column=self._names[column], rows=where.shape[1], **found)
             self._found.append((code, column, outcome))

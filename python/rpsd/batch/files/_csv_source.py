@@ -16,6 +16,7 @@ from rpsd.batch.files._csv import CsvTable, mends
 from rpsd.batch.files._formats import Format
 from rpsd.batch.files._split import Layout, find_newline, split
 
+_SAMPLE: Final = 1 << 16
 _LEAST_BLOCK: Final = 1 << 20
 # No row is longer; a quote that is never closed would read the whole file.
 _LONGEST_ROW: Final = 64 << 20
@@ -46,6 +47,7 @@ class CsvSource:
         self._layout: Layout | None = None
         self._commas: dict[int, bool] = {}
         self._wanted: tuple[int, Any] | None = None
+        self._block, self._newline = 0, b""
         # Where the pieces begin: byte and line.
         self._starts: list[tuple[int, int]] = []
         # What was put right in so many of them.
@@ -124,19 +126,23 @@ class CsvSource:
         if self._whole:
             yield self._read(file, -1)
             return
-        rest = self._read(file, 1 << 16)
-        newline = find_newline(rest)
-        per_row = len(rest) // max(1, rest.count(newline))
-        size = max(_LEAST_BLOCK, self._rows * per_row)
+        rest = b""
+        if not self._block:
+            rest = self._read(file, _SAMPLE)
+            self._newline = find_newline(rest)
+            self._block = max(_LEAST_BLOCK, self._rows * (len(rest) // max(1, rest.count(self._newline))))
+        # Blocks are the same from wherever the file is read.
+        wanted = self._block
         while True:
-            more = self._read(file, size - len(rest) if len(rest) < size else size)
-            rest += more
-            if not more:
+            rest += self._read(file, max(0, wanted - len(rest)))
+            if len(rest) < wanted:
                 break
-            end = _row_end(rest, newline)
-            if end or len(rest) > _LONGEST_ROW:
-                yield rest[: end or len(rest)]
-                rest = rest[end or len(rest) :]
+            end = _row_end(rest[:wanted], self._newline)
+            if not end and wanted < _LONGEST_ROW:
+                wanted += self._block
+                continue
+            yield rest[: end or wanted]
+            rest, wanted = rest[end or wanted :], self._block
         if rest or self._layout is None:
             yield rest
 
