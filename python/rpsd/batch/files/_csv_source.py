@@ -148,7 +148,7 @@ class CsvSource:
 
     def _read(self, file: BinaryIO, size: int) -> bytes:
         try:
-            return file.read(size)
+            return file.read() if size < 0 else file.read(size)
         except (OSError, EOFError, zlib.error) as error:
             what = f"not a readable {self.format.codec} file" if self.format.codec else "cannot be read"
             raise InputError(f"{self.name}: {what}: {str(error).splitlines()[0]}") from None
