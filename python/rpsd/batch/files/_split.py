@@ -20,6 +20,8 @@ _Mask = npt.NDArray[np.bool_]
 
 _BOM: Final = b"\xef\xbb\xbf"
 _QUOTE: Final = ord('"')
+_START: Final = 1 << 12
+_FEW_QUOTES: Final = 1000  # those of a header: cheaper one by one than a pass over the text
 _DELIMITERS: Final = (b",", b";", b"\t", b"|")
 _NOT_TEXT: Final = {
     b"\x1f\x8b": "a gzip file; decompress it first (gunzip -c FILE | rpsd denoise -), or name it .csv.gz",
@@ -103,7 +105,7 @@ def split(data: bytes, name: str, layout: Layout | None = None, *, line: int = 1
     mark = layout is None and data.startswith(_BOM)
     if mark:
         data = data[len(_BOM) :]
-    if layout is None and not data.strip():
+    if layout is None and not data[:_START].strip() and not data.strip():
         raise InputError(f"{name}: the file is empty; needed: a header line with column names, and data rows")
     newline = find_newline(data) if layout is None else layout.newline
     delimiter = find_delimiter(data, newline) if layout is None else layout.delimiter
@@ -114,10 +116,12 @@ def split(data: bytes, name: str, layout: Layout | None = None, *, line: int = 1
     first_blank = line + _line(data, newline, int(starts[np.argmax(blank)])) if blanks else 0
     if blanks:
         starts, stops, ends_line = starts[~blank], stops[~blank], ends_line[~blank]
-    if b'"' in data:
-        text = np.frombuffer(data, np.uint8)
-        inside = (stops - starts >= 2) & (text[np.minimum(starts, len(data) - 1)] == _QUOTE)
-        starts, stops = starts + inside, stops - inside
+    if b'"' in data and starts.size:
+        quotes = np.flatnonzero(np.frombuffer(data, np.uint8) == _QUOTE)
+        at = np.minimum(np.searchsorted(starts, quotes), len(starts) - 1)
+        quoted = at[(starts[at] == quotes) & (stops[at] - starts[at] >= 2)]
+        starts[quoted] += 1
+        stops[quoted] -= 1
     if layout is None:
         columns = int(np.argmax(ends_line)) + 1
         header = tuple(column_name(data[a:b]) for a, b in zip(starts[:columns], stops[:columns], strict=True))
@@ -193,9 +197,14 @@ def _find_cells(
     mark = (text == ord(delimiter)) | (text == ord(newline))
     if b'"' in data:
         quote = text == _QUOTE
-        _check_quotes(data, text, np.flatnonzero(quote), delimiter, newline, name, line)
-        # Parity of the quotes so far; 8 bits are enough, as they wrap at an even number.
-        mark &= (np.cumsum(quote, dtype=np.uint8) & 1) == 0
+        quotes = np.flatnonzero(quote)
+        _check_quotes(data, text, quotes, delimiter, newline, name, line)
+        if len(quotes) <= _FEW_QUOTES:
+            for opening, closing in zip(quotes[0::2], quotes[1::2], strict=True):
+                mark[opening:closing] = False
+        else:
+            # Parity of the quotes so far; 8 bits are enough, as they wrap at an even number.
+            mark &= (np.cumsum(quote, dtype=np.uint8) & 1) == 0
     ends = np.flatnonzero(mark)
     if not data.endswith(newline):
         ends = np.append(ends, len(data))
