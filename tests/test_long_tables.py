@@ -361,3 +361,19 @@ def test_a_file_that_is_none_is_refused(tmp_path, suffix):
         run(tmp_path / f"in.{suffix}", tmp_path / "out", by="symbol")
     with pytest.raises(InputError, match="cannot read"):
         run(tmp_path / f"none.{suffix}", tmp_path / "out", by="symbol")
+
+
+def test_sessions_that_only_later_prices_tell_fail_a_causal_run(tmp_path):
+    (tmp_path / "in.csv").write_text("symbol,price\nA,1\nA,2\nB,3\n")
+    options = {"breaks": "auto", "lookahead": 0}
+    outcomes = run(tmp_path / "in.csv", tmp_path / "out.csv", options=options, by="symbol")
+    assert [o.error.split(";")[0] for o in outcomes] == [
+        'breaks="auto" without times tells sessions by later prices, which lookahead forbids'
+    ] * 2
+    assert not (tmp_path / "out.csv").exists()
+
+
+def test_a_place_that_cannot_be_written_is_told(tmp_path):
+    (tmp_path / "in.csv").write_text(lines(*GOOD))
+    with pytest.raises(rpsd.RpsdError, match="cannot write"):
+        run(tmp_path / "in.csv", tmp_path / "none" / "out.csv", by="symbol")

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from rpsd._config import Config
+from rpsd._errors import RpsdError
 from rpsd.batch._outcome import Columns, Outcome
 from rpsd.batch._regions import OutOfOrder, Regions
 from rpsd.batch._series import Runner
@@ -52,6 +53,8 @@ def denoise_file(
     ------
     InputError
         Where the file cannot be read, has no such column, or no rows.
+    RpsdError
+        Where `target` cannot be written.
     """
     runner = Runner(config, threads)
     rows = max(LEAST_ROWS, config.performance.chunk_size)
@@ -66,8 +69,10 @@ def denoise_file(
             return _denoise(file, target, columns, runner, metadata, early=early, room=room)
         except OutOfOrder:
             return _denoise(file, target, columns, runner, metadata, early=False, room=0)
-    except BaseException:
+    except BaseException as error:
         Path(target).unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise RpsdError(f"cannot write {target}: {error.strerror or error}") from None
         raise
     finally:
         file.close()

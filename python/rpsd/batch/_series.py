@@ -15,7 +15,7 @@ import numpy.typing as npt
 from rpsd._breaks import session_starts
 from rpsd._config import Config
 from rpsd._denoiser import Denoiser
-from rpsd._errors import GuardrailError, InputError, RpsdWarning
+from rpsd._errors import CausalityError, GuardrailError, InputError, RpsdWarning
 from rpsd._result import Report, Result
 
 _F64 = npt.NDArray[np.float64]
@@ -102,7 +102,7 @@ class Runner:
             try:
                 result = denoiser.run(x, axis=1, threads=self._threads)
                 fields = _fields(result)
-            except InputError:
+            except (CausalityError, InputError):
                 return None  # of one series, which has to be found
         notes = _notes(told)
         if notes and self._warns_of_one(denoiser):
@@ -124,7 +124,7 @@ class Runner:
             try:
                 result = denoiser.run(x, threads=self._threads)
                 (fields,) = _fields(result)
-            except (GuardrailError, InputError) as error:
+            except (CausalityError, GuardrailError, InputError) as error:
                 failed: Fields = {"missing": int(np.isnan(x).sum())}
                 if isinstance(error, GuardrailError):
                     failed |= {"error": str(error), **_report_fields(error.report)[0]}
