@@ -11,8 +11,8 @@ from command import own_home
 
 from rpsd import InputError
 from rpsd.batch.files import choose_columns, read_numbers, read_times
+from rpsd.batch.files._arrow_source import ParquetSource
 from rpsd.batch.files._csv import CsvTable
-from rpsd.batch.files._parquet import ParquetTable
 from rpsd.cli import main
 
 __all__ = ["own_home"]  # a fixture that guards every test here
@@ -68,8 +68,11 @@ def test_parquet_times_that_nanoseconds_cannot_hold_are_refused():
     ):
         sink = pa.BufferOutputStream()
         pq.write_table(pa.table({"time": column, "price": [1.0, 2.0]}), sink, store_schema=True)
+        table = next(
+            ParquetSource(sink.getvalue().to_pybytes(), "in.parquet", rows=1, parallel=False).pieces()
+        )
         with pytest.raises(InputError, match=r'row 2, column "time": .* outside the years 1677 to 2262'):
-            read_times(ParquetTable(sink.getvalue().to_pybytes(), "in.parquet"), 0)
+            read_times(table, 0)
 
 
 @pytest.mark.parametrize("cell", ["$205.08", '"1,205.08"', "abc", "-"])

@@ -140,7 +140,10 @@ def test_parquet_in_and_out(tmp_path):
     assert json.loads(out.schema.metadata[b"rpsd"]) == {"lookahead": None}
 
 
-@pytest.mark.parametrize(("source", "target"), [("in.parquet", "out.csv"), ("goog.csv", "out.parquet")])
+@pytest.mark.parametrize(
+    ("source", "target"),
+    [("in.parquet", "out.csv"), ("goog.csv", "out.parquet"), ("goog.csv", "out.csv.gz")],
+)
 def test_the_format_is_not_changed(goog, tmp_path, source, target, capsys):
     pq.write_table(pa.table({"price": [1.0, 2.0]}), tmp_path / "in.parquet")
     assert main(["denoise", source, "-o", target]) == 2

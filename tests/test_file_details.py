@@ -87,7 +87,7 @@ def test_beside_a_semicolon_a_comma_before_three_digits_is_the_decimal_comma():
     text = 'note;price\na;"1,234"\nb;-12,5\nc;7\n'
     assert numbers(text).tolist() == [1.234, -12.5, 7.0]
     table = CsvTable(text.encode(), "in.csv")
-    halved = b"".join(bytes(piece) for piece in table.replaced({1: table.numbers(1) / 2}, {}))
+    halved = b"".join(bytes(piece) for piece in table.replaced({1: table.numbers(1) / 2}))
     assert halved.decode() == 'note;price\na;"0,617"\nb;-6,25\nc;3,5\n'
     for cell in ("1,234,567", "1 234,5"):
         assert refusal(f'note;price\na;7\nb;"{cell}"\n') == f"{PLACE}'{cell}' {THOUSANDS}"

@@ -14,9 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rpsd import InputError
-from rpsd.batch.files import choose_columns, read_numbers, read_table, read_times
+from rpsd.batch.files import choose_columns, read_numbers, read_table, read_times, read_whole, written
+from rpsd.batch.files._arrow_source import ParquetSource
 from rpsd.batch.files._csv import CsvTable
-from rpsd.batch.files._parquet import ParquetTable
 
 HEAD = "timestamp,price\n"
 ROWS = [f"2025-08-18 13:{m:02d}:00+00:00,{100 + m / 4}" for m in range(12)]
@@ -32,7 +32,7 @@ def load(text, time=None, values=(), **more):
 
 
 def changed(table, column, values):
-    return b"".join(bytes(piece) for piece in table.replaced({column: values}, {}))
+    return b"".join(bytes(piece) for piece in table.replaced({column: values}))
 
 
 PRICES = np.array([100 + m / 4 for m in range(12)])
@@ -337,13 +337,14 @@ def test_parquet_keeps_schema_and_nulls(tmp_path):
         single=pa.array([1.5, None, 2.5], pa.float32()),
         whole=pa.array([1, None, 3], pa.int16()),
     )
-    table = read_table(str(path))
+    source, table = read_whole(str(path))
     time, columns = choose_columns(table, None, ["single", "whole"])
     assert read_times(table, time)[0].zone == "UTC"
     inputs = {column: read_numbers(table, column) for column in columns}
     for values in inputs.values():
         np.testing.assert_array_equal(np.isnan(values), [False, True, False])
-    pieces = table.replaced({column: values + 0.25 for column, values in inputs.items()}, {"lookahead": None})
+    changed = {column: values + 0.25 for column, values in inputs.items()}
+    pieces = written(source, table, changed, {"lookahead": None})
     out = pq.read_table(pa.BufferReader(b"".join(bytes(piece) for piece in pieces)))
     assert out.column("single").to_pylist() == [1.75, None, 2.75]
     assert out.column("whole").to_pylist() == [1.25, None, 3.25]
@@ -387,4 +388,4 @@ def test_parquet_without_rows_is_refused(tmp_path):
 
 def test_a_broken_parquet_file_is_refused():
     with pytest.raises(InputError, match=r"x\.parquet: not a readable Parquet file"):
-        ParquetTable(b"PAR1 and nothing more", "x.parquet")
+        ParquetSource(b"PAR1 and nothing more", "x.parquet", rows=1, parallel=False)

@@ -26,7 +26,9 @@ class Performance(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """How much of the machine is used."""
 
     max_workers: Annotated[int, Meta(ge=1, description="Processes that a batch run uses.")] = 4
-    chunk_size: Annotated[int, Meta(ge=1, description="Series that a worker takes at a time.")] = 1000
+    chunk_size: Annotated[
+        int, Meta(ge=1, description="Rows of a file that are read at a time; at least 65,536 are.")
+    ] = 1000
     cache_size: Annotated[int, Meta(ge=0, description="Results that the cache keeps; 0 is no cache.")] = 1000
     threads: Annotated[int, Meta(ge=0, description="Threads of one call; 0 is all.")] = 1
 

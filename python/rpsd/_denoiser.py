@@ -204,7 +204,9 @@ class Denoiser:
         found = [run[1] for run in runs]
         noise, level, missing, action = self._found(source, found)
         actions = np.atleast_1d(np.array(_ACTIONS)[action])
-        report = self._report(source, outputs, threads)
+        # The reference of the guardrails is the default run: this one, perhaps.
+        default = self._options == resolve(Options()) and [b.dtype for b in source.batches] == [np.float64]
+        report = self._report(source, outputs, threads, found[0] if default else None)
         strength, binding = np.ones(actions.shape), np.full(actions.shape, "", dtype=object)
         if self.guardrails.acts and not np.all(report.passed):
             from rpsd._policy import enforce
@@ -233,7 +235,8 @@ class Denoiser:
             axis=axis,
         )
 
-    def _report(self, source: Mirror, outputs: list[Batch], threads: int) -> Report:
+    def _report(self, source: Mirror, outputs: list[Batch], threads: int, found: Any = None) -> Report:
+        """Report; found: what the core reports of a run, where it is the default's."""
         from rpsd._judge import make_report
 
         before, after = source.stacked(), source.stacked(outputs)
@@ -241,7 +244,7 @@ class Denoiser:
         if lookahead is not None:
             before, after = with_values(before, after)
         return make_report(
-            source.shaped, before, after, self.guardrails, lookahead=lookahead, threads=threads
+            source.shaped, before, after, self.guardrails, lookahead=lookahead, threads=threads, found=found
         )
 
     def stream(self, n_series: int | None = None, on_breach: str | None = None) -> "Stream":

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Hold an output against its input and against the best estimate of the fitted model."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
@@ -66,13 +66,22 @@ def _predicted_db(ratio: _F64) -> _F64:
     return 5 * np.log10(1 + 4 * ratio * ratio)
 
 
-def make_reference(x: _F64, lookahead: int | None, threads: int) -> Reference:
+#: Of the default options on the whole series: the values, and what the core reports of them.
+DefaultRun = tuple[_F64, Sequence[npt.NDArray[Any]]]
+
+
+def make_reference(
+    x: _F64, lookahead: int | None, threads: int, default: DefaultRun | None = None
+) -> Reference:
     """Fit each series, series x time, and return its best estimate by the default options.
 
     Where the default finds no significant noise, the smoother of as much noise as there may be takes its
     place: an output that smooths no more than that does no harm that could be told.
+
+    default: the run of the default options on x, where there was one already.
     """
-    best, found = _run("auto", None, x, threads)
+    best, found = default or _run("auto", None, x, threads)
+    best = best.copy() if default else best
     noise_sd, level, _, action, step_sd, gain = (np.array(column, dtype=np.float64) for column in found[:6])
     with np.errstate(all="ignore"):
         ratio = np.nan_to_num(noise_sd / step_sd, posinf=0.0)
@@ -144,10 +153,12 @@ def make_report(
     lookahead: int | None = None,
     threads: int = 1,
     reference: Reference | None = None,
+    found: Sequence[npt.NDArray[Any]] | None = None,
 ) -> Report:
     """Return the report on outputs y of x, a row a series; what takes a model is found when asked for.
 
-    reference: that of x and lookahead, where it is known already.
+    reference: that of x and lookahead, where it is known already. found: what the core reports, where y is
+    what the default options make of x.
     """
     count = checked_threads(threads)
     try:
@@ -158,7 +169,8 @@ def make_report(
     x, y = x.copy(), y.copy()  # the caller may change them before it asks
 
     def judged() -> tuple[tuple[Check, ...], Any, Any]:
-        against = reference or make_reference(x, lookahead, count)
+        default = None if found is None else (y, found)
+        against = reference or make_reference(x, lookahead, count, default)
         checks = make_checks(x, y, table, against, guardrails, count)
         passed = np.logical_and.reduce([c.passed | ~c.counts for c in checks], axis=0)
         same = ((x == y) | np.isnan(x) | np.isnan(y)).all(axis=1)

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rpsd import Config, Denoiser, GuardrailError, InputError, Options, Result
-from rpsd._breaks import time_starts
+from rpsd._breaks import session_starts
 from rpsd._schema import fields
 from rpsd._text import shown
 from rpsd._unused import warn_of_unused
@@ -26,10 +26,11 @@ from rpsd.batch.files import (
     Times,
     check_writable,
     choose_columns,
+    format_of,
     read_numbers,
-    read_table,
     read_times,
-    same_format,
+    read_whole,
+    written,
 )
 from rpsd.cli._log import logger
 from rpsd.cli._noise import action_rows, noise_json, noise_rows
@@ -87,12 +88,16 @@ def denoise(
     denoiser = Denoiser(config)
     options = [name for name in fields(Options) if given[f"denoiser__{name}"] is not None]
     warn_of_unused(config.denoiser, denoiser.options, options)
-    file = read_table(in_path, str(config.paths.data_path))
-    if output not in _STDOUT and not same_format(file, output):
-        raise click.UsageError(f"the output has the format of the input, {file.suffix}; got -o {output}")
+    source, file = read_whole(in_path, str(config.paths.data_path))
+    if output is not None and output != "-" and format_of(output) != source.format:
+        raise click.UsageError(
+            f"the output has the format of the input, {source.format.suffix}; got -o {output}"
+        )
     time_column, columns = choose_columns(file, time, values, no_time=no_time)
     job = _denoise(file, time_column, columns, config, denoiser)
-    pieces = job.table.replaced(
+    pieces = written(
+        source,
+        job.table,
         {column: result.values for column, result in job.results.items()},
         {"lookahead": denoiser.options.lookahead},
     )
@@ -150,7 +155,9 @@ def _denoise(
     inputs = {column: read_numbers(file, column) for column in columns}
     if config.denoiser.breaks == "auto" and times is not None and times.zone is not None:
         mask = np.zeros(file.rows, dtype=bool)
-        mask[time_starts(times.values.astype(np.int64))] = True
+        stamps = times.values.astype(np.int64)
+        causal = config.denoiser.lookahead is not None
+        mask[session_starts("auto", file.rows, stamps, causal=causal)] = True
         denoiser = Denoiser(config, breaks=mask)
     results = {}
     for column, series in inputs.items():

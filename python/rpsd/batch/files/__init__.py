@@ -1,18 +1,25 @@
 # SPDX-License-Identifier: MIT
-"""Files in and out: CSV and Parquet read whole, written all or none."""
+"""Files in and out: CSV, Parquet and Arrow, whole or piece by piece, written all or none."""
 
 from rpsd.batch.files._choose import TIME_NAMES, VALUE_NAMES, choose_columns, find_column, listed
+from rpsd.batch.files._formats import Format, format_of
 from rpsd.batch.files._numbers import MISSING, why_infinite, why_mixed, why_no_number, write_numbers
+from rpsd.batch.files._sink import open_sink, written
+from rpsd.batch.files._source import LEAST_ROWS, MOST_HELD, Source, open_source, read_table, read_whole
 from rpsd.batch.files._split import check_is_header, check_is_no_other_format, column_name, find_delimiter
-from rpsd.batch.files._table import Table, read_numbers, read_table, read_times, same_format
+from rpsd.batch.files._table import Table, read_numbers, read_times
 from rpsd.batch.files._times import Times
 from rpsd.batch.files._write import Outputs, check_writable
 
 __all__ = [
+    "LEAST_ROWS",
     "MISSING",
+    "MOST_HELD",
     "TIME_NAMES",
     "VALUE_NAMES",
+    "Format",
     "Outputs",
+    "Source",
     "Table",
     "Times",
     "check_is_header",
@@ -22,13 +29,17 @@ __all__ = [
     "column_name",
     "find_column",
     "find_delimiter",
+    "format_of",
     "listed",
+    "open_sink",
+    "open_source",
     "read_numbers",
     "read_table",
     "read_times",
-    "same_format",
+    "read_whole",
     "why_infinite",
     "why_mixed",
     "why_no_number",
     "write_numbers",
+    "written",
 ]

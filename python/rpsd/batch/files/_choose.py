@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from typing import Final, Protocol
 
 from rpsd._errors import InputError
@@ -47,7 +47,7 @@ class Named(Protocol):
 
 
 def choose_columns(
-    table: Table, time: str | None, values: Sequence[str], *, no_time: bool = False
+    table: Table, time: str | None, values: Sequence[str], *, no_time: bool = False, by: int | None = None
 ) -> tuple[int | None, list[int]]:
     """Return the index of the time column, or None, and those of the value columns.
 
@@ -61,6 +61,8 @@ def choose_columns(
         Names given by the user, or empty to look for one.
     no_time : bool
         The user wants none; a column that looks like times still is not taken for the values.
+    by : int, optional
+        The column that tells series apart; it is neither.
 
     Raises
     ------
@@ -68,10 +70,14 @@ def choose_columns(
         Where a name is not in the file or there twice, and where no or several columns may be meant.
     """
     named = list(dict.fromkeys(find_column(table, value, "--value") for value in values))
-    time_column = _find_time(table, named) if time is None else find_column(table, time, "--time")
+    taken = named if by is None else [by, *named]
+    time_column = _find_time(table, taken) if time is None else find_column(table, time, "--time")
+    if by is not None and by in {time_column, *named}:
+        option = "--time" if by == time_column else "--value"
+        raise InputError(f'{table.name}: column "{table.columns[by]}" is named by both --by and {option}')
     if time_column in named:
         raise InputError(f'{table.name}: column "{time}" is named by both --time and --value')
-    named = named or [_find_value(table, time_column)]
+    named = named or [_find_value(table, {time_column, by})]
     return None if no_time else time_column, named
 
 
@@ -102,8 +108,8 @@ def _find_time(table: Table, taken: Sequence[int]) -> int | None:
     return None
 
 
-def _find_value(table: Table, time: int | None) -> int:
-    others = [i for i in range(len(table.columns)) if i != time]
+def _find_value(table: Table, taken: Set[int | None]) -> int:
+    others = [i for i in range(len(table.columns)) if i not in taken]
     # By name before by content: a price column full of bad cells must be refused, not passed over.
     known = [i for i in others if table.columns[i].lower() in VALUE_NAMES]
     if len(known) == 1:

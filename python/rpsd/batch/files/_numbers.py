@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Final
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +19,8 @@ _F64 = npt.NDArray[np.float64]
 MISSING: Final = ("", "na", "n/a", "n-a", "nan", "null", "none", "<na>", "#n/a")
 
 _NUMBER: Final = re.compile(r"[+-]?(\d+[.,]?\d*|[.,]\d+)(e[+-]?\d+)?", re.IGNORECASE)
+# What Arrow casts to a number.
+_PLAIN_NUMBER: Final = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$|^(?i)[+-]?(inf|infinity|nan)$"
 _THOUSANDS: Final = re.compile(r"[+-]?\d{1,3}([.,'_\s]\d{3})+([.,]\d*)?")
 
 
@@ -44,27 +48,89 @@ def looks_numeric(cells: list[str]) -> bool:
     return 2 * numbers > len(present)
 
 
-def read_numbers(text: Any, *, comma_allowed: bool) -> tuple[_F64, bool]:
-    """Return the numbers of a pyarrow string array, missing as NaN, and whether they have a decimal comma."""
+@dataclass(frozen=True, eq=False)
+class BadCells:
+    """The cells of a column that cannot be read.
+
+    Attributes
+    ----------
+    rows : ndarray of int64
+        Their rows, ascending.
+    why : callable
+        Takes a row and returns what came and what is allowed.
+    """
+
+    rows: npt.NDArray[np.int64]
+    why: Callable[[int], str]
+
+    def raise_first(self) -> None:
+        """Raise BadCell for the first of them, where there is one."""
+        if self.rows.size:
+            raise BadCell(int(self.rows[0]), self.why(int(self.rows[0])))
+
+
+#: Where every cell could be read.
+NO_BAD_CELLS: Final = BadCells(np.empty(0, np.int64), str)
+
+
+class Numbers(NamedTuple):
+    """The numbers of a column, missing and unreadable ones as NaN."""
+
+    values: _F64
+    bad: BadCells
+    #: whether they are written with a decimal comma
+    comma: bool = False
+
+
+def read_numbers(text: Any, *, comma_allowed: bool, comma: bool = False) -> Numbers:
+    """Return the numbers of a pyarrow string array; comma: earlier rows have a decimal comma."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    try:
-        values: _F64 = pc.cast(text, pa.float64()).to_numpy()
-        comma = False
-    except pa.ArrowInvalid:
-        text = pc.utf8_trim_whitespace(text)
-        comma = comma_allowed and _has_decimal_comma(text)
-        words = pc.is_in(pc.utf8_lower(text), value_set=pa.array(MISSING, text.type))
-        plain = pc.replace_substring(text, ",", ".") if comma else text
-        plain = pc.if_else(words, pa.scalar(None, text.type), plain)
-        _cast_or_blame(plain, text, pa.float64(), comma_allowed)
-        values = pc.cast(plain, pa.float64()).to_numpy(zero_copy_only=False)
-    infinite = np.isinf(values)
-    if infinite.any():
-        row = int(np.argmax(infinite))
-        raise BadCell(row, why_infinite(text[row].as_py()))
-    return values, comma
+    if not comma:
+        try:
+            values: _F64 = pc.cast(text, pa.float64()).to_numpy()
+            return finite_numbers(values, lambda row: why_infinite(text[row].as_py()))
+        except pa.ArrowInvalid:
+            pass
+    text = pc.utf8_trim_whitespace(text)
+    comma, mixed = _find_decimal_comma(text, comma) if comma_allowed else (False, NO_BAD_CELLS)
+    words = pc.is_in(pc.utf8_lower(text), value_set=pa.array(MISSING, text.type))
+    plain = pc.replace_substring(text, ",", ".") if comma else text
+    plain = pc.if_else(words, pa.scalar(None, text.type), plain)
+    unread = failures(plain, pa.float64(), _PLAIN_NUMBER)
+    plain = without(plain, np.union1d(unread, mixed.rows))
+    values = pc.cast(plain, pa.float64()).to_numpy(zero_copy_only=False)
+    infinite = np.flatnonzero(np.isinf(values))
+    values = np.where(np.isinf(values), np.nan, values)
+
+    def why(row: int) -> str:
+        if row in mixed.rows:
+            return mixed.why(row)
+        cell = text[row].as_py()
+        return why_infinite(cell) if row in infinite else why_no_number(cell, comma_allowed=comma_allowed)
+
+    return Numbers(values, BadCells(np.unique(np.concatenate([mixed.rows, unread, infinite])), why), comma)
+
+
+def finite_numbers(values: _F64, why: Callable[[int], str]) -> Numbers:
+    """Return numbers whose infinite ones are bad cells; why: tells what is wrong with one."""
+    infinite = np.flatnonzero(np.isinf(values))
+    if not infinite.size:
+        return Numbers(values, NO_BAD_CELLS)
+    return Numbers(np.where(np.isinf(values), np.nan, values), BadCells(infinite, why))
+
+
+def without(text: Any, rows: npt.NDArray[np.int64]) -> Any:
+    """Return a pyarrow string array with nulls in some rows."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if not rows.size:
+        return text
+    out = np.zeros(len(text), np.bool_)
+    out[rows] = True
+    return pc.if_else(pa.array(out), pa.scalar(None, text.type), text)
 
 
 def write_numbers(values: _F64, *, comma: bool) -> Any:
@@ -105,27 +171,44 @@ def first_failure(text: Any, kind: Any) -> int | None:
     return start
 
 
-def _has_decimal_comma(text: Any) -> bool:
+def failures(text: Any, kind: Any, pattern: str) -> npt.NDArray[np.int64]:
+    """Return all rows of a pyarrow string array that cannot be cast, ascending.
+
+    pattern: what every text that can be cast matches; so few others are left that they are found one by one.
+    """
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    true = pa.scalar(True)
-    with_comma = pc.index(pc.match_substring(text, ","), true).as_py()
-    if with_comma < 0:
-        return False
-    with_point = pc.index(pc.match_substring(text, "."), true).as_py()
-    if with_point >= 0:
-        row = max(with_comma, with_point)
-        other = text[min(with_comma, with_point)].as_py()
-        raise BadCell(row, why_mixed(text[row].as_py(), other))
-    return True
+    if first_failure(text, kind) is None:
+        return np.empty(0, np.int64)
+    unlike = pc.fill_null(pc.invert(pc.match_substring_regex(text, pattern)), False)
+    out = np.asarray(unlike)
+    rest = pc.if_else(unlike, pa.scalar(None, text.type), text)
+    found = [np.flatnonzero(out)]
+    start = 0
+    while (row := first_failure(rest.slice(start), kind)) is not None:
+        found.append(np.array([start + row]))
+        start += row + 1
+    return np.sort(np.concatenate(found))
 
 
-def _cast_or_blame(plain: Any, text: Any, kind: Any, comma_allowed: bool) -> None:
-    row = first_failure(plain, kind)
-    if row is None:
-        return
-    raise BadCell(row, why_no_number(text[row].as_py(), comma_allowed=comma_allowed))
+def _find_decimal_comma(text: Any, comma: bool) -> tuple[bool, BadCells]:
+    """Return whether numbers have a decimal comma, and the cells whose sign is not that of the first."""
+    import pyarrow.compute as pc
+
+    with_comma = np.flatnonzero(np.asarray(pc.match_substring(text, ",")))
+    with_point = np.flatnonzero(np.asarray(pc.match_substring(text, ".")))
+    if not with_comma.size and not comma:
+        return False, NO_BAD_CELLS
+    if not with_point.size:
+        return True, NO_BAD_CELLS
+    first_is_comma = comma or with_comma[0] < with_point[0]
+    ours, others = (with_comma, with_point) if first_is_comma else (with_point, with_comma)
+    # Both in one cell are thousands and decimals, which do not show which is which.
+    both = np.intersect1d(ours, others)
+    first = text[int(ours[0])].as_py() if ours.size else "1,5"
+    bad = np.union1d(others, both)
+    return bool(first_is_comma), BadCells(bad, lambda row: why_mixed(text[row].as_py(), first))
 
 
 def why_no_number(cell: str, *, comma_allowed: bool) -> str:

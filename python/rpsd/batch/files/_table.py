@@ -3,24 +3,20 @@
 
 from __future__ import annotations
 
-import os
-import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Any, Protocol, TextIO
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from rpsd._errors import InputError, RpsdError
+from rpsd._errors import InputError
 from rpsd._text import shown
-from rpsd.batch.files._numbers import BadCell
+from rpsd.batch.files._formats import Format
+from rpsd.batch.files._numbers import BadCell, BadCells, Numbers
 from rpsd.batch.files._times import Times, check_order
 
 _F64 = npt.NDArray[np.float64]
-
-PARQUET_SUFFIXES = (".parquet", ".pq")
 
 
 class Table(Protocol):
@@ -31,8 +27,8 @@ class Table(Protocol):
         """Name of the file, for messages."""
 
     @property
-    def suffix(self) -> str:
-        """``.csv`` or ``.parquet``."""
+    def format(self) -> Format:
+        """Format of the file."""
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -50,8 +46,15 @@ class Table(Protocol):
     def metadata(self) -> Mapping[str, Any]:
         """What `replaced` was given when the file was written, where its format keeps it."""
 
+    @property
+    def nbytes(self) -> int:
+        """How much memory the rows take."""
+
     def place(self, row: int) -> str:
         """Return where a row stands in the file, such as ``line 7``."""
+
+    def places(self) -> Callable[[int], str]:
+        """Return what tells `place` without holding the rows."""
 
     def looks_numeric(self, column: int) -> bool:
         """Tell whether a column holds numbers, judged by its first rows."""
@@ -62,76 +65,46 @@ class Table(Protocol):
     def numbers(self, column: int) -> _F64:
         """Read a column as float64, missing as NaN; BadCell where a cell is neither."""
 
+    def read_numbers(self, column: int) -> Numbers:
+        """Read a column as float64; BadCell where it is of a type that holds no numbers."""
+
     def times(self, column: int) -> Times:
         """Read a column as times; BadCell where a cell is none."""
+
+    def read_times(self, column: int) -> tuple[Times, BadCells]:
+        """Read a column as times; BadCell where it is of a type that holds none."""
 
     def labels(self, column: int) -> Any:
         """Return a column of text as a pyarrow dictionary array, or None where it holds something else."""
 
-    def replaced(self, values: Mapping[int, _F64], metadata: Mapping[str, Any]) -> list[Any]:
-        """Return the pieces (bytes or buffers) of the file with new values in some columns."""
-
-
-def read_bytes(path: str, data_dir: str = ".") -> tuple[bytes, str]:
-    """Read a whole file, or standard input for ``-``; return it with the name to use in messages.
-
-    A relative path is taken from `data_dir` (RPSD_DATA_DIR).
-    """
-    if path == "-":
-        stdin: TextIO | None = sys.stdin
-        if stdin is None:
-            raise RpsdError("cannot read standard input: it is closed")
-        try:
-            return stdin.buffer.read(), "standard input"
-        except OSError as error:
-            raise RpsdError(f"cannot read standard input: {error.strerror}") from None
-    full = Path(data_dir) / path
-    try:
-        return full.read_bytes(), os.fspath(full)
-    except OSError as error:
-        where = "" if full == Path(path) else f' (in the data directory "{data_dir}")'
-        raise RpsdError(f"cannot read {full}: {error.strerror}{where}") from None
-
-
-def read_table(path: str, data_dir: str = ".") -> Table:
-    """Read a CSV or Parquet file, by suffix; standard input by its first bytes."""
-    from rpsd.batch.files._csv import CsvTable
-    from rpsd.batch.files._parquet import ParquetTable
-
-    data, name = read_bytes(path, data_dir)
-    parquet = data.startswith(b"PAR1") if path == "-" else Path(path).suffix.lower() in PARQUET_SUFFIXES
-    return ParquetTable(data, name) if parquet else CsvTable(data, name)
-
-
-_COMPRESSED = frozenset({".gz", ".bz2", ".xz", ".zip", ".zst"})
-
-
-def same_format(table: Table, path: str) -> bool:
-    """Tell whether a name fits the format of a table: Parquet by its suffixes, CSV by any uncompressed."""
-    suffix = Path(path).suffix.lower()
-    return (table.suffix in PARQUET_SUFFIXES) == (suffix in PARQUET_SUFFIXES) and suffix not in _COMPRESSED
+    def keys(self, column: int) -> Any:
+        """Return any column as a pyarrow dictionary array."""
 
 
 def read_numbers(table: Table, column: int) -> _F64:
     """Read a column as float64, missing as NaN; InputError names the place of a bad cell."""
-    with _blaming(table, column):
+    with blaming(table, column):
         return table.numbers(column)
 
 
 def read_times(table: Table, column: int) -> tuple[Times, list[str]]:
     """Read a time column and check its order; return it with notes for the user."""
-    with _blaming(table, column):
+    with blaming(table, column):
         times = table.times(column)
-        _refuse_several_series(table, times)
+        refuse_several_series(table, times)
         duplicates, row = check_order(times)
-    notes = [times.note] if times.note else []
+    notes = list(times.notes)
     if duplicates:
-        first = table.place(row)
-        notes.append(f"{duplicates} duplicate timestamp(s) kept in file order, the first at {first}")
+        notes.append(why_duplicates(duplicates, table.place(row)))
     return times, [f'column "{shown(table.columns[column])}": {note}' for note in notes]
 
 
-def _refuse_several_series(table: Table, times: Times) -> None:
+def why_duplicates(count: int, first: str) -> str:
+    """Return a note on times that repeat."""
+    return f"{count} duplicate timestamp(s) kept in file order, the first at {first}"
+
+
+def refuse_several_series(table: Table, times: Times) -> None:
     """Raise InputError where many times repeat, and never under one label of a column with few of them."""
     if (times.values[1:] > times.values[:-1]).all():
         return
@@ -148,13 +121,14 @@ def _refuse_several_series(table: Table, times: Times) -> None:
             raise InputError(
                 f'{table.name}: column "{shown(name)}" tells {len(labels.dictionary)} series apart '
                 f'("{first}", "{second}"{", ..." if len(labels.dictionary) > 2 else ""}) whose times repeat; '
-                "allowed: one series in a file (split it by that column, or give each series a column); "
-                "--no-time takes all rows as one series"
+                f'allowed: one series in a file; rpsd batch --by "{shown(name)}" takes each for itself, '
+                "and --no-time all rows as one series"
             )
 
 
 @contextmanager
-def _blaming(table: Table, column: int) -> Iterator[None]:
+def blaming(table: Table, column: int) -> Iterator[None]:
+    """Turn a BadCell into an InputError with file, line and column."""
     try:
         yield
     except BadCell as bad:

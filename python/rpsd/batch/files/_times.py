@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-import operator
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rpsd._text import shown
-from rpsd.batch.files._numbers import BadCell, first_failure
+from rpsd.batch.files._numbers import NO_BAD_CELLS, BadCell, BadCells, failures, first_failure, without
 
 _ALLOWED: Final = (
     "ISO 8601 such as 2025-08-18 13:30:00+00:00 or 2025-08-18, "
@@ -23,6 +23,11 @@ _EPOCH_UNITS: Final = ((1e8, ""), (1e11, "s"), (1e14, "ms"), (1e17, "us"), (np.i
 _NS_PER: Final = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
 _ISO: Final = re.compile(r"\d{4}-\d\d-\d\d([ T]\d\d(:?\d\d(:?\d\d(\.\d*)?)?)?(Z|[+-]\d\d(:?\d\d)?)?)?")
 _OFFSET: Final = re.compile(r"(Z|[+-]\d\d(:?\d\d)?)$")
+# What Arrow casts to a time with and without a zone, and to a number.
+_CLOCK: Final = r"^\d{4}-\d\d-\d\d([ T]\d\d(:?\d\d(:?\d\d(\.\d*)?)?)?"
+_ZONED: Final = _CLOCK + r"(Z|[+-]\d\d(:?\d\d)?))$"
+_LOCAL: Final = _CLOCK + r")?$"
+_NUMBER: Final = r"^[+-]?[\d.]"
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,13 +40,20 @@ class Times:
         datetime64[ns], or numbers where the column is an index.
     zone : {"UTC", "", None}
         "UTC" for instants, "" for times without a zone, None for an index.
-    note : str
-        What the user should know about how the column was read, or "".
+    offsets : frozenset of str
+        The UTC offsets that occur, where the text has several.
     """
 
     values: npt.NDArray[Any]
     zone: Literal["UTC", ""] | None
-    note: str = ""
+    offsets: frozenset[str] = frozenset()
+
+    @property
+    def notes(self) -> list[str]:
+        """What the user should know about how the column was read."""
+        if len(self.offsets) < 2:
+            return []
+        return [f"UTC offsets {', '.join(sorted(self.offsets))} occur; times are compared as instants"]
 
 
 def looks_like_time(cells: list[str]) -> bool:
@@ -59,45 +71,85 @@ def looks_like_epoch(cells: list[str]) -> bool:
     return bool(numbers) and numbers[0] >= _EPOCH_UNITS[0][0] and numbers == sorted(numbers)
 
 
-def read_times(text: Any) -> Times:
-    """Read a pyarrow string array; BadCell names the first row that does not fit the others."""
+def read_times(text: Any) -> tuple[Times, BadCells]:
+    """Read a pyarrow string array; the cells that do not fit the others have any time."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
+    kinds = _kinds()
     for attempt in (text, pc.utf8_trim_whitespace(text)):
-        for kind, zone in (
-            (pa.timestamp("ns", tz="UTC"), "UTC"),
-            (pa.timestamp("ns"), ""),
-            (pa.int64(), None),
-            (pa.float64(), None),
-        ):
+        for kind, _ in kinds:
             try:
+                # A cast that fails in every row takes long: try a row first.
+                pc.cast(attempt.slice(0, 1), kind)
                 values = pc.cast(attempt, kind)
             except pa.ArrowInvalid:
                 continue
-            if zone is None:
-                return _from_numbers(values.to_numpy())
-            instants = values.cast(pa.timestamp("ns")).to_numpy()
-            return Times(instants, "UTC" if zone else "", _offsets_note(attempt) if zone else "")
-    raise _blame(pc.utf8_trim_whitespace(text))
+            return _from_cast(values, attempt)
+    fits = [len(attempt) if (row := first_failure(attempt, kind)) is None else row for kind, _ in kinds]
+    kind, pattern = kinds[fits.index(max(fits))]
+    bad = failures(attempt, kind, pattern)
+    if len(bad) == len(attempt):
+        return Times(np.zeros(len(attempt), np.int64), None), BadCells(bad, _blamer(attempt, kind))
+    fitting = without(attempt, bad)
+    first = int(np.argmin(np.isin(np.arange(len(bad) + 1), bad)))
+    times, more = _from_cast(pc.fill_null(pc.cast(fitting, kind), pc.cast(fitting, kind)[first]), fitting)
+    blame = _blamer(attempt, kind)
+    return times, BadCells(
+        np.union1d(bad, more.rows), lambda row: more.why(row) if row in more.rows else blame(row)
+    )
 
 
-def read_arrow_times(column: Any) -> Times:
-    """Read a pyarrow array of timestamps, dates or numbers."""
+def _kinds() -> tuple[tuple[Any, str], ...]:
+    """Return what times are tried as, with the pattern of what can be cast to it."""
     import pyarrow as pa
 
-    missing = np.asarray(column.is_null())
-    if missing.any():
-        raise BadCell(int(np.argmax(missing)), f"the time is missing; allowed: {_ALLOWED}")
-    if pa.types.is_timestamp(column.type) or pa.types.is_date(column.type):
-        zone: Literal["UTC", ""] = "UTC" if getattr(column.type, "tz", None) else ""
-        unit = getattr(column.type, "unit", "ms")
-        if pa.types.is_date(column.type):
-            column = column.cast(pa.timestamp("ms"))
-            unit = "ms"
-        _check_range(column.cast(pa.int64()).to_numpy(zero_copy_only=False), unit)
-        return Times(column.cast(pa.timestamp("ns"), safe=False).to_numpy(zero_copy_only=False), zone)
-    return _from_numbers(column.to_numpy(zero_copy_only=False))
+    return (
+        (pa.timestamp("ns", tz="UTC"), _ZONED),
+        (pa.timestamp("ns"), _LOCAL),
+        (pa.int64(), _NUMBER),
+        (pa.float64(), _NUMBER),
+    )
+
+
+def _from_cast(values: Any, text: Any) -> tuple[Times, BadCells]:
+    import pyarrow as pa
+
+    if not pa.types.is_timestamp(values.type):
+        return _from_numbers(values.to_numpy(zero_copy_only=False))
+    instants = values.cast(pa.timestamp("ns")).to_numpy(zero_copy_only=False)
+    if not values.type.tz:
+        return Times(instants, ""), NO_BAD_CELLS
+    return Times(instants, "UTC", _offsets(text)), NO_BAD_CELLS
+
+
+def read_arrow_times(column: Any) -> tuple[Times, BadCells]:
+    """Read a pyarrow array of timestamps, dates or numbers."""
+    missing = np.flatnonzero(np.asarray(column.is_null()))
+    lost = BadCells(missing, lambda row: f"the time is missing; allowed: {_ALLOWED}")
+    if missing.size == len(column):
+        return Times(np.zeros(len(column), np.int64), None), lost
+    if missing.size:
+        column = column.fill_null(column.drop_null()[0])
+    times, bad = _from_arrow(column)
+    if not missing.size:
+        return times, bad
+    rows = np.union1d(missing, bad.rows)
+    return times, BadCells(rows, lambda row: lost.why(row) if row in missing else bad.why(row))
+
+
+def _from_arrow(column: Any) -> tuple[Times, BadCells]:
+    import pyarrow as pa
+
+    if not (pa.types.is_timestamp(column.type) or pa.types.is_date(column.type)):
+        return _from_numbers(column.to_numpy(zero_copy_only=False))
+    zone: Literal["UTC", ""] = "UTC" if getattr(column.type, "tz", None) else ""
+    unit = getattr(column.type, "unit", "ms")
+    if pa.types.is_date(column.type):
+        column = column.cast(pa.timestamp("ms"))
+        unit = "ms"
+    bad = _out_of_range(column.cast(pa.int64()).to_numpy(zero_copy_only=False), unit)
+    return Times(column.cast(pa.timestamp("ns"), safe=False).to_numpy(zero_copy_only=False), zone), bad
 
 
 def check_order(times: Times) -> tuple[int, int]:
@@ -107,11 +159,17 @@ def check_order(times: Times) -> tuple[int, int]:
     back = steps < zero
     if back.any():
         row = int(np.argmax(back)) + 1
-        before, here = show_time(times, row - 1), show_time(times, row)
-        hint = "the file runs from new to old: reverse it" if (steps <= zero).all() else "sort the file"
-        raise BadCell(row, f"{here} comes after {before}; allowed: times that do not go back ({hint})")
+        raise BadCell(row, why_back(times, row))
     same = steps == zero
     return int(same.sum()), int(np.argmax(same)) + 1 if same.any() else 0
+
+
+def why_back(times: Times, row: int) -> str:
+    """Return what is wrong with a time that is before that of the row before it, and what is allowed."""
+    before, here = show_time(times, row - 1), show_time(times, row)
+    falls = (np.diff(times.values) <= np.zeros((), np.diff(times.values[:2]).dtype)).all()
+    hint = "the file runs from new to old: reverse it" if falls else "sort the file"
+    return f"{here} comes after {before}; allowed: times that do not go back ({hint})"
 
 
 def show_time(times: Times, row: int) -> str:
@@ -122,43 +180,53 @@ def show_time(times: Times, row: int) -> str:
     return re.sub(r"\.?0+$", "", str(value)).replace("T", " ") + ("Z" if times.zone else "")
 
 
-def _from_numbers(values: npt.NDArray[Any]) -> Times:
+def _from_numbers(values: npt.NDArray[Any]) -> tuple[Times, BadCells]:
     finite = np.isfinite(values)
     if not finite.all():
-        row = int(np.argmin(finite))
-        raise BadCell(row, f"{values[row]} is not a time; allowed: {_ALLOWED}")
+        bad = BadCells(
+            np.flatnonzero(~finite), lambda row: f"{given[row]} is not a time; allowed: {_ALLOWED}"
+        )
+        given, values = values, np.where(finite, values, values[np.argmax(finite)] if finite.any() else 0.0)
+        times, more = _from_numbers(values)
+        rows = np.union1d(bad.rows, more.rows)
+        return times, BadCells(rows, lambda row: bad.why(row) if row in bad.rows else more.why(row))
     largest = float(np.abs(values.astype(np.float64)).max(initial=0))
     digits = _date_digits(values)
     if digits:
-        return Times(_from_digits(values, digits), "")
+        return _from_digits(values, digits)
     unit = next(unit for bound, unit in _EPOCH_UNITS if largest < bound)
     if not unit:
-        return Times(values, None)
+        return Times(values, None), NO_BAD_CELLS
     per = _NS_PER[unit]
-    _check_range(values, unit)
+    bad = _out_of_range(values, unit)
+    if bad.rows.size:
+        values = values.copy()
+        values[bad.rows] = 0
     if np.issubdtype(values.dtype, np.floating):
         whole = np.floor(values)
         # Whole and part apart: a float64 cannot hold an epoch in nanoseconds.
         ns = whole.astype(np.int64) * per + np.round((values - whole) * per).astype(np.int64)
     else:
         ns = values.astype(np.int64) * per
-    return Times(ns.view("datetime64[ns]"), "UTC")
+    return Times(ns.view("datetime64[ns]"), "UTC"), bad
 
 
-def _check_range(values: npt.NDArray[Any], unit: str) -> None:
-    """Raise BadCell for a time that int64 nanoseconds since 1970 cannot hold."""
+def _out_of_range(values: npt.NDArray[Any], unit: str) -> BadCells:
+    """Return the times that int64 nanoseconds since 1970 cannot hold."""
     limit = (2**63 - 1) // _NS_PER[unit]
     if values.dtype.kind == "f":
         outside = np.abs(values) >= float(limit)
     elif values.dtype.kind == "u":
         outside = values > np.uint64(limit)
     else:
-        outside = (values.astype(np.int64) > limit) | (values.astype(np.int64) < -limit)
-    if outside.any():
-        row = int(np.argmax(outside))
-        raise BadCell(
-            row, f"{values[row]} as an epoch in {unit} is outside the years 1677 to 2262; allowed: {_ALLOWED}"
-        )
+        wide = values.astype(np.int64, copy=False)
+        outside = (wide > limit) | (wide < -limit)
+    return BadCells(
+        np.flatnonzero(outside),
+        lambda row: (
+            f"{values[row]} as an epoch in {unit} is outside the years 1677 to 2262; allowed: {_ALLOWED}"
+        ),
+    )
 
 
 def _date_digits(values: npt.NDArray[Any]) -> int:
@@ -174,51 +242,49 @@ def _date_digits(values: npt.NDArray[Any]) -> int:
     return 8 if least >= 16770101 and greatest <= 22621231 else 0
 
 
-def _from_digits(values: npt.NDArray[Any], digits: int) -> npt.NDArray[Any]:
+def _from_digits(values: npt.NDArray[Any], digits: int) -> tuple[Times, BadCells]:
     import pyarrow as pa
     import pyarrow.compute as pc
 
     text = pc.cast(pa.array(values), pa.string())
     cut = "(.{4})(.{2})(.{2})" + "(.{2})(.{2})(.{2})" * (digits == 14)
     iso = pc.replace_substring_regex(text, cut, r"\1-\2-\3" + r" \4:\5:\6" * (digits == 14))
-    row = first_failure(iso, pa.timestamp("ns"))
-    if row is not None:
-        raise BadCell(
-            row,
-            f"{values[row]} is no date in the form {'YYYYMMDDhhmmss'[:digits]} from 1677 to 2262; "
-            f"allowed: {_ALLOWED}, or --no-time",
-        )
-    out: npt.NDArray[Any] = pc.cast(iso, pa.timestamp("ns")).to_numpy(zero_copy_only=False)
-    return out
+    bad = failures(iso, pa.timestamp("ns"), _LOCAL)
+    form = "YYYYMMDDhhmmss"[:digits]
+    instants = pc.cast(without(iso, bad), pa.timestamp("ns")).fill_null(0)
+    return Times(instants.to_numpy(zero_copy_only=False), ""), BadCells(
+        bad,
+        lambda row: (
+            f"{values[row]} is no date in the form {form} from 1677 to 2262; "
+            f"allowed: {_ALLOWED}, or --no-time"
+        ),
+    )
 
 
-def _offsets_note(text: Any) -> str:
-    """Return a note where the rows carry several UTC offsets, as at a change to summer time."""
+def _offsets(text: Any) -> frozenset[str]:
+    """Return the UTC offsets that occur, as at a change to summer time."""
     import pyarrow.compute as pc
 
     # Few distinct tails, so the regular expression sees few strings.
     tails = pc.unique(pc.utf8_slice_codeunits(text, -6)).to_pylist()
-    offsets = {match.group() for tail in tails if (match := _OFFSET.search(tail))}
-    if len(offsets) < 2:
-        return ""
-    return f"UTC offsets {', '.join(sorted(offsets))} occur; times are compared as instants"
+    return frozenset(match.group() for tail in tails if (match := _OFFSET.search(tail or "")))
 
 
-def _blame(text: Any) -> BadCell:
-    """Find the first cell that does not read as the first one does."""
+def _blamer(text: Any, kind: Any) -> Callable[[int], str]:
+    """Return what tells why a cell does not read as those before it do."""
     import pyarrow as pa
 
     zoned, local = pa.timestamp("ns", tz="UTC"), pa.timestamp("ns")
-    failures = {kind: first_failure(text, kind) or 0 for kind in (zoned, local, pa.int64(), pa.float64())}
-    kind, row = max(failures.items(), key=operator.itemgetter(1))
-    cell = text[row].as_py()
-    if not cell:
-        return BadCell(row, f"the time is missing; allowed: {_ALLOWED}")
     other = {zoned: local, local: zoned}.get(kind)
-    if row and other is not None and first_failure(text.slice(row, 1), other) is None:
-        before = text[row - 1].as_py()
-        both = "mixes times with and without a zone; allowed: all with, or all without"
-        return BadCell(row, f"'{shown(cell)}' after '{shown(before)}' {both}")
-    return BadCell(
-        row, f"'{shown(cell)}' is not a time; allowed: {_ALLOWED}, the same in every row, or --no-time"
-    )
+
+    def why(row: int) -> str:
+        cell = text[row].as_py()
+        if not cell:
+            return f"the time is missing; allowed: {_ALLOWED}"
+        if row and other is not None and first_failure(text.slice(row, 1), other) is None:
+            before = text[row - 1].as_py()
+            both = "mixes times with and without a zone; allowed: all with, or all without"
+            return f"'{shown(cell)}' after '{shown(before)}' {both}"
+        return f"'{shown(cell)}' is not a time; allowed: {_ALLOWED}, the same in every row, or --no-time"
+
+    return why

@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: MIT
+"""Read the columns that count: keys, times and prices, with the first error of each series."""
+
+from __future__ import annotations
+
+from typing import Any, Final, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from rpsd._text import shown
+from rpsd.batch._outcome import Columns
+from rpsd.batch.files import Table, Times, choose_columns, find_column
+from rpsd.batch.files._numbers import BadCells
+from rpsd.batch.files._table import blaming, refuse_several_series
+
+_F64 = npt.NDArray[np.float64]
+_Codes = npt.NDArray[np.int32]
+
+#: Code of rows without a key.
+NO_KEY: Final = -1
+_KINDS: Final = {"UTC": "times with a zone", "": "times without a zone", None: "numbers"}
+
+
+class Reader:
+    """Reads the rows of a file, table by table.
+
+    Parameters
+    ----------
+    head : Table
+        The first rows of the file, with all columns: what tells which is which.
+    columns : Columns
+
+    Attributes
+    ----------
+    by, time : int or None
+    values : list of int
+    ids : dict
+        The number of each key, counted as they appear.
+    zone : {"UTC", "", None}
+        As `Times.zone`.
+    offsets : frozenset of str
+        As `Times.offsets`.
+    errors : dict
+        What is wrong with a series, by its number and a price column; of the whole series by None.
+    keyless : tuple of int and str
+        How many rows have no key, and what is wrong with the first.
+    """
+
+    def __init__(self, head: Table, columns: Columns) -> None:
+        self.by = None if columns.by is None else find_column(head, columns.by, "--by")
+        self.time, self.values = choose_columns(
+            head, columns.time, columns.values, no_time=columns.no_time, by=self.by
+        )
+        self.ids: dict[str, int] = {}
+        self.zone: Literal["UTC", ""] | None = None
+        self.offsets: frozenset[str] = frozenset()
+        self.errors: dict[tuple[int, int | None], str] = {}
+        self.keyless = (0, "")
+        self._begun = False
+
+    def read(self, table: Table) -> tuple[_Codes, npt.NDArray[Any] | None, dict[int, _F64]]:
+        """Return the number of the series of each row, its time and its prices."""
+        codes = self._codes(table)
+        times = None if self.time is None else self._times(self.time, codes, table)
+        self._begun = True
+        numbers = {}
+        for column in self.values:
+            with blaming(table, column):
+                numbers[column], bad, _ = table.read_numbers(column)
+            self._blame(codes, bad, column, column, table)
+        return codes, times, numbers
+
+    def _codes(self, table: Table) -> _Codes:
+        if self.by is None:
+            self.ids[""] = 0
+            return np.zeros(table.rows, dtype=np.int32)
+        with blaming(table, self.by):
+            keys = table.keys(self.by)
+        indices = keys.indices
+        if indices.null_count:
+            indices = indices.fill_null(len(keys.dictionary))
+        texts = [*keys.dictionary.cast("string").to_pylist(), None]
+        ids = np.full(len(texts), NO_KEY, dtype=np.int32)
+        for place in indices.unique().to_pylist():
+            if texts[place]:
+                ids[place] = self.ids.setdefault(texts[place], len(self.ids))
+        codes: _Codes = ids[indices.to_numpy(zero_copy_only=False)]
+        lost = codes == NO_KEY
+        if lost.any():
+            rows, error = self.keyless
+            where = f'{table.place(int(np.argmax(lost)))}, column "{shown(table.columns[self.by])}"'
+            error = error or f"{where}: the key is missing; allowed: the name of a series in every row"
+            self.keyless = rows + int(lost.sum()), error
+        return codes
+
+    def _times(self, column: int, codes: _Codes, table: Table) -> npt.NDArray[Any]:
+        with blaming(table, column):
+            times, bad = table.read_times(column)
+        if not self._begun:
+            self.zone = times.zone
+            if self.by is None:
+                refuse_several_series(table, times)
+        self._blame(codes, bad, None, column, table)
+        if times.zone != self.zone:
+            why = f"{_KINDS[times.zone]} where the file begins with {_KINDS[self.zone]}; allowed: one kind"
+            self._blame(codes, BadCells(np.arange(table.rows), lambda row: why), None, column, table)
+        self.offsets |= times.offsets
+        return as_numbers(times)
+
+    def _blame(self, codes: _Codes, bad: BadCells, key: int | None, column: int, table: Table) -> None:
+        """Keep the first bad cell of each series."""
+        if not bad.rows.size:
+            return
+        first = np.unique(codes[bad.rows], return_index=True)[1]
+        for row in bad.rows[np.sort(first)].tolist():
+            series = int(codes[row]), key
+            if series not in self.errors:
+                place = f'{table.place(row)}, column "{shown(table.columns[column])}"'
+                self.errors[series] = f"{place}: {bad.why(row)}"
+
+
+def as_numbers(times: Times) -> npt.NDArray[Any]:
+    """Return times as numbers that can be compared and subtracted."""
+    return times.values.view(np.int64) if times.values.dtype.kind == "M" else times.values

@@ -1,0 +1,229 @@
+# SPDX-License-Identifier: MIT
+"""Rows of a Parquet or Arrow file, whose schema and other columns are kept."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from rpsd.batch.files import _times
+from rpsd.batch.files._formats import Format
+from rpsd.batch.files._numbers import NO_BAD_CELLS, BadCell, BadCells, Numbers, finite_numbers
+from rpsd.batch.files._times import Times
+
+_F64 = npt.NDArray[np.float64]
+_Mask = npt.NDArray[np.bool_]
+
+
+class ArrowTable:
+    """Rows held as a pyarrow table; see `rpsd.batch.files._table.Table` for the methods.
+
+    Parameters
+    ----------
+    table : pyarrow.Table
+        All columns of the file, or some.
+    name : str
+    form : Format
+    names : tuple of str
+        Names of all columns of the file.
+    at : dict, optional
+        Where in `table` each column of the file stands; None: where it stands in the file.
+    groups : sequence of int, optional
+        Rows of each row group, which the file that is written has too.
+    rows : ndarray of int64 or int
+        The row of the file that each row is, or the first one is.
+    """
+
+    mends: tuple[str, ...] = ()
+
+    def __init__(
+        self,
+        table: Any,
+        name: str,
+        form: Format,
+        names: tuple[str, ...],
+        *,
+        at: Mapping[int, int] | None = None,
+        groups: Sequence[int] = (),
+        rows: npt.NDArray[np.int64] | int = 0,
+    ) -> None:
+        self.name = name
+        self.format = form
+        self.columns = names
+        self.table = table
+        self.rows = table.num_rows
+        self.groups = tuple(groups) or (self.rows,)
+        self._at = at
+        self._row = rows
+
+    @property
+    def nbytes(self) -> int:
+        """How much memory the rows take."""
+        return int(self.table.nbytes)
+
+    @property
+    def metadata(self) -> Mapping[str, Any]:
+        """What rpsd wrote beside the columns; empty in files of others."""
+        try:
+            kept = json.loads((self.table.schema.metadata or {}).get(b"rpsd", b"{}"))
+        except ValueError:
+            return {}
+        return kept if isinstance(kept, dict) else {}
+
+    def place(self, row: int) -> str:
+        """Return where a row stands in the file."""
+        return f"row {1 + (self._row + row if isinstance(self._row, int) else self._row[row])}"
+
+    def places(self) -> Any:
+        """Return what tells `place` without holding the rows."""
+        rows = self._row
+        return lambda row: f"row {1 + (rows + row if isinstance(rows, int) else rows[row])}"
+
+    def looks_numeric(self, column: int) -> bool:
+        """Tell whether a column holds numbers."""
+        from pyarrow import types
+
+        kind = self._type(column)
+        return bool(types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind))
+
+    def looks_like_time(self, column: int) -> bool:
+        """Tell whether a column holds times, by its type or as text."""
+        from pyarrow import types
+
+        kind = self._type(column)
+        if _is_text(kind):
+            cells = self._column(column).slice(0, 1000).cast("string").to_pylist()
+            return _times.looks_like_time([cell or "" for cell in cells])
+        return bool(types.is_timestamp(kind) or types.is_date(kind))
+
+    def numbers(self, column: int) -> _F64:
+        """Read a column as float64, nulls as NaN."""
+        values, bad, _ = self.read_numbers(column)
+        bad.raise_first()
+        return values
+
+    def read_numbers(self, column: int) -> Numbers:
+        """Read a column as float64, nulls and infinite values as NaN."""
+        import pyarrow as pa
+
+        if not self.looks_numeric(column):
+            kind = self._type(column)
+            raise BadCell(0, f"the column is of type {kind}; allowed: integer, floating or decimal")
+        data = self._column(column)
+        if not pa.types.is_float64(data.type):
+            data = data.cast(pa.float64(), safe=False)
+        values: _F64 = data.to_numpy(zero_copy_only=False)
+        allowed = "allowed: a finite number, or null for missing"
+        return finite_numbers(values, lambda row: f"{values[row]} is infinite; {allowed}")
+
+    def times(self, column: int) -> Times:
+        """Read a column as times."""
+        times, bad = self.read_times(column)
+        bad.raise_first()
+        return times
+
+    def read_times(self, column: int) -> tuple[Times, BadCells]:
+        """Read a column as times; those that cannot be read have any."""
+        import pyarrow as pa
+
+        data = self._column(column)
+        if _is_text(data.type):
+            return _times.read_times(data.cast(pa.large_string()).fill_null(""))
+        if not (self.looks_like_time(column) or self.looks_numeric(column)):
+            raise BadCell(0, f"the column is of type {data.type}; allowed: timestamp, date, number or text")
+        if not self.rows:
+            return Times(np.empty(0, np.int64), None), NO_BAD_CELLS
+        return _times.read_arrow_times(data)
+
+    def labels(self, column: int) -> Any:
+        """Return a column of text as a pyarrow dictionary array, or None where it holds something else."""
+        from pyarrow import types
+
+        kind = self._type(column)
+        text = _is_text(kind.value_type if types.is_dictionary(kind) else kind)
+        return self.keys(column) if text and not self.looks_like_time(column) else None
+
+    def keys(self, column: int) -> Any:
+        """Return a column as a pyarrow dictionary array."""
+        from pyarrow import types
+
+        kind = self._type(column)
+        if types.is_nested(kind) or types.is_binary(kind) or types.is_large_binary(kind):
+            raise BadCell(0, f"the column is of type {kind}; allowed: text, numbers, dates")
+        data = self._column(column)
+        if types.is_dictionary(data.type):
+            # A dictionary may name one value twice.
+            data = data if len(data.dictionary.unique()) == len(data.dictionary) else data.dictionary_decode()
+        return data if types.is_dictionary(data.type) else data.dictionary_encode()
+
+    def kept(self, mask: _Mask) -> ArrowTable:
+        """Return a table of some of the rows, its row groups with those that are left."""
+        import pyarrow as pa
+
+        sizes = np.add.reduceat(mask, np.cumsum([0, *self.groups[:-1]])).tolist() if self.rows else []
+        rows = self._row + np.arange(self.rows) if isinstance(self._row, int) else self._row
+        return ArrowTable(
+            self.table.filter(pa.array(mask)),
+            self.name,
+            self.format,
+            self.columns,
+            at=self._at,
+            groups=[size for size in sizes if size],
+            rows=rows[mask],
+        )
+
+    def with_values(self, values: Mapping[int, _F64], failed: Mapping[int, _Mask] | None = None) -> Any:
+        """Return the pyarrow table with new numbers: float32 stays float32, all other types become float64.
+
+        Parameters
+        ----------
+        values : dict of ndarray
+            New numbers by column.
+        failed : dict of ndarray of bool, optional
+            Rows that have no value.
+        """
+        import pyarrow as pa
+
+        table = self.table
+        for column, new in values.items():
+            field = new_field(table.schema.field(column))
+            # Nulls stay nulls; a NaN in the input, or before the first causal value, stays NaN.
+            nulls = table.column(column).null_count > 0
+            mask = np.asarray(table.column(column).combine_chunks().is_null()) if nulls else None
+            lost = None if failed is None else failed.get(column)
+            if lost is not None:
+                mask = lost if mask is None else mask | lost
+            array = pa.array(new, mask=mask)
+            table = table.set_column(column, field, array.cast(field.type))
+        return table
+
+    def _column(self, column: int) -> Any:
+        import pyarrow as pa
+
+        data = self.table.column(column if self._at is None else self._at[column])
+        if data.num_chunks == 1:
+            return data.chunk(0)
+        data = data.combine_chunks()
+        return data.combine_chunks() if isinstance(data, pa.ChunkedArray) else data
+
+    def _type(self, column: int) -> Any:
+        return self.table.schema.field(column if self._at is None else self._at[column]).type
+
+
+def new_field(field: Any) -> Any:
+    """Return the field of a column that gets new numbers."""
+    import pyarrow as pa
+
+    # A failed series leaves nulls.
+    kind = field.type if pa.types.is_float32(field.type) else pa.float64()
+    return field.with_type(kind).with_nullable(True)
+
+
+def _is_text(kind: Any) -> bool:
+    from pyarrow import types
+
+    return bool(types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind))
