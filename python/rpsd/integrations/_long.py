@@ -55,7 +55,7 @@ class LongTable:
         self._groups = table.groups(self._by)
         clock = table.own_clock(self._by) if time is None else table.clock(time)
         self._labels = series_columns(table, self._by, time, value)
-        self._single = not isinstance(value, list)
+        self._single, self._one_key = not isinstance(value, list), not isinstance(by, list)
         if clock is not None:
             check_clock(table, time, clock, self._groups, self._by)
         self._times = clock.times if clock is not None and breaks == "auto" else None
@@ -69,9 +69,9 @@ class LongTable:
 
     @property
     def keys(self) -> tuple[Any, ...]:
-        """The key of each group, a tuple where there are several columns of keys."""
+        """The key of each group, a tuple where by is a list."""
         keys = self._table.keys(self._by, self._groups.first_rows)
-        return tuple(key[0] for key in keys) if len(self._by) == 1 else tuple(keys)
+        return tuple(key[0] for key in keys) if self._one_key else tuple(keys)
 
     def run(self, work: Callable[[Mirror, int], _T], threads: int) -> list[_T]:
         """Return what work makes of each batch, with its errors naming the group.
@@ -107,6 +107,13 @@ class LongTable:
                 values[part.rows] = output
             restored[label] = column.restore(column.values if values is None else values)
         return self._table.replaced(restored)
+
+    def series(self, place: int) -> npt.NDArray[np.float64]:
+        """Return one series of the table, counted as `per_series` does."""
+        group, column = divmod(place, len(self._columns))
+        start = int(self._groups.starts[group])
+        values = self._groups.in_order(self._columns[column].values)
+        return np.asarray(values[start : start + int(self._groups.lengths[group])], dtype=np.float64)
 
     def per_series(self, parts: list[npt.NDArray[Any]]) -> npt.NDArray[Any]:
         """Return values of the series of each batch in the order of groups and columns."""

@@ -24,15 +24,16 @@ class NarwhalsTable:
 
     def is_number(self, label: str) -> bool:
         dtype = self._schema[label]
-        return dtype in {self._nw.Float32, self._nw.Float64} or dtype.is_integer() or dtype.is_decimal()
+        floats = self._nw.Float32 | self._nw.Float64
+        return isinstance(dtype, floats) or dtype.is_integer() or dtype.is_decimal()
 
     def column(self, label: str) -> Column:
         if not self.is_number(label):
             name = self.name if self.is_series else f"{self.name}[{label!r}]"
             allowed = "float32, float64, integers or decimals"
-            hint = "; if it holds the times, name it: time=" + repr(label)
-            temporal = not self.is_series and self._schema[label].is_temporal()
-            raise InputError(f"{name} must be {allowed}, got {self._schema[label]}{hint if temporal else ''}")
+            kind = self._schema[label]
+            use = f"; times are named by time={label!r}" if kind.is_temporal() else "; value names the prices"
+            raise InputError(f"{name} must be {allowed}, got {kind}{'' if self.is_series else use}")
         series = self._frame.get_column(label)
         if not series.dtype.is_float():
             series = series.cast(self._nw.Float64)
@@ -49,7 +50,7 @@ class NarwhalsTable:
         require_label(self, label, "time", self.labels)
         series = self._frame.get_column(label)
         dtype = series.dtype
-        if dtype in {self._nw.Date, self._nw.Datetime}:
+        if isinstance(dtype, self._nw.Date | self._nw.Datetime):
             numbers = series.dt.timestamp("ns" if getattr(dtype, "time_unit", "us") == "ns" else "us")
         elif dtype.is_integer() or dtype.is_float():
             numbers = series
@@ -81,6 +82,8 @@ class NarwhalsTable:
         return list(self._frame.select(*by)[rows.tolist()].rows())
 
     def replaced(self, columns: dict[str, Any]) -> Any:
+        if self.is_series:
+            return self._back(columns[self.labels[0]])
         return self._back(self._frame.with_columns(*columns.values()))
 
 
@@ -96,16 +99,19 @@ def _narwhals(x: Any) -> Any:
 
 
 def _opened(nw: Any, x: Any, name: str) -> tuple[Any, Callable[[Any], Any], bool]:
-    """Return x as a frame of narwhals, how to make an object as x of one, and whether x is one series."""
+    """Return x as a frame of narwhals, how to make an object as x of one, and whether x is one series.
+
+    A series is made of a series.
+    """
     if isinstance(x, nw.DataFrame):
         return x, lambda frame: frame, False
     if isinstance(x, nw.Series):
-        return x.to_frame(), lambda frame: frame.get_column(x.name), True
+        return x.to_frame(), lambda series: series, True
     found = nw.from_native(x, eager_only=True, allow_series=True, pass_through=True)
     if isinstance(found, nw.DataFrame):
         return found, lambda frame: frame.to_native(), False
     if isinstance(found, nw.Series):
-        return found.to_frame(), lambda frame: frame.get_column(found.name).to_native(), True
+        return found.to_frame(), lambda series: series.to_native(), True
     if hasattr(x, "__arrow_c_stream__") or hasattr(x, "__arrow_c_array__"):
         return _opened_arrow(nw, x)
     raise InputError(
@@ -145,9 +151,8 @@ def _opened_arrow(nw: Any, x: Any) -> tuple[Any, Callable[[Any], Any], bool]:
         return result if made is None else made(result)
 
     frame = nw.from_native(data, allow_series=True)
-    if isinstance(frame, nw.DataFrame):
-        return frame, lambda out: alike(out.to_native()), False
-    return frame.to_frame(), lambda out: alike(out.to_native().column(0)), True
+    single = isinstance(frame, nw.Series)
+    return frame.to_frame() if single else frame, lambda out: alike(out.to_native()), single
 
 
 def _array(chunked: Any) -> Any:

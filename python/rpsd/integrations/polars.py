@@ -18,6 +18,8 @@ except ModuleNotFoundError as error:
 
 __all__ = ["RpsdExpr"]
 
+_FLOATS = (pl.Float32, pl.Float64)
+
 
 @pl.api.register_expr_namespace("rpsd")
 class RpsdExpr:
@@ -54,7 +56,14 @@ class RpsdExpr:
         """
         denoiser = Denoiser(**{"lookahead": 0} | options)
         if by is None and time is None:
-            return _mapped(self._expr, self._expr, lambda s: denoiser.denoise(s, threads=threads))
+
+            def of_series(series: pl.Series) -> pl.Series:
+                if series.dtype in _FLOATS and not series.null_count():
+                    # As an array, which is what takes least of each of many small groups.
+                    return pl.Series(series.name, denoiser.denoise(series.to_numpy(), threads=threads))
+                return denoiser.denoise(series, threads=threads)
+
+            return _mapped(self._expr, self._expr, of_series)
 
         value = self._expr.meta.output_name(raise_if_undetermined=False)
         labels = [*(by if isinstance(by, list) else [by]), time]
@@ -74,7 +83,5 @@ def _mapped(expr: pl.Expr, whole: pl.Expr, function: Any) -> pl.Expr:
     if not hasattr(pl.Expr, "pipe_with_dtype"):  # polars before 2 finds the dtype by a call with made-up rows
         return whole.map_batches(function)
     return expr.pipe_with_dtype(
-        lambda _, dtype: whole.map_batches(
-            function, return_dtype=pl.Float32 if dtype == pl.Float32 else pl.Float64
-        )
+        lambda _, dtype: whole.map_batches(function, return_dtype=dtype if dtype in _FLOATS else pl.Float64)
     )
