@@ -182,6 +182,8 @@ def test_levels_of_an_index_are_keys_and_times():
         pd.testing.assert_index_equal(result.index, series.index)
         assert result.name == "px"
         np.testing.assert_array_equal(result, expected)
+    with pytest.raises(rpsd.InputError, match=r"denoise each by itself: by=\['symbol'\]"):
+        rpsd.denoise(series)
     frame = series.to_frame()
     pd.testing.assert_frame_equal(rpsd.denoise(frame, by="symbol", **OPTIONS), result.to_frame())
     backwards = series.iloc[::-1]

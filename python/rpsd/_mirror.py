@@ -231,9 +231,11 @@ def pandas_column(x: Any, name: str) -> tuple[npt.NDArray[Any], Callable[[npt.ND
 def check_index(index: Any, name: str) -> None:
     """Refuse a pandas index that is of several series, or whose times are missing or go backwards."""
     if index.nlevels > 1 and any(len(index.unique(k)) > 1 for k in range(index.nlevels - 1)):
+        keys = list(index.names[:-1])
+        each = f"{name}.groupby(level=0).transform(rpsd.denoise)" if None in keys else f"by={keys!r}"
         raise InputError(
             f"{name}.index must be of one series, got {index.nlevels} levels with several values before the "
-            f"last; denoise each by itself: {name}.groupby(level=0).transform(rpsd.denoise)"
+            f"last; denoise each by itself: {each}"
         )
     if type(index).__name__ not in _TIMED:
         return

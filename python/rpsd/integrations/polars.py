@@ -80,7 +80,7 @@ class RpsdExpr:
 
 def _mapped(expr: pl.Expr, whole: pl.Expr, function: Any) -> pl.Expr:
     """Return an expression that calls a function on all rows of a group at once."""
-    if not hasattr(pl.Expr, "pipe_with_dtype"):  # polars before 2 finds the dtype by a call with made-up rows
+    if not hasattr(pl.Expr, "pipe_with_dtype"):  # older polars finds it by a call with made-up rows
         return whole.map_batches(function)
     return expr.pipe_with_dtype(
         lambda _, dtype: whole.map_batches(function, return_dtype=dtype if dtype in _FLOATS else pl.Float64)
