@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: MIT
 """The namespace of polars expressions: causal by default, eager and lazy, in group_by and over."""
 
+import doctest
+
 import numpy as np
 import polars as pl
 import pytest
 
 import rpsd
+import rpsd.integrations.pandas
 import rpsd.integrations.polars
 
 KALMAN = {"method": "kalman"}
@@ -100,3 +103,9 @@ def test_errors_of_the_options_come_at_once_and_those_of_the_data_with_the_run()
         backwards.collect()
     with pytest.raises(rpsd.InputError, match="x must be float32, float64, integers or decimals, got String"):
         table.select(pl.col("symbol").rpsd.denoise())
+
+
+def test_the_examples_run():
+    for module in (rpsd.integrations.polars, rpsd.integrations.pandas):
+        result = doctest.testmod(module)
+        assert (result.attempted, result.failed) == (3 if module is rpsd.integrations.polars else 2, 0)
