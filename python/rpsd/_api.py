@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The public functions: check arguments once, call the core once, mirror the input."""
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from functools import lru_cache
 from types import NoneType
 from typing import TYPE_CHECKING, Any
@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from rpsd import _core
 from rpsd._errors import InputError
-from rpsd._mirror import checked_threads, mirror, numeric_array, raise_from_core, require_same_labels
+from rpsd._mirror import Labels, checked_threads, mirror, numeric_array, raise_from_core, require_same_labels
 
 if TYPE_CHECKING:
     from rpsd._config import Config
@@ -28,9 +28,9 @@ def denoise(
     axis: int = -1,
     out: npt.NDArray[Any] | None = None,
     threads: int = 1,
-    by: Any = None,
-    time: Any = None,
-    value: Any = None,
+    by: Labels = None,
+    time: Hashable = None,
+    value: Labels = None,
     **options: Any,
 ) -> Any:
     """Return the denoised input, offline unless ``lookahead`` is given.

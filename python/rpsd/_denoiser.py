@@ -3,7 +3,7 @@
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from rpsd._breaks import sessions
 from rpsd._chain import build_chain
 from rpsd._errors import ConfigError, InputError
 from rpsd._guardrails import Guardrails
-from rpsd._mirror import Batch, Mirror, checked_out, checked_threads, mirror, raise_from_core
+from rpsd._mirror import Batch, Labels, Mirror, checked_out, checked_threads, mirror, raise_from_core
 from rpsd._options import (
     Options,
     make_options,
@@ -156,9 +156,9 @@ class Denoiser:
         axis: int = -1,
         out: npt.NDArray[Any] | None = None,
         threads: int = 1,
-        by: Any = None,
-        time: Any = None,
-        value: Any = None,
+        by: Labels = None,
+        time: Hashable = None,
+        value: Labels = None,
     ) -> Any:
         """Return the denoised input; see `rpsd.denoise`."""
         if by is not None or time is not None or value is not None:
@@ -183,7 +183,7 @@ class Denoiser:
         return out
 
     def _denoise_any(
-        self, x: Any, axis: int, threads: int, by: Any = None, time: Any = None, value: Any = None
+        self, x: Any, axis: int, threads: int, by: Labels = None, time: Hashable = None, value: Labels = None
     ) -> Any:
         if self.guardrails.acts:
             return self.run(x, axis=axis, threads=threads, by=by, time=time, value=value).values
@@ -204,9 +204,9 @@ class Denoiser:
         *,
         axis: int = -1,
         threads: int = 1,
-        by: Any = None,
-        time: Any = None,
-        value: Any = None,
+        by: Labels = None,
+        time: Hashable = None,
+        value: Labels = None,
     ) -> Result:
         """Denoise and report.
 

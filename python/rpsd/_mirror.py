@@ -3,7 +3,7 @@
 
 import reprlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Any, NoReturn
 
 import numpy as np
@@ -13,6 +13,8 @@ from rpsd._errors import ConfigError, InputError, RpsdError, warn
 
 #: A C-contiguous series x time array in the machine's byte order, float32 or float64.
 Batch = npt.NDArray[Any]
+#: One name of a column, or a list of several; pandas takes anything hashable for a name. None is hashable.
+Labels = Hashable | list[Any]
 
 _FIRST = np.zeros(1, dtype=np.intp)
 _MOST_THREADS = 1024
@@ -84,7 +86,7 @@ class Mirror:
         return values[0].item() if self.shape == () else values.reshape(self.shape)
 
 
-def mirror(x: Any, axis: int, name: str = "x", *, time: Any = None, value: Any = None) -> Mirror:
+def mirror(x: Any, axis: int, name: str = "x", *, time: Hashable = None, value: Labels = None) -> Mirror:
     """Return the mirror of an array-like, a pandas object, or a frame or array of another library.
 
     time and value name columns of a table: that of the times, and those that are series.

@@ -28,7 +28,9 @@ class RpsdExpr:
     def __init__(self, expr: pl.Expr) -> None:
         self._expr = expr
 
-    def denoise(self, *, by: Any = None, time: Any = None, threads: int = 1, **options: Any) -> pl.Expr:
+    def denoise(
+        self, *, by: str | list[str] | None = None, time: str | None = None, threads: int = 1, **options: Any
+    ) -> pl.Expr:
         """Denoise from the past alone: the value of a row uses no later row unless lookahead says so.
 
         Parameters
