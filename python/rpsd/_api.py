@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The public functions: check arguments once, call the core once, mirror the input."""
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from functools import lru_cache
 from types import NoneType
 from typing import TYPE_CHECKING, Any
@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from rpsd import _core
 from rpsd._errors import InputError
-from rpsd._mirror import checked_threads, mirror, numeric_array, raise_from_core, require_same_labels
+from rpsd._mirror import Labels, checked_threads, mirror, numeric_array, raise_from_core, require_same_labels
 
 if TYPE_CHECKING:
     from rpsd._config import Config
@@ -23,7 +23,15 @@ _PLAIN_TYPES = frozenset({str, int, float, bool, NoneType})
 
 
 def denoise(
-    x: Any, *, axis: int = -1, out: npt.NDArray[Any] | None = None, threads: int = 1, **options: Any
+    x: Any,
+    *,
+    axis: int = -1,
+    out: npt.NDArray[Any] | None = None,
+    threads: int = 1,
+    by: Labels = None,
+    time: Hashable = None,
+    value: Labels = None,
+    **options: Any,
 ) -> Any:
     """Return the denoised input, offline unless ``lookahead`` is given.
 
@@ -32,10 +40,10 @@ def denoise(
 
     Parameters
     ----------
-    x : array_like, pandas.Series or pandas.DataFrame
-        Prices. An ndarray of more than one dimension is series x time; a DataFrame is time x
-        series. float32 and float64 are worked on as they are, integers become float64, unscaled.
-        NaN is a missing sample; it is NaN in the output. Never modified. Any length from 0.
+    x : array_like, or a series, array, frame or table of pandas, polars, pyarrow or another Arrow library
+        Prices. An ndarray of more than one dimension is series x time; a frame is time x series. float32
+        and float64 are worked on as they are, integers and decimals become float64, unscaled. NaN and null
+        are missing samples, and stay what they are. Never modified. Any length from 0.
     axis : int, optional
         The time axis of an ndarray.
     out : ndarray, optional
@@ -43,6 +51,16 @@ def denoise(
     threads : int, optional
         Threads to share the series out to, or the parts of a single long one; 0: one for each
         processor. The result has the same bits for any number.
+    by : str or list of str, optional
+        The column, or columns, whose values tell the series of a long table apart: rows of one key are
+        one series, in the order in which they come, and stay where they are. With pandas also a level
+        of the index. A row without a key is an InputError.
+    time : str, optional
+        The column of times, dates or numbers: must not go back within a series nor be missing, and is
+        what breaks="auto" goes by. None: the index of pandas where it has times, else rows are in order.
+    value : str or list of str, optional
+        The column, or columns, of prices; the others come back as they are. None: all columns but time,
+        and with by the only one that holds numbers.
     **options
         The options of docs/config.md by name: method, wavelet, level, boundary, threshold_mode,
         threshold_rule, threshold_scale, noise, use_fir_filter, fir_cutoff, fir_taps, fir_window,
@@ -53,14 +71,14 @@ def denoise(
 
     Returns
     -------
-    ndarray, Series or DataFrame
-        Mirrors the input: type, dtype, shape, index, time zone and names.
+    ndarray, Series, DataFrame or Arrow array or table
+        Mirrors the input: type, dtype, shape, index, time zone, names, and order.
 
     Raises
     ------
     InputError
-        For an infinite sample, a dtype that is not a number, no dimension, or a time index that
-        goes backwards.
+        For an infinite sample, a dtype that is not a number, no dimension, times that go backwards or
+        are missing, a row without a key, or a name that no column has.
     ConfigError
         For an unknown or bad option.
     GuardrailError
@@ -106,7 +124,9 @@ def denoise(
     """
     plain = "config" not in options and _PLAIN_TYPES.issuperset(map(type, options.values()))
     denoiser = _validated(**options) if plain else _validated.__wrapped__(**options)
-    return denoiser.denoise(x, axis=axis, out=out, threads=threads)
+    if by is None and time is None and value is None:
+        return denoiser.denoise(x, axis=axis, out=out, threads=threads)
+    return denoiser.denoise(x, axis=axis, out=out, threads=threads, by=by, time=time, value=value)
 
 
 # Validation takes ten times as long as 64 samples do. Options are kept by value and type (True is not 1), and
@@ -266,9 +286,9 @@ def evaluate(
     >>> rpsd.evaluate(x, x).score
     100.0
     """
-    from rpsd._denoiser import merged_guardrails, settings
     from rpsd._guardrails import Guardrails
     from rpsd._judge import make_report
+    from rpsd._options import merged_guardrails, settings
     from rpsd._windowed import without_warmup
 
     if guardrails is None or isinstance(guardrails, Guardrails | Mapping):

@@ -3,7 +3,7 @@
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,18 +11,19 @@ import numpy.typing as npt
 
 from rpsd._breaks import sessions
 from rpsd._chain import build_chain
-from rpsd._errors import ConfigError
+from rpsd._errors import ConfigError, InputError
 from rpsd._guardrails import Guardrails
-from rpsd._mirror import Batch, Mirror, checked_out, checked_threads, mirror, raise_from_core
+from rpsd._mirror import Batch, Labels, Mirror, checked_out, checked_threads, mirror, raise_from_core
 from rpsd._options import (
     Options,
-    make_guardrails,
     make_options,
+    merged_guardrails,
     require_causal_policies,
     require_fitting,
     resolve,
+    settings,
 )
-from rpsd._result import NoiseModel, Report, Result
+from rpsd._result import NoiseModel, Report, Result, what_was_found
 from rpsd._schema import fields
 from rpsd._ticks import warn_of_lost_ticks
 from rpsd._unused import warn_of_unused
@@ -149,9 +150,21 @@ class Denoiser:
         return f"Denoiser({self.options!r})"
 
     def denoise(
-        self, x: Any, *, axis: int = -1, out: npt.NDArray[Any] | None = None, threads: int = 1
+        self,
+        x: Any,
+        *,
+        axis: int = -1,
+        out: npt.NDArray[Any] | None = None,
+        threads: int = 1,
+        by: Labels = None,
+        time: Hashable = None,
+        value: Labels = None,
     ) -> Any:
         """Return the denoised input; see `rpsd.denoise`."""
+        if by is not None or time is not None or value is not None:
+            if out is not None:
+                raise InputError("out is for ndarrays, and by, time and value are for tables; got both")
+            return self._denoise_any(x, axis, threads, by, time, value)
         try:
             values = self._core.denoise_series(x, self._least, axis, threads)
             if values is None and 0 < self._least < sys.maxsize:
@@ -169,13 +182,32 @@ class Denoiser:
         out[...] = values
         return out
 
-    def _denoise_any(self, x: Any, axis: int, threads: int) -> Any:
+    def _denoise_any(
+        self, x: Any, axis: int, threads: int, by: Labels = None, time: Hashable = None, value: Labels = None
+    ) -> Any:
         if self.guardrails.acts:
-            return self.run(x, axis=axis, threads=threads).values
-        source = mirror(x, axis)
-        return source.rebuild([self._run_batch(source, batch, threads)[0] for batch in source.batches])
+            return self.run(x, axis=axis, threads=threads, by=by, time=time, value=value).values
+        if by is None:
+            source = mirror(x, axis, time=time, value=value)
+            return source.rebuild(self._outputs(source, threads))
+        from rpsd.integrations._long import LongTable
 
-    def run(self, x: Any, *, axis: int = -1, threads: int = 1) -> Result:
+        table = LongTable(x, axis, by, time, value, self.options.breaks)
+        return table.assembled([outputs[0] for outputs in table.run(self._outputs, threads)])
+
+    def _outputs(self, source: Mirror, threads: int) -> list[Batch]:
+        return [self._run_batch(source, batch, threads)[0] for batch in source.batches]
+
+    def run(
+        self,
+        x: Any,
+        *,
+        axis: int = -1,
+        threads: int = 1,
+        by: Labels = None,
+        time: Hashable = None,
+        value: Labels = None,
+    ) -> Result:
         """Denoise and report.
 
         Parameters are those of `rpsd.denoise`.
@@ -183,7 +215,7 @@ class Denoiser:
         Returns
         -------
         Result
-            For one series its fields are scalars, for a batch arrays with one value per series.
+            For one series its fields are scalars, for several arrays with one value per series.
 
         Raises
         ------
@@ -198,11 +230,22 @@ class Denoiser:
         >>> rpsd.Denoiser().run(walk).action, rpsd.Denoiser().run(noisy).action
         ('passthrough', 'denoised')
         """
-        source = mirror(x, axis)
+        given = {"x": x, "axis": axis, "by": by, "time": time, "value": value}
+        if by is None:
+            return self._run_source(mirror(x, axis, time=time, value=value), threads, **given)
+        from rpsd.integrations._long import LongTable, run_long
+
+        return run_long(
+            LongTable(x, axis, by, time, value, self.options.breaks), self._run_source, threads, **given
+        )
+
+    def _run_source(
+        self, source: Mirror, threads: int, x: Any = None, axis: int = -1, **given: Any
+    ) -> Result:
         runs = [self._run_batch(source, batch, threads) for batch in source.batches]
         outputs = [run[0] for run in runs]
         found = [run[1] for run in runs]
-        noise, level, missing, action = self._found(source, found)
+        noise, level, missing, action = what_was_found(source, found, self._noise_kind())
         actions = np.atleast_1d(np.array(_ACTIONS)[action])
         # The reference of the guardrails is the default run: this one, perhaps.
         default = self._options == resolve(Options()) and [b.dtype for b in source.batches] == [np.float64]
@@ -233,6 +276,7 @@ class Denoiser:
             options=self.options,
             x=x,
             axis=axis,
+            **given,
         )
 
     def _report(self, source: Mirror, outputs: list[Batch], threads: int, found: Any = None) -> Report:
@@ -309,25 +353,8 @@ class Denoiser:
     def estimate_noise(self, x: Any, *, axis: int = -1, threads: int = 1) -> NoiseModel:
         """Return what `run` reports as noise, without its guardrails; see `rpsd.estimate_noise`."""
         source = mirror(x, axis)
-        return self._found(source, [self._run_batch(source, batch, threads)[1] for batch in source.batches])[
-            0
-        ]
-
-    def _found(
-        self, source: Mirror, found: list[tuple[npt.NDArray[Any], ...]]
-    ) -> tuple[NoiseModel, Any, Any, Any]:
-        """Return the noise model, level, missing count and action of each series."""
-        noise_sd, level, missing, action, step_sd, gain, causal_gain, probability = (
-            source.per_series([part[k] for part in found]) for k in range(8)
-        )
-        with np.errstate(divide="ignore", invalid="ignore"):  # steps may be too small for a number
-            ratio = np.divide(noise_sd, step_sd)
-            # The past alone never tells more than past and future, and nothing where no noise is believed.
-            causal = np.minimum(causal_gain, gain)
-        if source.shape == ():
-            ratio, causal = ratio.item(), causal.item()
-        noise = NoiseModel(noise_sd, step_sd, ratio, gain, causal, probability, self._noise_kind())
-        return noise, level, missing, action
+        found = [self._run_batch(source, batch, threads)[1] for batch in source.batches]
+        return what_was_found(source, found, self._noise_kind())[0]
 
     def _noise_kind(self) -> str:
         if not isinstance(self.options.noise, str):
@@ -373,25 +400,3 @@ class Denoiser:
 
 def _rebuilt(options: Options, guardrails: Guardrails) -> Denoiser:
     return Denoiser(options, guardrails=guardrails)
-
-
-def settings(config: Any) -> tuple[Options, Guardrails]:
-    """Return the options and guardrails that a config argument stands for."""
-    if config is None:
-        return Options(), Guardrails()
-    if isinstance(config, Options):
-        return config, Guardrails()
-    from rpsd._config import Config, load_config
-
-    if isinstance(config, str | os.PathLike):
-        config = load_config(config)
-    if isinstance(config, Config):
-        return config.denoiser, config.guardrails
-    raise ConfigError(f"config must be a Config, Options, a path or None, got {type(config).__name__}")
-
-
-def merged_guardrails(given: Guardrails | Mapping[str, Any] | None, base: Guardrails) -> Guardrails:
-    """Return the guardrails given, or the base with the keys given on top."""
-    if given is None:
-        return base
-    return make_guardrails(given) if isinstance(given, Guardrails) else make_guardrails(base, **given)

@@ -3,7 +3,7 @@
 
 import reprlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Any, NoReturn
 
 import numpy as np
@@ -13,6 +13,8 @@ from rpsd._errors import ConfigError, InputError, RpsdError, warn
 
 #: A C-contiguous series x time array in the machine's byte order, float32 or float64.
 Batch = npt.NDArray[Any]
+#: One name of a column, or a list of several; pandas takes anything hashable for a name. None is hashable.
+Labels = Hashable | list[Any]
 
 _FIRST = np.zeros(1, dtype=np.intp)
 _MOST_THREADS = 1024
@@ -40,7 +42,7 @@ class Mirror:
         The labels of the samples, where the input has any.
     """
 
-    __slots__ = ("batches", "index", "order", "rebuild", "shape")
+    __slots__ = ("_clock", "batches", "index", "order", "rebuild", "shape")
 
     def __init__(
         self,
@@ -49,16 +51,20 @@ class Mirror:
         shape: tuple[int, ...],
         order: npt.NDArray[np.intp],
         index: Any = None,
+        clock: npt.NDArray[Any] | None = None,
     ) -> None:
         self.batches = batches
         self.rebuild = rebuild
         self.shape = shape
         self.order = order
         self.index = index
+        self._clock = clock
 
     @property
-    def times(self) -> npt.NDArray[np.int64] | None:
-        """The times of the samples, ascending, where the input has an index of times."""
+    def times(self) -> npt.NDArray[Any] | None:
+        """The times of the samples, ascending, where the input has an index or a column of times."""
+        if self._clock is not None:
+            return self._clock
         timed = type(self.index).__name__ in _TIMED
         return np.asarray(self.index.asi8, dtype=np.int64) if timed else None
 
@@ -80,14 +86,36 @@ class Mirror:
         return values[0].item() if self.shape == () else values.reshape(self.shape)
 
 
-def mirror(x: Any, axis: int, name: str = "x") -> Mirror:
-    """Return the mirror of an array-like, a pandas Series or a pandas DataFrame."""
-    pandas = sys.modules.get("pandas")
+def mirror(x: Any, axis: int, name: str = "x", *, time: Hashable = None, value: Labels = None) -> Mirror:
+    """Return the mirror of an array-like, a pandas object, or a frame or array of another library.
+
+    time and value name columns of a table: that of the times, and those that are series.
+    """
+    if time is not None or value is not None or is_frame(x):
+        from rpsd.integrations._frames import mirror_table  # narwhals is for frames alone
+
+        return mirror_table(x, axis, name, time, value)
+    pandas = None if isinstance(x, np.ndarray) else sys.modules.get("pandas")
     if pandas is not None and isinstance(x, pandas.Series):
         return _mirror_series(x, axis, name)
     if pandas is not None and isinstance(x, pandas.DataFrame):
         return _mirror_frame(x, axis, name)
     return _mirror_array(numeric_array(x, name), axis, name)
+
+
+def is_pandas(x: Any) -> bool:
+    """Return whether x is a pandas Series or DataFrame."""
+    pandas = sys.modules.get("pandas")
+    return pandas is not None and isinstance(x, pandas.Series | pandas.DataFrame)
+
+
+def is_frame(x: Any) -> bool:
+    """Return whether x is a frame, a series or an array of polars, pyarrow or another Arrow library."""
+    if isinstance(x, np.ndarray | list | tuple):
+        return False
+    arrow = hasattr(x, "__arrow_c_stream__") or hasattr(x, "__arrow_c_array__")
+    # What is lazy has no data to give away, and gets an error that says so.
+    return (arrow and not is_pandas(x)) or type(x).__module__.startswith(("narwhals.", "polars."))
 
 
 def numeric_array(x: Any, name: str) -> npt.NDArray[Any]:
@@ -154,8 +182,8 @@ def checked_axis(axis: int, ndim: int, name: str) -> int:
 def _mirror_series(x: Any, axis: int, name: str) -> Mirror:
     if axis not in (-1, 0):
         raise InputError(f"axis must be 0 or -1 for a Series, got {axis!r}")
-    _check_index(x.index, name)
-    values, restore = _column(x, name)
+    check_index(x.index, name)
+    values, restore = pandas_column(x, name)
 
     def rebuild(outputs: list[Batch]) -> Any:
         return type(x)(restore(outputs[0][0]), index=x.index, name=x.name)
@@ -166,8 +194,8 @@ def _mirror_series(x: Any, axis: int, name: str) -> Mirror:
 def _mirror_frame(x: Any, axis: int, name: str) -> Mirror:
     if axis not in (-1, 0):
         raise InputError(f"axis must be 0 (or -1) for a DataFrame, whose rows are time, got {axis!r}")
-    _check_index(x.index, name)
-    columns = [_column(x.iloc[:, j], f"{name}[{x.columns[j]!r}]") for j in range(x.shape[1])]
+    check_index(x.index, name)
+    columns = [pandas_column(x.iloc[:, j], f"{name}[{x.columns[j]!r}]") for j in range(x.shape[1])]
     dtypes = sorted({values.dtype for values, _ in columns}, key=str)
     groups = [[j for j, (values, _) in enumerate(columns) if values.dtype == dtype] for dtype in dtypes]
     batches = [np.stack([columns[j][0] for j in group]) for group in groups]
@@ -182,15 +210,15 @@ def _mirror_frame(x: Any, axis: int, name: str) -> Mirror:
     return Mirror(batches, rebuild, (len(columns),), order, x.index)
 
 
-def _column(x: Any, name: str) -> tuple[npt.NDArray[Any], Callable[[npt.NDArray[Any]], Any]]:
+def pandas_column(x: Any, name: str) -> tuple[npt.NDArray[Any], Callable[[npt.NDArray[Any]], Any]]:
     """Return the values of a pandas column, and how to give an output the column's own kind of array."""
     dtype = x.dtype
     if isinstance(dtype, np.dtype):
         return np.ascontiguousarray(numeric_array(x.to_numpy(), name)), np.asarray
     # pandas' nullable and Arrow-backed numbers tell their kind; sparse ones have no size of an item.
     kind = getattr(dtype, "kind", "O") if hasattr(dtype, "itemsize") else "O"
-    if kind not in "iuf":
-        allowed = "float32, float64 or integers, of NumPy, nullable or Arrow-backed"
+    if kind not in "iuf" and not str(dtype).startswith("decimal"):
+        allowed = "float32, float64, integers or decimals, of NumPy, nullable or Arrow-backed"
         raise InputError(f"{name} must be {allowed}, got dtype {dtype}")
     single = kind == "f" and dtype.itemsize == 4
     values = x.to_numpy(dtype=np.float32 if single else np.float64, na_value=np.nan)
@@ -202,11 +230,14 @@ def _column(x: Any, name: str) -> tuple[npt.NDArray[Any], Callable[[npt.NDArray[
     return values, lambda output: series(output).astype(target).array
 
 
-def _check_index(index: Any, name: str) -> None:
+def check_index(index: Any, name: str) -> None:
+    """Refuse a pandas index that is of several series, or whose times are missing or go backwards."""
     if index.nlevels > 1 and any(len(index.unique(k)) > 1 for k in range(index.nlevels - 1)):
+        keys = list(index.names[:-1])
+        each = f"{name}.groupby(level=0).transform(rpsd.denoise)" if None in keys else f"by={keys!r}"
         raise InputError(
             f"{name}.index must be of one series, got {index.nlevels} levels with several values before the "
-            f"last; denoise each by itself: {name}.groupby(level=0).transform(rpsd.denoise)"
+            f"last; denoise each by itself: {each}"
         )
     if type(index).__name__ not in _TIMED:
         return

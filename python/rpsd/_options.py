@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The one schema of options and guardrails that Python, YAML, the environment, CLI and HTTP share."""
 
+import os
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
@@ -293,3 +294,25 @@ def resolve(options: Options) -> Options:
 
 def _first(value: Any, stands_for: Any) -> Any:
     return stands_for if isinstance(value, str) and value == "auto" else value
+
+
+def settings(config: Any) -> tuple[Options, Guardrails]:
+    """Return the options and guardrails that a config argument stands for."""
+    if config is None:
+        return Options(), Guardrails()
+    if isinstance(config, Options):
+        return config, Guardrails()
+    from rpsd._config import Config, load_config
+
+    if isinstance(config, str | os.PathLike):
+        config = load_config(config)
+    if isinstance(config, Config):
+        return config.denoiser, config.guardrails
+    raise ConfigError(f"config must be a Config, Options, a path or None, got {type(config).__name__}")
+
+
+def merged_guardrails(given: Guardrails | Mapping[str, Any] | None, base: Guardrails) -> Guardrails:
+    """Return the guardrails given, or the base with the keys given on top."""
+    if given is None:
+        return base
+    return make_guardrails(given) if isinstance(given, Guardrails) else make_guardrails(base, **given)

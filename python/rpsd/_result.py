@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+import numpy.typing as npt
 
+from rpsd._mirror import Mirror
 from rpsd._options import Options
 
 if TYPE_CHECKING:
@@ -177,13 +179,29 @@ class NoiseModel:
     kind: str
 
 
+def what_was_found(
+    source: Mirror, found: list[tuple[npt.NDArray[Any], ...]], kind: str
+) -> tuple[NoiseModel, Any, Any, Any]:
+    """Return the noise model, level, missing count and action of each series, from the core's columns."""
+    noise_sd, level, missing, action, step_sd, gain, causal_gain, probability = (
+        source.per_series([part[k] for part in found]) for k in range(8)
+    )
+    with np.errstate(divide="ignore", invalid="ignore"):  # steps may be too small for a number
+        ratio = np.divide(noise_sd, step_sd)
+        # The past alone never tells more than past and future, and nothing where no noise is believed.
+        causal = np.minimum(causal_gain, gain)
+    if source.shape == ():
+        ratio, causal = ratio.item(), causal.item()
+    return NoiseModel(noise_sd, step_sd, ratio, gain, causal, probability, kind), level, missing, action
+
+
 @dataclass(frozen=True, slots=True)
 class Result:
     """A denoised input with everything that is known about it.
 
     Attributes
     ----------
-    values : ndarray, Series or DataFrame
+    values : ndarray, Series, DataFrame or Arrow array or table
         The output; mirrors the input.
     report : Report
         The guardrails, measured on these values.
@@ -213,6 +231,11 @@ class Result:
         The input itself, not a copy: what is changed in it shows in `plot`.
     axis : int
         The axis of x along time.
+    by, time, value
+        The columns of x that were given, as in `rpsd.denoise`.
+    groups : tuple or None
+        With ``by``: the key of each group, in the order in which they first come, which is that of the
+        arrays (groups x columns, where value is a list); a tuple of keys where by is a list.
     """
 
     values: Any = field(repr=False)
@@ -229,6 +252,10 @@ class Result:
     options: Options
     x: Any = field(repr=False)
     axis: int = field(repr=False)
+    by: Any = None
+    time: Any = None
+    value: Any = None
+    groups: tuple[Any, ...] | None = field(default=None, repr=False)
 
     def plot(
         self,

@@ -12,13 +12,12 @@ import numpy as np
 import numpy.typing as npt
 
 from rpsd._breaks import Mask
-from rpsd._denoiser import merged_guardrails, settings
 from rpsd._errors import ConfigError, InputError, RpsdError, warn
 from rpsd._folds import LEAST_PART, Stretch, walk_forward
 from rpsd._grid import candidates, named
 from rpsd._guardrails import Guardrails
 from rpsd._mirror import checked_threads, mirror
-from rpsd._options import Options
+from rpsd._options import Options, merged_guardrails, settings
 from rpsd._runs import Series, Trial, likelihood_trials, reach, smoothness_trials
 from rpsd._schema import shown
 

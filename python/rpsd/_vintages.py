@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rpsd._errors import InputError
-from rpsd._mirror import mirror
+from rpsd._mirror import is_frame, mirror
 
 _F64 = npt.NDArray[np.float64]
 
@@ -136,6 +136,11 @@ def make_vintages(denoiser: Any, x: Any, lags: Iterable[int | None], axis: int, 
     """Return what `Denoiser.vintages` does, for a Denoiser, whose module needs this one."""
     ladder = _checked_lags(lags)
     source = mirror(x, axis)
+    if is_frame(x) and source.shape != ():
+        raise InputError(
+            f"x must be an array, a single series or a pandas object, got a {type(x).__name__}; convert it, "
+            "as by to_pandas()"
+        )
     runs = [_denoised(denoiser, lag, x, axis, threads) for lag in ladder]
     table = np.stack([_series(run, axis) for run in runs], axis=-1)
     if ladder[-1] is None:

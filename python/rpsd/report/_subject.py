@@ -13,6 +13,7 @@ import numpy.typing as npt
 from msgspec import structs
 
 from rpsd._errors import InputError
+from rpsd._mirror import is_frame, mirror
 from rpsd._result import METRICS, Report
 from rpsd.report._axis import PositionAxis, position_axis
 from rpsd.report._canvas import check_drawable
@@ -145,18 +146,18 @@ def subject_of(
         As in `Subject`; those of the index of a pandas object where none are given.
     """
     place = _place(result, series)
-    index = getattr(result.x, "index", None) if hasattr(result.x, "iloc") else None
+    index = result.x.index if _is_pandas_alone(result) else None
     if time is None:
         time, zone = _times(index)
-    label = _label(result.x, place)
+    label = _label(result, place)
     noise = result.noise
 
     def one(value: Any) -> Any:
         return np.ravel(value)[place]
 
     return Subject(
-        x=_row(result.x, result.axis, place),
-        y=_row(result.values, result.axis, place),
+        x=_row(result, result.x, place),
+        y=_row(result, result.values, place),
         time=time,
         zone=zone,
         name=name or (label if label is not None else "price"),
@@ -191,7 +192,9 @@ def _place(result: Result, series: Any) -> int:
         if count == 1:
             return 0
         raise InputError(f"series must say which of the {count} series to draw, got None")
-    columns = getattr(result.x, "columns", None)
+    if result.groups is not None and series in result.groups:
+        return result.groups.index(series) * (count // len(result.groups))
+    columns = getattr(result.x, "columns", None) if _is_pandas_alone(result) else None
     if columns is not None and series in columns:
         found = columns.get_loc(series)
         if isinstance(found, int):
@@ -203,12 +206,21 @@ def _place(result: Result, series: Any) -> int:
         place = count
     if not 0 <= place < count:
         names = " or the name of a column" if columns is not None else ""
+        names = " or the key of a group" if result.groups is not None else names
         raise InputError(f"series must be a position from 0 to {count - 1}{names}, got {series!r}")
     return place
 
 
-def _row(x: Any, axis: int, place: int) -> _F64:
-    """Return one series as float64, missing as NaN."""
+def _row(result: Result, x: Any, place: int) -> _F64:
+    """Return one series of x, the input or the output, as float64, missing as NaN."""
+    axis, by, time, value = result.axis, result.by, result.time, result.value
+    if by is not None:
+        from rpsd.integrations._long import LongTable
+
+        return LongTable(x, axis, by, time, value).series(place)
+    if time is not None or value is not None or is_frame(x):
+        rows = mirror(x, axis, time=time, value=value).stacked()
+        return np.asarray(rows[place], np.float64)
     if hasattr(x, "iloc"):
         column = x if x.ndim == 1 else x.iloc[:, place]
         values: _F64 = column.to_numpy(dtype=np.float64, na_value=np.nan)
@@ -218,8 +230,19 @@ def _row(x: Any, axis: int, place: int) -> _F64:
     return np.asarray(array[outer], np.float64)
 
 
-def _label(x: Any, place: int) -> str | None:
-    if not hasattr(x, "iloc"):
+def _is_pandas_alone(result: Result) -> bool:
+    """Return whether every column of a pandas object is a series by its index."""
+    named = result.by is not None or result.time is not None or result.value is not None
+    return hasattr(result.x, "iloc") and not named
+
+
+def _label(result: Result, place: int) -> str | None:
+    x = result.x
+    if result.groups is not None:
+        group, column = divmod(place, max(np.size(result.action) // len(result.groups), 1))
+        value = result.value[column] if isinstance(result.value, list) else result.value
+        return " ".join(str(part) for part in (result.groups[group], value) if part is not None)
+    if not _is_pandas_alone(result):
         return None
     label = x.name if x.ndim == 1 else x.columns[place]
     return None if label is None else str(label)

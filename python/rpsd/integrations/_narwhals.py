@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: MIT
+"""Tables of polars, pyarrow and other Arrow libraries, through narwhals (extra: frames)."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from rpsd._errors import ConfigError, InputError
+from rpsd.integrations._groups import Groups, groups_of_codes, groups_of_order
+from rpsd.integrations._tables import ALLOWED_TIMES, Clock, Column, missing_key, require_label
+
+
+class NarwhalsTable:
+    """A frame of any library that narwhals knows, or one series or array as a frame of one column."""
+
+    def __init__(self, x: Any, name: str) -> None:
+        self.name = name
+        self._nw = _narwhals(x)
+        self._frame, self._back, self.is_series = _opened(self._nw, x, name)
+        self.labels = list(self._frame.columns)
+        self._schema = self._frame.schema
+
+    def is_number(self, label: str) -> bool:
+        dtype = self._schema[label]
+        floats = self._nw.Float32 | self._nw.Float64
+        return isinstance(dtype, floats) or dtype.is_integer() or dtype.is_decimal()
+
+    def column(self, label: str) -> Column:
+        if not self.is_number(label):
+            name = self.name if self.is_series else f"{self.name}[{label!r}]"
+            allowed = "float32, float64, integers or decimals"
+            kind = self._schema[label]
+            use = f"; times are named by time={label!r}" if kind.is_temporal() else "; value names the prices"
+            raise InputError(f"{name} must be {allowed}, got {kind}{'' if self.is_series else use}")
+        series = self._frame.get_column(label)
+        if not series.dtype.is_float():
+            series = series.cast(self._nw.Float64)
+        values = np.ascontiguousarray(series.to_numpy())  # a null is NaN
+        nulls = series.is_null() if series.null_count() else None
+
+        def restore(output: npt.NDArray[Any]) -> Any:
+            fresh = self._nw.new_series(label, output, backend=self._frame.implementation)
+            return fresh if nulls is None else fresh.zip_with(~nulls, series)
+
+        return Column(values, restore)
+
+    def clock(self, label: str) -> Clock:
+        require_label(self, label, "time", self.labels)
+        series = self._frame.get_column(label)
+        dtype = series.dtype
+        if isinstance(dtype, self._nw.Date | self._nw.Datetime):
+            numbers = series.dt.timestamp("ns" if getattr(dtype, "time_unit", "us") == "ns" else "us")
+        elif dtype.is_integer() or dtype.is_float():
+            numbers = series
+        else:
+            raise InputError(f"{self.name}[{label!r}] must hold {ALLOWED_TIMES}, got {dtype}")
+        times = numbers.to_numpy()
+        missing = series.is_null().to_numpy() if series.null_count() else np.isnan(times)
+        if times.dtype.kind == "u":
+            times = times.astype(np.int64)  # differences of unsigned numbers are never below zero
+        return Clock(times, missing if missing.any() else None, lambda row: str(series[int(row)]))
+
+    def own_clock(self, by: Sequence[str]) -> Clock | None:
+        return None
+
+    def groups(self, by: Sequence[str]) -> Groups:
+        for label in by:
+            require_label(self, label, "by", self.labels)
+            keys = self._frame.get_column(label)
+            missing = keys.is_nan() if keys.dtype.is_float() else keys.is_null()
+            if keys.null_count() or missing.any():
+                raise missing_key(
+                    self.name, label, np.flatnonzero((keys.is_null() | missing).fill_null(True).to_numpy())
+                )
+        if self._frame.implementation.is_polars():
+            return _groups_of_polars([self._frame.get_column(label).to_native() for label in by])
+        return _groups_of_arrow(self._frame.select(*by).to_arrow())
+
+    def keys(self, by: Sequence[str], rows: npt.NDArray[np.intp]) -> list[tuple[Any, ...]]:
+        return list(self._frame.select(*by)[rows.tolist()].rows())
+
+    def replaced(self, columns: dict[str, Any]) -> Any:
+        if self.is_series:
+            return self._back(columns[self.labels[0]])
+        return self._back(self._frame.with_columns(*columns.values()))
+
+
+def _narwhals(x: Any) -> Any:
+    try:
+        import narwhals
+    except ModuleNotFoundError as error:
+        if error.name != "narwhals":
+            raise
+        kind = f"{type(x).__module__.partition('.')[0]}.{type(x).__name__}"
+        raise ConfigError(f'a {kind} needs the "frames" extra: pip install "rpsd[frames]"') from None
+    return narwhals
+
+
+def _opened(nw: Any, x: Any, name: str) -> tuple[Any, Callable[[Any], Any], bool]:
+    """Return x as a frame of narwhals, how to make an object as x of one, and whether x is one series.
+
+    A series is made of a series.
+    """
+    if isinstance(x, nw.DataFrame):
+        return x, lambda frame: frame, False
+    if isinstance(x, nw.Series):
+        return x.to_frame(), lambda series: series, True
+    found = nw.from_native(x, eager_only=True, allow_series=True, pass_through=True)
+    if isinstance(found, nw.DataFrame):
+        return found, lambda frame: frame.to_native(), False
+    if isinstance(found, nw.Series):
+        return found.to_frame(), lambda series: series.to_native(), True
+    if hasattr(x, "__arrow_c_stream__") or hasattr(x, "__arrow_c_array__"):
+        return _opened_arrow(nw, x)
+    raise InputError(
+        f"{name} must hold data, got {type(x).__module__.partition('.')[0]}.{type(x).__name__}, which is "
+        "lazy: collect it first, or use polars expressions (import rpsd.integrations.polars)"
+    )
+
+
+def _opened_arrow(nw: Any, x: Any) -> tuple[Any, Callable[[Any], Any], bool]:
+    """Open any object with the Arrow PyCapsule interface by pyarrow.
+
+    What comes back is made by the `from_arrow` of its type, where it has one, and else is pyarrow's.
+    """
+    try:
+        import pyarrow as pa
+    except ModuleNotFoundError as error:
+        if error.name != "pyarrow":
+            raise
+        kind = f"{type(x).__module__}.{type(x).__name__}"
+        raise ConfigError(f"a {kind} is read with pyarrow: pip install pyarrow") from None
+
+    whole = isinstance(x, pa.RecordBatch | pa.Array) or not hasattr(x, "__arrow_c_stream__")
+    data = pa.chunked_array([pa.array(x)] if whole else x)
+    if pa.types.is_struct(data.type):
+        metadata = x.schema.metadata if isinstance(x, pa.RecordBatch) else None
+        data = pa.Table.from_struct_array(data).replace_schema_metadata(metadata)
+    made = None if type(x).__module__.startswith("pyarrow.") else getattr(type(x), "from_arrow", None)
+
+    def alike(result: Any) -> Any:
+        if whole and isinstance(result, pa.Table):
+            arrays = [_array(column) for column in result.columns]
+            result = pa.RecordBatch.from_arrays(arrays, schema=result.schema)
+            if isinstance(x, pa.StructArray):
+                result = result.to_struct_array()
+        elif whole:
+            result = _array(result)
+        return result if made is None else made(result)
+
+    frame = nw.from_native(data, allow_series=True)
+    single = isinstance(frame, nw.Series)
+    return frame.to_frame() if single else frame, lambda out: alike(out.to_native()), single
+
+
+def _array(chunked: Any) -> Any:
+    """Return a chunked array as an array, without a copy of one chunk."""
+    return chunked.chunk(0) if chunked.num_chunks == 1 else chunked.combine_chunks()
+
+
+def _groups_of_polars(keys: list[Any]) -> Groups:
+    import polars as pl
+
+    names = [str(k) for k in range(len(keys))]  # a user's name may be a pattern to polars
+    table = pl.DataFrame([key.alias(name) for key, name in zip(keys, names, strict=True)])
+    grouped = table.with_row_index("row").group_by(names, maintain_order=True).agg("row")["row"]
+    return groups_of_order(grouped.explode().to_numpy(), grouped.list.len().to_numpy())
+
+
+def _groups_of_arrow(table: Any) -> Groups:
+    import pyarrow as pa
+
+    found = []
+    for column in table.columns:
+        plain = column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column
+        encoded = plain.dictionary_encode().combine_chunks()
+        found.append((encoded.indices.to_numpy(), len(encoded.dictionary)))
+    return groups_of_codes(found, table.num_rows)
