@@ -23,11 +23,13 @@ from rpsd.cli._batch import batch
 from rpsd.cli._config import config
 from rpsd.cli._demo import demo
 from rpsd.cli._denoise import denoise
+from rpsd.cli._diff import diff
 from rpsd.cli._doctor import doctor
 from rpsd.cli._evaluate import evaluate
 from rpsd.cli._log import logging_to_stderr
 from rpsd.cli._stream import stream
 from rpsd.cli._tune import tune
+from rpsd.cli._verify import verify
 
 _FAILURE: Final = 1
 _USAGE: Final = 2
@@ -46,7 +48,7 @@ def _cli() -> None:
     """
 
 
-for _command in (denoise, batch, stream, evaluate, tune, demo, config, doctor):
+for _command in (denoise, batch, verify, diff, stream, evaluate, tune, demo, config, doctor):
     _cli.add_command(_command)
 
 

@@ -49,6 +49,11 @@ def batch_options(command: Callable[..., Any]) -> Callable[..., Any]:
     )
 
 
+def general_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add --config and what every command heeds."""
+    return _with_options(command, {**_GENERAL})
+
+
 def guardrail_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add --config and the options of the guardrails."""
     return _with_options(command, {**_GUARDRAILS, **_GENERAL})
