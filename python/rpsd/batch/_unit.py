@@ -119,7 +119,7 @@ def make_unit(
         threads=threads,
         cache=str(config.paths.cache_path.absolute() / "batch") if kept else None,
     )
-    carried: dict[str, Any] = msgspec.to_builtins(unit)
+    carried: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(unit))
     return carried
 
 
