@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import csv
-import gzip
 import io
 import math
 from collections.abc import Iterator, Sequence
@@ -16,8 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rpsd._text import shown
-from rpsd.batch._plan import suffix_of
-from rpsd.batch.files import find_delimiter
+from rpsd.batch.files import find_delimiter, format_of
 
 # Cells that are told of one by one.
 _TOLD: Final = 5
@@ -93,7 +91,7 @@ def compare(first: str, second: str) -> Comparison:
     if found.byte is None:
         return found
     try:
-        if (suffix_of(second) or "").startswith(".csv"):
+        if format_of(second).kind == "csv":
             _compare_csv(first, second, found)
         else:
             _compare_arrow(first, second, found)
@@ -108,7 +106,7 @@ def read_arrow(path: str) -> Any:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    if suffix_of(path) in (".parquet", ".pq"):
+    if format_of(path).kind == "parquet":
         return pq.read_table(path, partitioning=None)
     with pa.memory_map(path) as file:
         return (pa.ipc.open_stream(file) if _is_stream(path) else pa.ipc.open_file(file)).read_all()
@@ -119,7 +117,7 @@ def read_schema(path: str) -> Any:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    if suffix_of(path) in (".parquet", ".pq"):
+    if format_of(path).kind == "parquet":
         return pq.read_schema(path)
     with pa.memory_map(path) as file:
         return (pa.ipc.open_stream(file) if _is_stream(path) else pa.ipc.open_file(file)).schema
@@ -174,9 +172,8 @@ def _opened(path: str) -> Any:
     """Open a file of text that may be compressed."""
     import pyarrow as pa
 
-    if suffix_of(path) == ".csv.gz":
-        return gzip.open(path)
-    return pa.CompressedInputStream(path, "zstd") if suffix_of(path) == ".csv.zst" else open(path, "rb")
+    codec = format_of(path).codec
+    return pa.CompressedInputStream(path, codec) if codec else open(path, "rb")
 
 
 def _apart(one: str, two: str) -> float:

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 from rpsd import InputError
 from rpsd._text import shown
 from rpsd.batch._compare import Comparison, compare
-from rpsd.batch._plan import suffix_of
 from rpsd.batch._verify import Folder, folder_of, read_receipt
+from rpsd.batch.files import format_of
 
 
 class Reason(NamedTuple):
@@ -71,7 +71,7 @@ def diff(first: str, second: str) -> Iterator[Pair]:
     if os.path.isdir(first) != os.path.isdir(second):
         raise InputError(f"{shown(first)} and {shown(second)} must both be files, or both folders")
     if not os.path.isdir(first):
-        if (suffix_of(first) or "").split(".")[1:] != (suffix_of(second) or "").split(".")[1:]:
+        if format_of(first) != format_of(second):
             raise InputError(f"{shown(first)} and {shown(second)} must be of one format")
         yield _pair(os.path.basename(first), (first, second), (_receipt_of(first), _receipt_of(second)))
         return

@@ -10,9 +10,10 @@ from typing import Final, NamedTuple
 
 from rpsd._errors import ConfigError, InputError, RpsdError
 from rpsd._text import shown
+from rpsd.batch.files import ARROW_SUFFIXES, PARQUET_SUFFIXES
 
-#: Ends of the names of files that a batch reads, longest first.
-SUFFIXES: Final = (".csv.zst", ".csv.gz", ".feather", ".parquet", ".arrow", ".csv", ".ipc", ".pq")
+#: Ends of the names of files that a batch reads.
+SUFFIXES: Final = (".csv", ".csv.gz", ".csv.zst", *PARQUET_SUFFIXES, *ARROW_SUFFIXES)
 #: Folder of the output that holds everything but outputs.
 OWN: Final = "_rpsd"
 # As Spark, Hive and Arrow do: markers, logs and checkpoints are no data.

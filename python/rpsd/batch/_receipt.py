@@ -17,7 +17,8 @@ from rpsd import Config, __version__, build_info
 from rpsd._config import plain
 from rpsd._options import resolve
 from rpsd.batch._outcome import Columns, Outcome
-from rpsd.batch._plan import OWN, suffix_of
+from rpsd.batch._plan import OWN
+from rpsd.batch.files import format_of
 
 #: Version of the form of receipts; raised when a key is removed or changes its meaning.
 FORM: Final = 1
@@ -45,7 +46,7 @@ def make_settings(columns: Columns, config: Config) -> dict[str, Any]:
 
 
 def make_receipt(
-    settings: Mapping[str, Any], input_sha256: str, series: Sequence[Mapping[str, Any]]
+    settings: Mapping[str, Any], input_sha256: str | None, series: Sequence[Mapping[str, Any]]
 ) -> dict[str, Any]:
     """Return the receipt of an output: settings, the input's hash, the instruction set, and what came out."""
     return {
@@ -76,7 +77,7 @@ def receipt_bytes(receipt: Mapping[str, Any]) -> bytes:
 
 def receipt_path(output: str, name: str) -> str | None:
     """Return where the receipt of an output is, or None where the output itself holds it."""
-    if (suffix_of(name) or "").startswith(".csv"):
+    if format_of(name).kind == "csv":
         return os.path.join(output, OWN, "receipts", *f"{name}.json".split("/"))
     return None
 

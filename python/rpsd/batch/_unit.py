@@ -19,7 +19,7 @@ from rpsd._text import one_line
 from rpsd.batch._cache import Cache
 from rpsd.batch._file import denoise_file
 from rpsd.batch._outcome import Columns, Outcome
-from rpsd.batch._plan import Source, suffix_of, target_of
+from rpsd.batch._plan import Source, target_of
 from rpsd.batch._receipt import (
     FORM,
     as_plain,
@@ -31,7 +31,7 @@ from rpsd.batch._receipt import (
     receipt_path,
     settings_hash,
 )
-from rpsd.batch.files import Outputs, is_temporary
+from rpsd.batch.files import Outputs, format_of, is_temporary
 
 # What the work depends on; the rest of a configuration stays at home.
 _CARRIED = ("denoiser", "guardrails", "performance")
@@ -218,7 +218,14 @@ def _make(
     receipt_at = receipt_path(task.output, task.name)
     cache = None if task.cache is None else Cache(task.cache, config.performance.cache_size)
     entry = settings_hash(
-        {**settings, "input": digest, "isa": instruction_set(), "suffix": suffix_of(task.name), "form": FORM}
+        {
+            **settings,
+            "form": FORM,
+            "input": digest,
+            "isa": instruction_set(),
+            "format": format_of(task.name),
+            "chunk_size": config.performance.chunk_size,  # pieces of a large file are row groups
+        }
     )
     os.makedirs(os.path.dirname(target), exist_ok=True)
     with Outputs() as outputs:

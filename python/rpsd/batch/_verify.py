@@ -230,7 +230,7 @@ def _judge(
             return Verdict(
                 name, f"different: byte {found.byte} of the file, in none of its values", note=note
             )
-        note = note or "another version of the file's format, the same values"
+        note = note or "the same values in other bytes"
     return Verdict(name, note=note)
 
 

@@ -2,7 +2,7 @@
 """Files in and out: CSV, Parquet and Arrow, whole or piece by piece, written all or none."""
 
 from rpsd.batch.files._choose import TIME_NAMES, VALUE_NAMES, choose_columns, find_column, listed
-from rpsd.batch.files._formats import Format, format_of
+from rpsd.batch.files._formats import ARROW_SUFFIXES, PARQUET_SUFFIXES, Format, format_of
 from rpsd.batch.files._numbers import MISSING, why_infinite, why_mixed, why_no_number, write_numbers
 from rpsd.batch.files._sink import open_sink, written
 from rpsd.batch.files._source import LEAST_ROWS, MOST_HELD, Source, open_source, read_table, read_whole
@@ -12,9 +12,11 @@ from rpsd.batch.files._times import Times
 from rpsd.batch.files._write import Outputs, check_writable, is_temporary, temporary_name
 
 __all__ = [
+    "ARROW_SUFFIXES",
     "LEAST_ROWS",
     "MISSING",
     "MOST_HELD",
+    "PARQUET_SUFFIXES",
     "TIME_NAMES",
     "VALUE_NAMES",
     "Format",
