@@ -22,8 +22,8 @@ _PIECE: Final = 2**20
 class Cache:
     """A folder of at most `size` entries, the least recently used removed, that processes may share.
 
-    An entry is one file: a line of JSON with the hash of what follows, then the output. It is written under
-    another name and renamed, and never changed, so that a reader sees all of it or nothing; one that is
+    An entry is one file: a hash, the record with that hash, which has the hash of the output, and the output.
+    It is written under another name and renamed, and never changed, so that a reader sees all of it or nothing; one that is
     damaged is removed by the reader who finds out. Whatever fails here costs time and no result.
     """
 
@@ -36,8 +36,9 @@ class Cache:
         path = os.path.join(self._folder, key)
         try:
             with open(path, "rb") as entry, open(target, "wb") as out:
-                record: dict[str, Any] = msgspec.json.decode(entry.readline())
-                if _copy_hashing(entry, out) == record["output"]:
+                digest, head = entry.readline().strip(), entry.readline()
+                record: dict[str, Any] = msgspec.json.decode(head)
+                if digest == _hash(head) and _copy_hashing(entry, out) == record["output"]:
                     out.flush()
                     os.fsync(out.fileno())
                     os.utime(path)  # the time of its last use
@@ -61,7 +62,8 @@ class Cache:
                 return
             os.makedirs(self._folder, exist_ok=True)
             with open(source, "rb") as data, open(temporary, "xb") as entry:
-                entry.write(msgspec.json.encode(record) + b"\n")
+                head = msgspec.json.encode(record) + b"\n"
+                entry.write(_hash(head) + b"\n" + head)
                 shutil.copyfileobj(data, entry, _PIECE)
             os.replace(temporary, os.path.join(self._folder, key))
             self._remove_oldest()
@@ -80,6 +82,10 @@ class Cache:
         for _, path in sorted(used)[: len(used) - self._size]:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(path)
+
+
+def _hash(data: bytes) -> bytes:
+    return hashlib.sha256(data).hexdigest().encode()
 
 
 def _copy_hashing(source: BinaryIO, target: BinaryIO) -> str:

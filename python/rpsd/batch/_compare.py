@@ -146,7 +146,7 @@ def _compare_csv(first: str, second: str, found: Comparison) -> None:
     rows, others = _csv_rows(first), _csv_rows(second)
     header, other_header = next(rows, []), next(others, [])
     if header != other_header:
-        found.layout = f"its columns are {_listed(other_header)}, not {_listed(header)}"
+        found.layout = f"its columns are {_listed(header)}, not {_listed(other_header)}"
         return
     for number, (row, other) in enumerate(zip_longest(rows, others), 1):
         if row is None or other is None or len(row) != len(other):
@@ -186,9 +186,9 @@ def _apart(one: str, two: str) -> float:
 def _compare_arrow(first: str, second: str, found: Comparison) -> None:
     a, b = read_arrow(first), read_arrow(second)
     if not a.schema.equals(b.schema):
-        found.layout = f"its columns are {_typed(b.schema)}, not {_typed(a.schema)}"
+        found.layout = f"its columns are {_typed(a.schema)}, not {_typed(b.schema)}"
     elif a.num_rows != b.num_rows:
-        found.layout = f"it has {b.num_rows} rows, not {a.num_rows}"
+        found.layout = f"it has {a.num_rows} rows, not {b.num_rows}"
     else:
         found.rows = a.num_rows
         for i, name in enumerate(a.column_names):

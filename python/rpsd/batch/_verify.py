@@ -128,13 +128,13 @@ def verify(path: str, given: str | None, data_dir: str = ".") -> Iterator[Verdic
         if given is None:
             raise InputError(f"{shown(path)} is in no folder of a batch; name its input with --input")
         source = os.path.join(data_dir, given)
-        yield _verify_file(path, os.path.basename(path), source, read_receipt(path, None), None)
+        yield _verify_file(path, os.path.basename(path), source, None, None)
         return
     folder, name = place
     sources = folder.sources(given, data_dir)
     source_path = sources.get(name, next(iter(sources.values()), None) if given else None)
     record = (folder.records() or {}).get(name)
-    yield _verify_file(path, name, source_path, folder.receipt(name), record)
+    yield _verify_file(path, name, source_path, receipt_path(folder.root, name), record)
 
 
 def _verify_folder(folder: Folder, given: str | None, data_dir: str) -> Iterator[Verdict]:
@@ -153,12 +153,14 @@ def _verify_folder(folder: Folder, given: str | None, data_dir: str) -> Iterator
             yield Verdict(name, "extra: the manifest has no output of that name")
         else:
             record = None if records is None else records[name]
-            yield _verify_file(outputs[name], name, sources.get(name), folder.receipt(name), record)
+            beside = receipt_path(folder.root, name)
+            yield _verify_file(outputs[name], name, sources.get(name), beside, record)
 
 
 def _verify_file(
-    path: str, name: str, source: str | None, receipt: dict[str, Any] | None, record: Mapping[str, Any] | None
+    path: str, name: str, source: str | None, beside: str | None, record: Mapping[str, Any] | None
 ) -> Verdict:
+    receipt = read_receipt(path, beside)
     if receipt is None:
         return Verdict(name, "it has no receipt that can be read")
     version = receipt.get("version")
@@ -166,19 +168,18 @@ def _verify_file(
     if source is None or not os.path.exists(source):
         return Verdict(name, "its input is not there (name another place with --input)", note=note)
     try:
-        now = file_hash(source)
-        if now != receipt["input"]["sha256"]:
-            was = str(receipt["input"]["sha256"])[:12]
-            return Verdict(
-                name, f"its input has changed since: SHA-256 {now[:12]}..., was {was}...", note=note
-            )
+        now, was = file_hash(source), receipt["input"]["sha256"]
+        if now != (was or now):
+            reason = f"its input has changed since: SHA-256 {now[:12]}..., was {was[:12]}..."
+            return Verdict(name, reason, note=note)
         with tempfile.TemporaryDirectory(prefix="rpsd-verify-") as scratch:
             again = os.path.join(scratch, os.path.basename(path))
             made = _recompute(source, again, name, receipt)
             if not os.path.exists(again):
                 why = next((one["error"] for one in made["series"] or () if one["error"]), "its series fail")
                 return Verdict(name, f"recomputed it has no output: {why}", note=note)
-            return _judge(name, compare(path, again), made == receipt, path, record, note)
+            told = _tells_of(record, path, beside)
+            return _judge(name, compare(path, again), made == receipt, told, note)
     except OSError as error:
         return Verdict(name, f"{error.filename or source}: {error.strerror}", note=note)
     except (RpsdError, msgspec.MsgspecError, KeyError, TypeError, ValueError) as error:
@@ -215,9 +216,15 @@ def _recompute(source: str, target: str, name: str, receipt: Mapping[str, Any]) 
     return metadata(outcomes)
 
 
-def _judge(
-    name: str, found: Comparison, receipt_same: bool, path: str, record: Mapping[str, Any] | None, note: str
-) -> Verdict:
+def _tells_of(record: Mapping[str, Any] | None, path: str, beside: str | None) -> bool | None:
+    """Tell whether output and receipt are those that the manifest tells of; None where there is none."""
+    if record is None:
+        return None
+    receipt = None if beside is None else file_hash(beside)
+    return (record["output"], record["receipt"]) == (file_hash(path), receipt)
+
+
+def _judge(name: str, found: Comparison, receipt_same: bool, told: bool | None, note: str) -> Verdict:
     if found.layout:
         return Verdict(name, f"different: {found.layout}", note=note)
     if found.changed:
@@ -225,13 +232,12 @@ def _judge(
         return Verdict(name, reason, found.cells, note)
     if not receipt_same:
         return Verdict(name, "different: its receipt is not the one recomputed; the values are", note=note)
-    if found.byte is not None:
-        if record is None or record["output"] != file_hash(path):
-            return Verdict(
-                name, f"different: byte {found.byte} of the file, in none of its values", note=note
-            )
-        note = note or "the same values in other bytes"
-    return Verdict(name, note=note)
+    if found.byte is not None and not told:
+        return Verdict(name, f"different: byte {found.byte} of the file, in none of its values", note=note)
+    if told is False:
+        reason = "different: what its receipt says is right, but it is not what the manifest tells of"
+        return Verdict(name, reason, note=note)
+    return Verdict(name, note=note or ("" if found.byte is None else "the same values in other bytes"))
 
 
 def _read_json(path: Path) -> dict[str, Any] | None:
