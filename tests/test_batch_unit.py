@@ -33,7 +33,9 @@ def sha256(path):
 
 def test_a_unit_is_plain_data_and_so_is_its_record(day, tmp_path):
     (unit,) = plan(
-        [day], tmp_path / "out", config=rpsd.load_config(environ={"RPSD_FIR_WINDOW": "kaiser,8.6"})
+        [day],
+        tmp_path / "out",
+        config=rpsd.load_config(environ={"RPSD_METHOD": "fir", "RPSD_FIR_WINDOW": "kaiser,8.6"}),
     )
     assert json.loads(json.dumps(unit)) == unit == pickle.loads(pickle.dumps(unit))
     record = run_unit(json.loads(json.dumps(unit)))
@@ -45,10 +47,10 @@ def test_a_unit_is_plain_data_and_so_is_its_record(day, tmp_path):
     assert record["receipt"] == sha256(tmp_path / "out" / "_rpsd" / "receipts" / "day.csv.json")
     np.testing.assert_array_equal(
         np.loadtxt(output, delimiter=",", skiprows=1)[:, 1],
-        rpsd.denoise(prices(1), fir_window=("kaiser", 8.6)),
+        rpsd.denoise(prices(1), method="fir", fir_window=("kaiser", 8.6)),
     )
     (series,) = record["series"]
-    result = rpsd.Denoiser().run(prices(1))
+    result = rpsd.Denoiser(method="fir", fir_window=("kaiser", 8.6)).run(prices(1))
     assert (series["action"], series["rows"], series["column"]) == ("denoised", 200, "price")
     assert series["noise_sd"] == result.noise.noise_sd
     assert series["checks"]["correlation"] == result.report.correlation

@@ -10,6 +10,7 @@ import pytest
 from batches import batch, csv_text, make_folder, manifest, own_cache, prices, start, tree
 from command import own_home
 
+import rpsd.batch._workers as module
 from rpsd.batch import plan, run_unit
 from rpsd.batch._workers import TRIES, Workers
 
@@ -32,6 +33,29 @@ def test_workers_do_what_one_process_does(tmp_path):
 def test_no_units_are_no_work():
     with Workers(1) as workers:
         assert list(workers.run([])) == []
+
+
+@pytest.mark.parametrize(
+    ("processors", "arguments", "count"),
+    [(8, [], 3), (2, [], 2), (2, ["--workers", "4"], 4), (8, ["--workers", "9"], 5)],
+)
+def test_how_many_workers_there_are(tmp_path, monkeypatch, processors, arguments, count):
+    make_folder(tmp_path / "in")  # five files
+    counts = []
+
+    class Here(Workers):
+        def __init__(self, count):
+            counts.append(count)
+            super().__init__(count)
+
+        def run(self, units):
+            return module.run_here(units)
+
+    monkeypatch.setattr(module, "Workers", Here)
+    monkeypatch.setattr("rpsd.batch._run.build_info", lambda: {"cpu_count": processors})
+    monkeypatch.setenv("RPSD_MAX_WORKERS", "3")
+    assert batch("in", "-o", "out", *arguments) == 0
+    assert counts == [count]
 
 
 if os.name == "posix":

@@ -3,7 +3,9 @@
 
 import json
 import os
+import re
 import subprocess
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -13,6 +15,7 @@ from batches import COMMAND, batch, csv_text, in_process, make_folder, manifest,
 from command import own_home, run_command
 
 import rpsd
+from rpsd.cli import main
 
 __all__ = ["in_process", "own_cache", "own_home"]  # fixtures; the last two guard every test here
 
@@ -24,7 +27,7 @@ def test_outputs_keep_names_and_suffixes_and_are_what_denoise_makes(tmp_path):
     last = "rpsd: 3 series in 3 file(s): 3 delivered, 0 failed; manifest out/_rpsd/manifest.parquet"
     assert done.stderr.splitlines()[-1] == last
     for name in ("deep/s00.csv", "deep/s01.csv", "p.parquet"):
-        assert run_command("denoise", f"in/{name}", "-o", os.path.basename(name)).returncode == 0
+        assert main(["denoise", f"in/{name}", "-o", os.path.basename(name)]) == 0
     for name in ("deep/s00.csv", "deep/s01.csv"):
         assert (tmp_path / "out" / name).read_bytes() == (tmp_path / os.path.basename(name)).read_bytes()
     assert pq.read_table(tmp_path / "out" / "p.parquet").equals(pq.read_table(tmp_path / "p.parquet"))
@@ -52,6 +55,15 @@ def test_the_manifest_has_a_row_for_each_series(tmp_path, in_process):
         assert value == check.value or (value is None and np.isnan(check.value))
     assert rows["bad.csv", "ask"]["error"].endswith("or an empty cell, NA, NaN or null for missing")
     assert rows["bad.csv", "ask"]["action"] == rows["bad.csv", "bid"]["action"] == "failed"
+
+
+def test_the_page_has_every_column_of_the_manifest(tmp_path, in_process):
+    make_folder(tmp_path / "in", files=1)
+    assert batch("in", "-o", "out") == 0
+    page = (Path(__file__).parent.parent / "docs" / "batch.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`(\w+)`", re.search(r"\| column \| has \|.*?\n\n", page, re.DOTALL).group()))
+    columns = {column for column in manifest(tmp_path / "out")[0] if not column.startswith("check_")}
+    assert named == columns
 
 
 def test_a_long_table(tmp_path, in_process):
@@ -149,7 +161,7 @@ def test_everything_but_outputs_is_under_one_folder(tmp_path, in_process):
         "m.parquet",
         "p.parquet",
     ]
-    assert run_command("verify", "out").returncode == 0
+    assert main(["verify", "out"]) == 0
 
 
 if os.name == "posix":

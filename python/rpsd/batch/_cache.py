@@ -22,9 +22,10 @@ _PIECE: Final = 2**20
 class Cache:
     """A folder of at most `size` entries, the least recently used removed, that processes may share.
 
-    An entry is one file: a hash, the record with that hash, which has the hash of the output, and the output.
-    It is written under another name and renamed, and never changed, so that a reader sees all of it or nothing; one that is
-    damaged is removed by the reader who finds out. Whatever fails here costs time and no result.
+    An entry is one file: a hash, the record that has it, with the hash of the output in it, and the output.
+    It is written under another name and renamed, and never changed, so that a reader sees all of it or
+    nothing; one that is damaged is removed by the reader who finds out. Whatever fails here costs time and
+    no result.
     """
 
     def __init__(self, folder: str, size: int) -> None:
