@@ -97,7 +97,7 @@ def plan(
     columns : Columns, optional
         Which columns are what; found by themselves where that is unambiguous.
     config : Config, optional
-        Options and guardrails.
+        Options and guardrails, and the place and size of the cache.
 
     Returns
     -------

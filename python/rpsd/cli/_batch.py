@@ -86,8 +86,6 @@ def batch(
 
     if no_time and time is not None:
         raise click.UsageError("--time and --no-time exclude each other")
-    if only and by is None:
-        raise click.UsageError("--only names keys of a column; give the column with --by")
     config = configuration(config_path, given)
     options = [name for name in fields(Options) if given[f"denoiser__{name}"] is not None]
     warn_of_unused(config.denoiser, Denoiser(config).options, options)
