@@ -73,8 +73,10 @@ def read_manifest(path: str | os.PathLike[str]) -> Iterator[dict[str, Any]]:
 def _groups(records: Iterable[Mapping[str, Any]]) -> Iterator[list[dict[str, Any]]]:
     rows: list[dict[str, Any]] = []
     for record in records:
-        of_file = {f"{name}_sha256": record[name] for name in _OF_FILE}
-        rows += ({"file": record["name"], **of_file, **series} for series in record["series"])
+        of_file = {"file": record["name"], **{f"{name}_sha256": record[name] for name in _OF_FILE}}
+        for series in record["series"]:
+            checks = {CHECK + name: value for name, value in series["checks"].items()}
+            rows.append({**of_file, **series, **checks})
         if len(rows) >= _GROUP:
             yield rows
             rows = []
@@ -83,15 +85,15 @@ def _groups(records: Iterable[Mapping[str, Any]]) -> Iterator[list[dict[str, Any
 
 
 def _table(rows: list[dict[str, Any]]) -> Any:
+    """Return rows as a table, by way of JSON: pyarrow loads pandas to make arrays of Python objects."""
     import pyarrow as pa
-
-    def cells(name: str) -> list[Any]:
-        if name.startswith(CHECK):
-            return [row["checks"].get(name.removeprefix(CHECK)) for row in rows]
-        return [row[name] for row in rows]
+    from pyarrow import json
 
     schema = _schema()
-    return pa.Table.from_arrays([pa.array(cells(field.name), field.type) for field in schema], schema=schema)
+    text = msgspec.json.Encoder().encode_lines(rows)
+    parsing = json.ParseOptions(explicit_schema=schema, unexpected_field_behavior="ignore")
+    reading = json.ReadOptions(use_threads=False, block_size=len(text) + 1)
+    return json.read_json(pa.BufferReader(text), reading, parsing).select(schema.names)
 
 
 def _record(name: str, rows: list[dict[str, Any]]) -> dict[str, Any]:
