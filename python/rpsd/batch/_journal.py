@@ -16,6 +16,8 @@ from rpsd._text import shown
 from rpsd.batch.files import Outputs
 
 _PATTERN: Final = "journal*.jsonl"
+# Windows removes and replaces no file that is open.
+_MUST_CLOSE: Final = os.name == "nt"
 
 
 class _Place(NamedTuple):
@@ -75,9 +77,8 @@ class Journal:
             if resume:
                 self._load(shard is None)
             else:
-                os.ftruncate(self._own, 0)
-                for path in self.others if shard is None else ():
-                    path.unlink()
+                for path in (self.path, *(self.others if shard is None else ())):
+                    os.truncate(path, 0)
         except BaseException:
             self._close()
             raise
@@ -117,14 +118,19 @@ class Journal:
         with Outputs() as outputs:
             outputs.add(os.fspath(self.path), (_line(record) for record in records))
             before = self._own
+            if _MUST_CLOSE:
+                self._close()
             outputs.commit()
         self._own = self._lock(self.path)
-        os.close(before)
-        self._descriptors.remove(before)
+        if before in self._descriptors[:-1]:
+            os.close(before)
+            self._descriptors.remove(before)
         self._load(True)
 
     def remove(self) -> None:
         """Remove the journals, as the manifest has all they say."""
+        if _MUST_CLOSE:
+            self._close()
         for path in (self.path, *self.others):
             path.unlink(missing_ok=True)
 

@@ -31,11 +31,14 @@ class Source(NamedTuple):
         Where it is.
     size : int
         Its bytes.
+    inode : tuple of int
+        Device and number of the file, which no other has.
     """
 
     name: str
     path: str
     size: int
+    inode: tuple[int, int] = (0, 0)
 
 
 def find_inputs(inputs: Sequence[str], output: str, data_dir: str = ".") -> list[Source]:
@@ -134,7 +137,8 @@ def _files_of(full: str, output: str, given: str, data_dir: str) -> Iterator[Sou
 def _source(name: str, path: str, shown_path: str) -> Source:
     try:
         name.encode()
-        return Source(name, os.path.abspath(path), os.stat(path).st_size)
+        stat = os.stat(path)
+        return Source(name, os.path.abspath(path), stat.st_size, (stat.st_dev, stat.st_ino))
     except UnicodeEncodeError:
         raise ConfigError(f"the name {shown(shown_path)} must be UTF-8; rename the file") from None
     except OSError as error:
@@ -150,13 +154,19 @@ def _check_output(output: str) -> None:
 
 def _check_replaces_none(found: dict[str, Source], output: str) -> None:
     """Raise ConfigError where an output would be written in place of an input."""
-    if not os.path.isdir(output):
-        return
-    inputs = {os.path.realpath(source.path) for source in found.values()}
+    by_inode: dict[tuple[int, int], list[Source]] = {}
+    for source in found.values():
+        by_inode.setdefault(source.inode, []).append(source)
     for name in found:
-        if os.path.realpath(target_of(output, name)) in inputs:
-            place = shown(target_of(output, name))
-            raise ConfigError(f"the output {place} would replace an input; name another folder")
+        target = target_of(output, name)
+        try:
+            stat = os.stat(target)
+        except OSError:
+            continue
+        # A hard link is one file under two names, of which only one would be replaced.
+        others = by_inode.get((stat.st_dev, stat.st_ino), [])
+        if os.path.realpath(target) in {os.path.realpath(other.path) for other in others}:
+            raise ConfigError(f"the output {shown(target)} would replace an input; name another folder")
 
 
 def is_inside(path: str, folder: str) -> bool:

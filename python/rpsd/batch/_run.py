@@ -19,7 +19,7 @@ from rpsd.batch._outcome import Columns
 from rpsd.batch._plan import OWN, Source, find_inputs, is_inside, share_of, suffix_of
 from rpsd.batch._receipt import make_settings, settings_hash
 from rpsd.batch._unit import make_unit, remove_temporaries
-from rpsd.batch.files import Outputs, check_writable, is_temporary
+from rpsd.batch.files import Outputs, check_writable, temporaries
 
 # Failed series that are told of; all are in the manifest.
 _TOLD: Final = 20
@@ -208,12 +208,11 @@ class Batch:
     def _clean(self, sources: Sequence[Source]) -> None:
         """Remove the temporaries of runs that were killed: of the own units, and without shards of all."""
         if self.shard is not None:
-            for source in sources:
-                remove_temporaries({"output": self.output, "name": source.name})
+            remove_temporaries(self.output, (source.name for source in sources))
             return
-        for place, _, files in os.walk(self.output):
-            for name in filter(is_temporary, files):
-                os.unlink(os.path.join(place, name))
+        for place, _, _ in os.walk(self.output):
+            for path in temporaries(place):
+                os.unlink(path)
 
     def _write_run(self, own: Path, settings: Mapping[str, Any]) -> None:
         """Write what the outputs were asked to be, for `rpsd verify` to find their inputs."""

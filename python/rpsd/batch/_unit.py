@@ -6,7 +6,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,7 @@ from rpsd.batch._receipt import (
     receipt_path,
     settings_hash,
 )
-from rpsd.batch.files import Outputs, format_of, is_temporary
+from rpsd.batch.files import Outputs, format_of, temporaries
 
 # What the work depends on; the rest of a configuration stays at home.
 _CARRIED = ("denoiser", "guardrails", "performance")
@@ -186,17 +186,17 @@ def failed_record(unit: Mapping[str, Any], reason: str) -> dict[str, Any]:
     return _carried(_fail(task, reason), settings=settings_hash(settings))
 
 
-def remove_temporaries(unit: Mapping[str, Any]) -> None:
-    """Remove what a process that was killed left of a unit under other names."""
-    output, name = unit["output"], unit["name"]
-    for path in (target_of(output, name), receipt_path(output, name)):
-        if path is None:
-            continue
-        folder, last = os.path.split(path)
+def remove_temporaries(output: str, names: Iterable[str]) -> None:
+    """Remove what processes that were killed left of the outputs of these names."""
+    folders: dict[str, set[str]] = {}
+    for name in names:
+        for path in (target_of(output, name), receipt_path(output, name)):
+            if path is not None:
+                folders.setdefault(os.path.dirname(path), set()).add(os.path.basename(path))
+    for folder, files in folders.items():
         with contextlib.suppress(OSError):
-            for other in os.listdir(folder):
-                if is_temporary(other, [last]):
-                    os.unlink(os.path.join(folder, other))
+            for path in temporaries(folder, files):
+                os.unlink(path)
 
 
 def config_of(values: Mapping[str, Mapping[str, Any]], origins: Mapping[str, str]) -> Config:

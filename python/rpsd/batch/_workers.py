@@ -77,7 +77,7 @@ class Workers:
         for worker in self._workers:
             worker.end()
             if worker.unit is not None:
-                remove_temporaries(worker.unit)
+                remove_temporaries(worker.unit["output"], [worker.unit["name"]])
 
     def run(self, units: Iterable[_Unit]) -> Iterator[dict[str, Any]]:
         """Yield the record of each unit as it is done.
@@ -128,8 +128,8 @@ class Workers:
             if self._failed_starts >= TRIES:
                 raise RpsdError(f"worker processes cannot be started: {TRIES} ended {how}")
         elif dead.unit is not None:
-            remove_temporaries(dead.unit)
             name = dead.unit["name"]
+            remove_temporaries(dead.unit["output"], [name])
             self._deaths[name] += 1
             if self._deaths[name] < TRIES:
                 self._suspects.append(dead.unit)

@@ -9,7 +9,7 @@ from rpsd.batch.files._source import LEAST_ROWS, MOST_HELD, Source, open_source,
 from rpsd.batch.files._split import check_is_header, check_is_no_other_format, column_name, find_delimiter
 from rpsd.batch.files._table import Table, read_numbers, read_times
 from rpsd.batch.files._times import Times
-from rpsd.batch.files._write import Outputs, check_writable, is_temporary, temporary_name
+from rpsd.batch.files._write import Outputs, check_writable, temporaries, temporary_name
 
 __all__ = [
     "ARROW_SUFFIXES",
@@ -32,7 +32,6 @@ __all__ = [
     "find_column",
     "find_delimiter",
     "format_of",
-    "is_temporary",
     "listed",
     "open_sink",
     "open_source",
@@ -40,6 +39,7 @@ __all__ = [
     "read_table",
     "read_times",
     "read_whole",
+    "temporaries",
     "temporary_name",
     "why_infinite",
     "why_mixed",

@@ -92,10 +92,15 @@ def temporary_name(name: str) -> str:
     return f"{_kept(name)}.{secrets.token_hex(4)}.tmp"
 
 
-def is_temporary(name: str, of: Iterable[str] | None = None) -> bool:
-    """Tell whether a file name is that of a temporary: of any file, or of one of those names."""
-    match = _TEMPORARY.fullmatch(name)
-    return match is not None and (of is None or match.group(1) in {_kept(one) for one in of})
+def temporaries(folder: str | os.PathLike[str], of: Iterable[str] | None = None) -> list[str]:
+    """Return the paths of the temporaries in a folder: of any files, or of those of these names."""
+    kept = None if of is None else {_kept(name) for name in of}
+    found = []
+    for name in os.listdir(folder):
+        match = _TEMPORARY.fullmatch(name)
+        if match is not None and (kept is None or match.group(1) in kept):
+            found.append(os.path.join(folder, name))
+    return found
 
 
 def _kept(name: str) -> str:
