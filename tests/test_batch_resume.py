@@ -77,7 +77,7 @@ if os.name == "posix":
         assert kill_at_random_moments(tmp_path, 100 + seed, 5, 40) == tree(tmp_path / "whole")
 
 
-def interrupted(tmp_path, monkeypatch, after):
+def interrupted(tmp_path, monkeypatch, after, *arguments):
     """Run a batch that is interrupted when so many files are done."""
     real = _unit.denoise_file
     count = 0
@@ -91,7 +91,7 @@ def interrupted(tmp_path, monkeypatch, after):
 
     with monkeypatch.context() as patch:
         patch.setattr(_unit, "denoise_file", stops)
-        assert batch("in", "-o", "out", *NO_CACHE) == 130
+        assert batch("in", "-o", "out", *NO_CACHE, *arguments) == 130
 
 
 def test_what_is_finished_is_not_done_twice(tmp_path, monkeypatch, in_process, done, capsys):
@@ -129,19 +129,34 @@ def test_a_torn_or_damaged_line_is_nothing(tmp_path, monkeypatch, in_process, do
     interrupted(tmp_path, monkeypatch, 2)
     with open(tmp_path / "out" / "_rpsd" / "journal.jsonl", "ab") as journal:
         journal.write(torn)
-    interrupted_done, done[:] = len(done), []
+    done.clear()
+    interrupted(tmp_path, monkeypatch, 1, "--resume")
+    assert len(done) == 1
+    # The line of that one is not lost to the torn one before it.
     assert batch("in", "-o", "out", "--resume", *NO_CACHE) == 0
     assert len(done) == 3
-    assert interrupted_done == 7
     assert tree(tmp_path / "out") == tree(tmp_path / "whole")
+
+
+def test_a_manifest_that_cannot_be_read_is_nothing(tmp_path, in_process, done, capsys):
+    make_folder(tmp_path / "in", files=1)
+    assert batch("in", "-o", "out", *NO_CACHE) == 0
+    before = tree(tmp_path / "out")
+    path = tmp_path / "out" / "_rpsd" / "manifest.parquet"
+    path.write_bytes(path.read_bytes()[:-9])
+    done.clear()
+    assert batch("in", "-o", "out", "--resume", *NO_CACHE) == 0
+    assert "manifest.parquet: not a manifest of rpsd" in capsys.readouterr().err
+    assert len(done) == 2
+    assert tree(tmp_path / "out") == before
 
 
 def test_failures_are_tried_again_and_only_they(tmp_path, in_process, done):
     make_inputs(tmp_path / "in", 2)
-    assert batch("in", "-o", "out") == 4
+    assert batch("in", "-o", "out", *NO_CACHE) == 4
     (tmp_path / "in" / "bad.csv").write_text(csv_text(prices(7)))
     done.clear()
-    assert batch("in", "-o", "out", "--resume") == 0
+    assert batch("in", "-o", "out", "--resume", *NO_CACHE) == 0
     assert done == ["bad.csv"]
     assert batch("in", "-o", "whole", *NO_CACHE) == 0
     assert tree(tmp_path / "out") == tree(tmp_path / "whole")

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from rpsd import Config, Denoiser, build_info
-from rpsd._errors import ConfigError
+from rpsd._errors import ConfigError, InputError, warn
 from rpsd.batch._journal import Journal
 from rpsd.batch._manifest import manifest_path, read_manifest, write_manifest
 from rpsd.batch._outcome import Columns
@@ -172,7 +172,10 @@ class Batch:
             if manifest.exists() and self.shard is None and not self.resume:
                 manifest.unlink()
             if manifest.exists() and self.resume and journal.empty:
-                journal.begin_with(read_manifest(manifest))
+                try:
+                    journal.begin_with(read_manifest(manifest))
+                except InputError as error:  # damaged, or of another version
+                    warn(f"{error}; every file is done again")
             self._write_run(own, settings)
             summary = Summary(self.output)
             by_name = {source.name: source for source in sources}
