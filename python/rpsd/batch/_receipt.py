@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -71,8 +70,8 @@ def as_plain(outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
 
 
 def receipt_bytes(receipt: Mapping[str, Any]) -> bytes:
-    """Return a receipt as the text of a file of its own."""
-    return json.dumps(receipt, indent=1, ensure_ascii=False).encode() + b"\n"
+    """Return a receipt, or what a run was asked for, as the text of a file of its own."""
+    return msgspec.json.format(msgspec.json.encode(receipt), indent=1) + b"\n"
 
 
 def receipt_path(output: str, name: str) -> str | None:

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -17,7 +16,7 @@ from rpsd.batch._journal import Journal
 from rpsd.batch._manifest import manifest_path, read_manifest, write_manifest
 from rpsd.batch._outcome import Columns
 from rpsd.batch._plan import OWN, Source, find_inputs, is_inside, share_of, suffix_of
-from rpsd.batch._receipt import make_settings, settings_hash
+from rpsd.batch._receipt import make_settings, receipt_bytes, settings_hash
 from rpsd.batch._unit import make_unit, remove_temporaries
 from rpsd.batch.files import Outputs, check_writable, temporaries
 
@@ -228,9 +227,7 @@ class Batch:
             "manifest": os.path.relpath(str(self.manifest), self.output) if inside else None,
         }
         with Outputs() as outputs:
-            outputs.add(
-                os.fspath(own / "run.json"), [json.dumps({**run, **settings}, indent=1).encode() + b"\n"]
-            )
+            outputs.add(os.fspath(own / "run.json"), [receipt_bytes({**run, **settings})])
             outputs.commit()
 
     def _finish(self, sources: Sequence[Source], journal: Journal, manifest: Path) -> None:
