@@ -2,6 +2,7 @@
 """`rpsd denoise`: the output mirrors the input, files appear whole or not at all, everything is said."""
 
 import dataclasses
+import hashlib
 import json
 import re
 from pathlib import Path
@@ -137,7 +138,11 @@ def test_parquet_in_and_out(tmp_path):
     assert out.column_names == ["symbol", "price"]
     expected = rpsd.denoise(x.astype(np.float64)).astype(np.float32)
     np.testing.assert_array_equal(out.column("price").to_numpy(), expected)
-    assert json.loads(out.schema.metadata[b"rpsd"]) == {"lookahead": None}
+    receipt = json.loads(out.schema.metadata[b"rpsd"])
+    assert receipt["lookahead"] is None
+    assert receipt["input"]["sha256"] == hashlib.sha256((tmp_path / "in.parquet").read_bytes()).hexdigest()
+    assert receipt["series"][0]["noise_sd"] == rpsd.estimate_noise(x.astype(np.float64)).noise_sd
+    assert main(["verify", "out.pq", "--input", "in.parquet"]) == 0
 
 
 @pytest.mark.parametrize(

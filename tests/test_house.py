@@ -18,7 +18,7 @@ ROOT = Path(__file__).parent.parent
 
 # What each module of the package may import from the package, lowest first (docs/architecture.md).
 LAYERS = [
-    {"_core", "_errors"},
+    {"_core", "_errors", "_text"},
     {"_audit", "_breaks", "_folds", "_prices"},
     {"_schema", "_scores"},
     {"_guardrails", "_test_signals"},
@@ -35,13 +35,19 @@ LAYERS = [
     {"_api", "_info", "_simulate", "_tune"},
     {"__init__"},
     {"integrations", "report"},
+    {"batch"},
     {"cli"},
 ]
 
 
 def test_exported_names_are_sorted_and_complete():
     assert list(rpsd.__all__) == sorted(rpsd.__all__)
-    public = {name for name in dir(rpsd) if not name.startswith("_")} - {"cli", "integrations", "report"}
+    public = {name for name in dir(rpsd) if not name.startswith("_")} - {
+        "batch",
+        "cli",
+        "integrations",
+        "report",
+    }
     assert public | {"__version__"} == set(rpsd.__all__)
 
 

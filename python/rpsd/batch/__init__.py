@@ -1,2 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Many series: files in, files out, resumable."""
+
+from rpsd.batch._outcome import Columns, Outcome
+from rpsd.batch._run import plan
+from rpsd.batch._unit import run_unit
+
+__all__ = ["Columns", "Outcome", "plan", "run_unit"]

@@ -101,7 +101,7 @@ class Runner:
             warnings.simplefilter("always", RpsdWarning)
             try:
                 result = denoiser.run(x, axis=1, threads=self._threads)
-                fields = _fields(result)
+                fields = fields_of(result)
             except (CausalityError, InputError):
                 return None  # of one series, which has to be found
         notes = _notes(told)
@@ -123,7 +123,7 @@ class Runner:
             warnings.simplefilter("always", RpsdWarning)
             try:
                 result = denoiser.run(x, threads=self._threads)
-                (fields,) = _fields(result)
+                (fields,) = fields_of(result)
             except (CausalityError, GuardrailError, InputError) as error:
                 failed: Fields = {"missing": int(np.isnan(x).sum())}
                 if isinstance(error, GuardrailError):
@@ -155,7 +155,8 @@ def _notes(told: list[warnings.WarningMessage]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(str(one.message) for one in told if issubclass(one.category, RpsdWarning)))
 
 
-def _fields(result: Result) -> list[Fields]:
+def fields_of(result: Result) -> list[Fields]:
+    """Return what an `Outcome` tells of each series of a result."""
     noise = result.noise
     columns: dict[str, list[Any]] = {
         name: np.ravel(values).tolist()

@@ -21,7 +21,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0 ok, 1 failure, 2 usage, 3 guardrail, 130 interrupted.
+        0 ok, 1 failure, 2 usage, 3 guardrail, 4 partial, 130 interrupted.
 
     Examples
     --------

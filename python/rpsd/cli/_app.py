@@ -19,14 +19,17 @@ import click
 import rpsd
 from rpsd._schema import suggestion
 from rpsd._text import one_line
+from rpsd.cli._batch import batch
 from rpsd.cli._config import config
 from rpsd.cli._demo import demo
 from rpsd.cli._denoise import denoise
+from rpsd.cli._diff import diff
 from rpsd.cli._doctor import doctor
 from rpsd.cli._evaluate import evaluate
 from rpsd.cli._log import logging_to_stderr
 from rpsd.cli._stream import stream
 from rpsd.cli._tune import tune
+from rpsd.cli._verify import verify
 
 _FAILURE: Final = 1
 _USAGE: Final = 2
@@ -41,11 +44,11 @@ def _cli() -> None:
     """Remove microstructure noise from price series.
 
     Data go to standard output, messages to standard error. Exit codes: 0 ok, 1 failure, 2 usage, 3 guardrail
-    (policy raise), 130 interrupted.
+    (policy raise), 4 partial (some series of a batch failed), 130 interrupted.
     """
 
 
-for _command in (denoise, stream, evaluate, tune, demo, config, doctor):
+for _command in (denoise, batch, verify, diff, stream, evaluate, tune, demo, config, doctor):
     _cli.add_command(_command)
 
 

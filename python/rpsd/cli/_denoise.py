@@ -20,6 +20,9 @@ from rpsd._breaks import session_starts
 from rpsd._schema import fields
 from rpsd._text import shown
 from rpsd._unused import warn_of_unused
+from rpsd.batch import Columns, Outcome
+from rpsd.batch._receipt import as_plain, file_hash, make_receipt, make_settings
+from rpsd.batch._series import fields_of
 from rpsd.batch.files import (
     Outputs,
     Table,
@@ -95,11 +98,12 @@ def denoise(
         )
     time_column, columns = choose_columns(file, time, values, no_time=no_time)
     job = _denoise(file, time_column, columns, config, denoiser)
+    asked = Columns(time=time, no_time=no_time, values=values)
     pieces = written(
         source,
         job.table,
         {column: result.values for column, result in job.results.items()},
-        {"lookahead": denoiser.options.lookahead},
+        {} if source.format.kind == "csv" else _receipt(job, asked, config, in_path),
     )
     with Outputs() as outputs:
         if plot is not None:
@@ -173,6 +177,18 @@ def _denoise(
         except InputError as error:
             raise _placed(error, file, name) from None
     return _Job(file, time_column, times, notes, inputs, results)
+
+
+def _receipt(job: _Job, columns: Columns, config: Config, in_path: str) -> dict[str, Any]:
+    """Return what decided the values and what came out; of standard input nothing is left to hash."""
+    series = [
+        Outcome(
+            column=job.table.columns[i], rows=job.table.rows, notes=tuple(job.notes), **fields_of(result)[0]
+        )
+        for i, result in job.results.items()
+    ]
+    digest = None if in_path == "-" else file_hash(job.table.name)
+    return make_receipt(make_settings(columns, config), digest, as_plain(series))
 
 
 def _placed(error: InputError, file: Table, name: str) -> InputError:

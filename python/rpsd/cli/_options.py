@@ -34,6 +34,26 @@ def tuning_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return _with_options(command, {"denoiser": None, **_GUARDRAILS, **_GENERAL})
 
 
+def batch_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add --config and every option of the denoiser, its guardrails, and a batch."""
+    performance = ("chunk_size", "cache_size")
+    return _with_options(
+        command,
+        {
+            "denoiser": None,
+            **_GUARDRAILS,
+            "performance": performance,
+            "monitoring": ("log_level",),
+            "paths": None,
+        },
+    )
+
+
+def general_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add --config and what every command heeds."""
+    return _with_options(command, {**_GENERAL})
+
+
 def guardrail_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add --config and the options of the guardrails."""
     return _with_options(command, {**_GUARDRAILS, **_GENERAL})

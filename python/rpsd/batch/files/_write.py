@@ -3,15 +3,21 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import re
 import secrets
 import stat
 from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from rpsd._errors import RpsdError
+
+# Bytes that a name may have on every file system, less those of a token.
+_LONGEST: Final = 255 - len(".01234567.tmp")
+_TEMPORARY: Final = re.compile(r"(.+)\.[0-9a-f]{8}\.tmp", re.DOTALL)
 
 
 class Outputs:
@@ -41,10 +47,7 @@ class Outputs:
         if _is_device(place):
             self._direct.append((place, list(pieces)))
             return
-        check_writable(path)
-        # Cut so that a long name plus the token still is a name.
-        temporary = place.with_name(f"{place.name[:60]}.{secrets.token_hex(4)}.tmp")
-        self._renames.append((temporary, place))
+        temporary = self.reserve(path)
         try:
             with open(temporary, "xb") as file:
                 if place.exists():
@@ -55,6 +58,18 @@ class Outputs:
                 os.fsync(file.fileno())
         except OSError as error:
             raise RpsdError(f"cannot write {path}: {error.strerror}") from None
+
+    def reserve(self, path: str) -> Path:
+        """Return a temporary beside `path` for others to write and sync; `commit` renames it."""
+        place = Path(os.path.realpath(path))
+        check_writable(path)
+        temporary = place.with_name(temporary_name(place.name))
+        self._renames.append((temporary, place))
+        return temporary
+
+    def forget(self, temporary: Path) -> None:
+        """Leave what is in the place of a reserved temporary."""
+        self._renames = [pair for pair in self._renames if pair[0] != temporary]
 
     def commit(self) -> None:
         """Put every file in its place."""
@@ -70,6 +85,29 @@ class Outputs:
                 _sync_directory(place.parent)
         except OSError as error:
             raise RpsdError(f"cannot write {place}: {error.strerror}") from None
+
+
+def temporary_name(name: str) -> str:
+    """Return the name of a new temporary of a file of that name."""
+    return f"{_kept(name)}.{secrets.token_hex(4)}.tmp"
+
+
+def temporaries(folder: str | os.PathLike[str], of: Iterable[str] | None = None) -> list[str]:
+    """Return the paths of the temporaries in a folder: of any files, or of those of these names."""
+    kept = None if of is None else {_kept(name) for name in of}
+    found = []
+    for name in os.listdir(folder):
+        match = _TEMPORARY.fullmatch(name)
+        if match is not None and (kept is None or match.group(1) in kept):
+            found.append(os.path.join(folder, name))
+    return found
+
+
+def _kept(name: str) -> str:
+    """Return a name, or of one that is too long for a token behind it a beginning that no other name has."""
+    if len(os.fsencode(name)) <= _LONGEST:
+        return name
+    return f"{name[:40]}~{hashlib.sha256(os.fsencode(name)).hexdigest()[:16]}"
 
 
 def check_writable(path: str) -> None:

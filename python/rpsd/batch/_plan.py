@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: MIT
+"""Which files a batch reads, and what each of them is called in the output."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from rpsd._errors import ConfigError, InputError, RpsdError
+from rpsd._text import shown
+from rpsd.batch.files import ARROW_SUFFIXES, PARQUET_SUFFIXES
+
+#: Ends of the names of files that a batch reads.
+SUFFIXES: Final = (".csv", ".csv.gz", ".csv.zst", *PARQUET_SUFFIXES, *ARROW_SUFFIXES)
+#: Folder of the output that holds everything but outputs.
+OWN: Final = "_rpsd"
+# As Spark, Hive and Arrow do: markers, logs and checkpoints are no data.
+_HIDDEN: Final = (".", "_")
+
+
+class Source(NamedTuple):
+    """One input file.
+
+    Attributes
+    ----------
+    name : str
+        Its path relative to the folder that was given, with slashes: also where its output is.
+    path : str
+        Where it is.
+    size : int
+        Its bytes.
+    inode : tuple of int
+        Device and number of the file, which no other has.
+    """
+
+    name: str
+    path: str
+    size: int
+    inode: tuple[int, int] = (0, 0)
+
+
+def find_inputs(inputs: Sequence[str], output: str, data_dir: str = ".") -> list[Source]:
+    """Return the files that the inputs stand for, sorted by name.
+
+    Parameters
+    ----------
+    inputs : sequence of str
+        Files, and folders that are searched with all below them; relative ones are taken from `data_dir`.
+        Left out of folders: names that begin with a dot or an underscore, and those without a known suffix.
+    output : str
+        The folder that the outputs will be in.
+    data_dir : str
+        Data directory (RPSD_DATA_DIR).
+
+    Raises
+    ------
+    ConfigError
+        Where the output is a file, in an input or in place of one, two inputs have one name, or an input
+        has a name of another kind.
+    InputError
+        Where there is no input.
+    """
+    _check_output(output)
+    found: dict[str, Source] = {}
+    for given in inputs:
+        if given in ("", "-"):
+            raise ConfigError(f'IN must name files or folders, got "{given}"')
+        full = os.path.join(data_dir, given)
+        for source in _files_of(full, output, given, data_dir):
+            other = found.setdefault(source.name, source)
+            if other is not source and os.path.realpath(other.path) != os.path.realpath(source.path):
+                raise ConfigError(
+                    f"{shown(other.path)} and {shown(source.path)} would both become "
+                    f"{shown(os.path.join(output, source.name))}; give a folder that holds both"
+                )
+    if not found:
+        where, ends = ", ".join(map(shown, inputs)), ", ".join(sorted(SUFFIXES))
+        raise InputError(f"no input: {where} has no file that ends in {ends}")
+    _check_replaces_none(found, output)
+    return [found[name] for name in sorted(found)]
+
+
+def share_of(sources: Sequence[Source], shard: tuple[int, int] | None) -> list[Source]:
+    """Return the part k of n (from 1) of the sources, every n-th of them, or all."""
+    return list(sources) if shard is None else list(sources[shard[0] - 1 :: shard[1]])
+
+
+def suffix_of(name: str) -> str | None:
+    """Return the end of a name that tells its format, in lower case, or None where it tells none."""
+    lower = name.lower()
+    return next((suffix for suffix in SUFFIXES if lower.endswith(suffix) and lower != suffix), None)
+
+
+def target_of(output: str, name: str) -> str:
+    """Return where the output of an input of that name is."""
+    return os.path.join(output, *name.split("/"))
+
+
+def files_below(folder: str) -> Iterator[tuple[str, str]]:
+    """Yield name, relative to the folder with slashes, and path of each data file below it."""
+    seen = {os.path.realpath(folder)}
+    for place, folders, files in os.walk(folder, followlinks=True, onerror=_refuse):
+        kept = []
+        for name in sorted(folders):
+            real = os.path.realpath(os.path.join(place, name))
+            # A link to a folder above would go round for ever.
+            if not name.startswith(_HIDDEN) and real not in seen:
+                seen.add(real)
+                kept.append(name)
+        folders[:] = kept
+        for name in sorted(files):
+            if suffix_of(name) is not None and not name.startswith(_HIDDEN):
+                path = os.path.join(place, name)
+                yield Path(os.path.relpath(path, folder)).as_posix(), path
+
+
+def _files_of(full: str, output: str, given: str, data_dir: str) -> Iterator[Source]:
+    if os.path.isdir(full):
+        if is_inside(output, full):
+            raise ConfigError(
+                f"the output {shown(output)} must not be in the input {shown(full)}, where the next run "
+                "would find it; name a folder beside it"
+            )
+        for name, path in files_below(full):
+            yield _source(name, path, path)
+        return
+    if suffix_of(full) is None:
+        if os.path.exists(full):
+            raise ConfigError(f"{shown(full)} must end in one of {', '.join(sorted(SUFFIXES))}")
+        where = "" if full == os.path.join(".", given) else f' (in the data directory "{data_dir}")'
+        raise InputError(f"cannot read {shown(full)}: no such file or folder{where}")
+    yield _source(os.path.basename(full), full, full)
+
+
+def _source(name: str, path: str, shown_path: str) -> Source:
+    try:
+        name.encode()
+        stat = os.stat(path)
+        return Source(name, os.path.abspath(path), stat.st_size, (stat.st_dev, stat.st_ino))
+    except UnicodeEncodeError:
+        raise ConfigError(f"the name {shown(shown_path)} must be UTF-8; rename the file") from None
+    except OSError as error:
+        raise InputError(f"cannot read {shown(shown_path)}: {error.strerror}") from None
+
+
+def _check_output(output: str) -> None:
+    if output in ("", "-"):
+        raise ConfigError(f'-o must name a folder, got "{output}"')
+    if os.path.lexists(output) and not os.path.isdir(output):
+        raise ConfigError(f"-o must name a folder, got the file {shown(output)}")
+
+
+def _check_replaces_none(found: dict[str, Source], output: str) -> None:
+    """Raise ConfigError where an output would be written in place of an input."""
+    by_inode: dict[tuple[int, int], list[Source]] = {}
+    for source in found.values():
+        by_inode.setdefault(source.inode, []).append(source)
+    for name in found:
+        target = target_of(output, name)
+        try:
+            stat = os.stat(target)
+        except OSError:
+            continue
+        # A hard link is one file under two names, of which only one would be replaced.
+        others = by_inode.get((stat.st_dev, stat.st_ino), [])
+        if os.path.realpath(target) in {os.path.realpath(other.path) for other in others}:
+            raise ConfigError(f"the output {shown(target)} would replace an input; name another folder")
+
+
+def is_inside(path: str, folder: str) -> bool:
+    """Tell whether a path is the folder or below it, links followed."""
+    real, above = os.path.realpath(path), os.path.realpath(folder)
+    return real == above or os.path.commonpath([real, above]) == above
+
+
+def _refuse(error: OSError) -> None:
+    raise RpsdError(f"cannot read {error.filename}: {error.strerror}")

@@ -1,0 +1,237 @@
+# SPDX-License-Identifier: MIT
+"""A batch from its plan to its manifest."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from rpsd import Config, Denoiser, build_info
+from rpsd._errors import ConfigError, InputError, warn
+from rpsd.batch._journal import Journal
+from rpsd.batch._manifest import manifest_path, read_manifest, write_manifest
+from rpsd.batch._outcome import Columns
+from rpsd.batch._plan import OWN, Source, find_inputs, is_inside, share_of, suffix_of
+from rpsd.batch._receipt import make_settings, receipt_bytes, settings_hash
+from rpsd.batch._unit import make_unit, remove_temporaries
+from rpsd.batch.files import Outputs, check_writable, temporaries
+
+# Failed series that are told of; all are in the manifest.
+_TOLD: Final = 20
+
+
+@dataclass
+class Summary:
+    """What became of a batch.
+
+    Attributes
+    ----------
+    output : str
+    manifest : str or None
+        Path of the manifest; of a shard None.
+    files, kept, cached : int
+        Units done, those of them that were there already, and those taken from the cache.
+    actions : Counter
+        Series by what was done to them, ``failed`` among them.
+    breached : Counter
+        Series by guardrail that does not hold.
+    failures : list of dict
+        The first 20 failed series by file: ``file``, ``key``, ``column``, ``error``.
+    """
+
+    output: str
+    manifest: str | None = None
+    files: int = 0
+    kept: int = 0
+    cached: int = 0
+    actions: Counter[str] = field(default_factory=Counter)
+    breached: int = 0
+    failures: list[dict[str, str]] = field(default_factory=list)
+
+    @property
+    def series(self) -> int:
+        """How many series there were."""
+        return self.actions.total()
+
+    @property
+    def failed(self) -> int:
+        """How many of them were not delivered."""
+        return self.actions["failed"]
+
+    def add(self, record: Mapping[str, Any]) -> None:
+        """Count a record."""
+        self.files += 1
+        self.kept += record["how"] == "kept"
+        self.cached += record["how"] == "cached"
+        for series in record["series"]:
+            self.actions[series["action"]] += 1
+            if series["action"] == "failed":
+                told = {key: series[key] for key in ("key", "column", "error")}
+                self.failures.append({"file": record["name"], **told})
+            else:
+                self.breached += not series["passed"]
+        if len(self.failures) > _TOLD:
+            self.failures = sorted(self.failures, key=lambda one: one["file"])[:_TOLD]
+
+
+def plan(
+    inputs: Iterable[str | os.PathLike[str]],
+    output: str | os.PathLike[str],
+    *,
+    columns: Columns | None = None,
+    config: Config | None = None,
+) -> list[dict[str, Any]]:
+    """Return the units of a batch for `run_unit`, one for each file, for any engine to carry.
+
+    Parameters
+    ----------
+    inputs : iterable of path
+        Files, and folders with all below them; relative ones are taken from ``config.paths.data_dir``.
+    output : path
+        Folder that the outputs go to, under the names that the inputs have in theirs.
+    columns : Columns, optional
+        Which columns are what; found by themselves where that is unambiguous.
+    config : Config, optional
+        Options and guardrails, and the place and size of the cache.
+
+    Returns
+    -------
+    list of dict
+        Plain data: JSON and pickle carry it.
+
+    Raises
+    ------
+    ConfigError, InputError
+        As `rpsd batch`, before any work.
+    """
+    config = Config() if config is None else config
+    Denoiser(config)
+    given = [os.fspath(path) for path in inputs]
+    sources = find_inputs(given, os.fspath(output), str(config.paths.data_path))
+    return [make_unit(source, os.fspath(output), columns or Columns(), config) for source in sources]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """What `rpsd batch` was asked for.
+
+    Attributes
+    ----------
+    inputs : sequence of str
+    output : str
+    columns : Columns
+    config : Config
+    resume : bool
+        Keep what an earlier run finished.
+    manifest : str or None
+        Where a second copy of the manifest goes.
+    shard : tuple of int or None
+        Do part k of n (from 1) only, and leave its journal to a run that resumes without it.
+    workers : int
+        Processes; 0: as many as processors, at most `performance.max_workers`.
+    """
+
+    inputs: Sequence[str]
+    output: str
+    columns: Columns
+    config: Config
+    resume: bool = False
+    manifest: str | None = None
+    shard: tuple[int, int] | None = None
+    workers: int = 0
+
+    def sources(self) -> list[Source]:
+        """Return the input files of this run, all that is asked for having been checked."""
+        if self.columns.only and self.columns.by is None:
+            raise ConfigError("--only names keys of a column; give the column with --by")
+        if self.manifest is not None:
+            if self.shard is not None:
+                raise ConfigError("--manifest and --shard exclude each other: a shard makes no manifest")
+            if suffix_of(self.manifest) not in (".parquet", ".pq"):
+                raise ConfigError(f"--manifest must end in .parquet or .pq, got {self.manifest}")
+            if not is_inside(self.manifest, self.output):
+                check_writable(self.manifest)
+        found = find_inputs(self.inputs, self.output, str(self.config.paths.data_path))
+        return share_of(found, self.shard)
+
+    def run(self, sources: Sequence[Source], told: Callable[[Mapping[str, Any], Source], None]) -> Summary:
+        """Do every unit, make the manifest, and return what became of them; `told` hears of each."""
+        own = Path(self.output) / OWN
+        own.mkdir(parents=True, exist_ok=True)
+        if self.manifest is not None and is_inside(self.manifest, self.output):
+            os.makedirs(os.path.dirname(os.path.abspath(self.manifest)), exist_ok=True)
+        settings = make_settings(self.columns, self.config)
+        with Journal(own, self.shard, resume=self.resume, settings=settings_hash(settings)) as journal:
+            self._clean(sources)
+            manifest = manifest_path(self.output)
+            if manifest.exists() and self.shard is None and not self.resume:
+                manifest.unlink()
+            if manifest.exists() and self.resume and journal.empty:
+                try:
+                    journal.begin_with(read_manifest(manifest))
+                except InputError as error:  # damaged, or of another version
+                    warn(f"{error}; every file is done again")
+            self._write_run(own, settings)
+            summary = Summary(self.output)
+            by_name = {source.name: source for source in sources}
+            for record in self._records(sources, journal):
+                if record["how"] != "kept":
+                    journal.append(record)
+                summary.add(record)
+                told(record, by_name[record["name"]])
+            if self.shard is None:
+                self._finish(sources, journal, manifest)
+                summary.manifest = os.fspath(manifest if self.manifest is None else self.manifest)
+            return summary
+
+    def _records(self, sources: Sequence[Source], journal: Journal) -> Iterator[dict[str, Any]]:
+        from rpsd.batch._workers import Workers, run_here
+
+        count = self.workers or min(self.config.performance.max_workers, build_info()["cpu_count"])
+        # Where there are fewer files than workers, their series share what is left.
+        threads = max(1, count // max(1, len(sources)))
+        # The largest first, so that none of them is what all wait for in the end; made when needed, as there
+        # may be a million, which share what they have in common.
+        alike = make_unit(Source("", "", 0), self.output, self.columns, self.config, threads=threads)
+        units = (
+            {**alike, "name": source.name, "source": source.path, "done": journal.get(source.name)}
+            for source in sorted(sources, key=lambda source: (-source.size, source.name))
+        )
+        if len(sources) <= 1:
+            yield from run_here(units)
+            return
+        with Workers(min(count, len(sources))) as workers:
+            yield from workers.run(units)
+
+    def _clean(self, sources: Sequence[Source]) -> None:
+        """Remove the temporaries of runs that were killed: of the own units, and without shards of all."""
+        if self.shard is not None:
+            remove_temporaries(self.output, (source.name for source in sources))
+            return
+        for place, _, _ in os.walk(self.output):
+            for path in temporaries(place):
+                os.unlink(path)
+
+    def _write_run(self, own: Path, settings: Mapping[str, Any]) -> None:
+        """Write what the outputs were asked to be, for `rpsd verify` to find their inputs."""
+        data_dir = str(self.config.paths.data_path)
+        inside = self.manifest is not None and is_inside(self.manifest, self.output)
+        run = {
+            "form": 1,
+            "inputs": [os.path.abspath(os.path.join(data_dir, path)) for path in self.inputs],
+            # A copy of the manifest among the outputs is none of them.
+            "manifest": os.path.relpath(str(self.manifest), self.output) if inside else None,
+        }
+        with Outputs() as outputs:
+            outputs.add(os.fspath(own / "run.json"), [receipt_bytes({**run, **settings})])
+            outputs.commit()
+
+    def _finish(self, sources: Sequence[Source], journal: Journal, manifest: Path) -> None:
+        records = (journal.get(source.name) for source in sources)
+        paths = [os.fspath(manifest), *([] if self.manifest is None else [self.manifest])]
+        write_manifest((record for record in records if record is not None), paths)
+        journal.remove()

@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: MIT
+"""`rpsd batch`: files in, the same files out with denoised prices, by many processes."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final, Self
+
+import click
+
+from rpsd import Denoiser, Options
+from rpsd._schema import fields
+from rpsd._text import one_line, shown
+from rpsd._unused import warn_of_unused
+from rpsd.cli._log import logger
+from rpsd.cli._options import batch_options, configuration
+from rpsd.cli._show import console, print_json, table
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from rpsd.batch._plan import Source
+    from rpsd.batch._run import Summary
+
+_NONE_DELIVERED: Final = 1
+_PARTIAL: Final = 4
+
+
+def _read_shard(_: click.Context, __: click.Parameter, text: str | None) -> tuple[int, int] | None:
+    if text is None:
+        return None
+    k, slash, n = text.partition("/")
+    if slash and k.isdecimal() and n.isdecimal() and 1 <= int(k) <= int(n):
+        return int(k), int(n)
+    raise click.BadParameter(f"must be K/N with K from 1 to N, as 3/8, got {text!r}")
+
+
+@click.command()
+@click.argument("inputs", metavar="IN...", nargs=-1, required=True)
+@click.option("-o", "--output", metavar="OUT", required=True, help="Folder of the outputs.")
+@click.option("--by", metavar="COLUMN", help="Column that tells the series of a long table apart.")
+@click.option("--time", metavar="COLUMN", help="Time column; found by itself where that is unambiguous.")
+@click.option("--no-time", is_flag=True, help="Take the rows in file order, whatever their times.")
+@click.option("--value", "values", metavar="COLUMN", multiple=True, help="Price column; may be repeated.")
+@click.option("--only", metavar="KEY", multiple=True, help="Series of --by to keep; may be repeated.")
+@click.option(
+    "--workers",
+    metavar="N",
+    type=click.IntRange(min=1),
+    help="Processes.  [default: max_workers, at most one a processor]",
+)
+@click.option("--resume", is_flag=True, help="Keep what an earlier run finished; try again what failed.")
+@click.option("--manifest", metavar="PARQUET", help="Where a copy of the manifest goes.")
+@click.option(
+    "--shard", metavar="K/N", callback=_read_shard, help="Do every N-th file from the K-th on only."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON summary on standard output.")
+@batch_options
+def batch(
+    inputs: tuple[str, ...],
+    output: str,
+    by: str | None,
+    time: str | None,
+    no_time: bool,
+    values: tuple[str, ...],
+    only: tuple[str, ...],
+    workers: int | None,
+    resume: bool,
+    manifest: str | None,
+    shard: tuple[int, int] | None,
+    as_json: bool,
+    config_path: str | None,
+    **given: Any,
+) -> int:
+    """Denoise the files IN, and those in the folders IN, into the folder OUT under the same names.
+
+    A file that fails, or a series of one, does not stop the others; OUT/_rpsd/manifest.parquet has a row for
+    each series. Exit codes: 0 all series delivered, 4 some failed, 1 none delivered, 130 interrupted: what is
+    done is kept, and --resume goes on.
+    """
+    from rpsd.batch import Columns
+    from rpsd.batch._run import Batch
+
+    if no_time and time is not None:
+        raise click.UsageError("--time and --no-time exclude each other")
+    config = configuration(config_path, given)
+    options = [name for name in fields(Options) if given[f"denoiser__{name}"] is not None]
+    warn_of_unused(config.denoiser, Denoiser(config).options, options)
+    job = Batch(
+        inputs=inputs,
+        output=output,
+        columns=Columns(by=by, time=time, no_time=no_time, values=values, only=only),
+        config=config,
+        resume=resume,
+        manifest=manifest,
+        shard=shard,
+        workers=workers or 0,
+    )
+    sources = job.sources()
+    with _Progress(sources) as progress:
+        summary = job.run(sources, progress.told)
+    _tell(summary, shard)
+    if as_json:
+        print_json(_summary(summary))
+    if not summary.failed:
+        return 0
+    return _NONE_DELIVERED if summary.failed == summary.series else _PARTIAL
+
+
+class _Progress:
+    """How far a batch is: a bar on a terminal, and in any case a word where it is interrupted."""
+
+    def __init__(self, sources: Sequence[Source]) -> None:
+        self._files = len(sources)
+        self._bytes = sum(source.size for source in sources)
+        self._done = 0
+        self._bar = None
+        where = console(stderr=True)
+        if where.is_terminal and logger.isEnabledFor(logging.INFO):
+            self._bar = self._make_bar(where)
+
+    def __enter__(self) -> Self:
+        if self._bar is not None:
+            self._bar.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+        if kind is not None and issubclass(kind, KeyboardInterrupt | SystemExit):
+            rest = "the same command with --resume does the rest"
+            logger.warning("%d of %d file(s) done; %s", self._done, self._files, rest)
+
+    def told(self, record: Mapping[str, Any], source: Source) -> None:
+        """Count a file that is done."""
+        self._done += 1
+        if self._bar is not None:
+            self._bar.update(self._bar.task_ids[0], advance=source.size, done=self._done)
+
+    def _make_bar(self, where: Console) -> Progress:
+        from rich import progress
+
+        bar = progress.Progress(
+            progress.TextColumn("denoising"),
+            progress.BarColumn(),
+            progress.TextColumn("{task.fields[done]} of {task.fields[files]} files"),
+            progress.TransferSpeedColumn(),
+            progress.TimeRemainingColumn(),
+            console=where,
+            transient=True,
+        )
+        bar.add_task("", total=max(1, self._bytes), done=0, files=self._files)
+        return bar
+
+
+def _tell(summary: Summary, shard: tuple[int, int] | None) -> None:
+    """Say what became of the batch; the last line has the counts and where the rest is."""
+    for failure in summary.failures:
+        logger.error("%s", _failure(failure))
+    if summary.failed > len(summary.failures):
+        logger.error("... and %d more, all in the manifest", summary.failed - len(summary.failures))
+    if not (logger.isEnabledFor(logging.INFO) or summary.failed):
+        return
+    if logger.isEnabledFor(logging.INFO) and summary.series:
+        facts = table("series", "", title=f"{shown(summary.output)}")
+        for action, count in sorted(summary.actions.items()):
+            facts.add_row(action, str(count))
+        facts.add_row("guardrails breached", str(summary.breached))
+        console(stderr=True).print(facts)
+    files = f"{summary.files} file(s)"
+    there = [f"{summary.kept} there already"] if summary.kept else []
+    there += [f"{summary.cached} from the cache"] if summary.cached else []
+    done = f"{files} ({', '.join(there)})" if there else files
+    last = f"shard {shard[0]}/{shard[1]}" if shard else f"manifest {summary.manifest}"
+    delivered = summary.series - summary.failed
+    counts = f"{summary.series} series in {done}: {delivered} delivered, {summary.failed} failed"
+    print(f"rpsd: {one_line(f'{counts}; {last}')}", file=sys.stderr)
+
+
+def _failure(failure: Mapping[str, str]) -> str:
+    """Return which series failed and why, in one line."""
+    error = failure["error"]
+    place = [shown(failure["file"])] if failure["file"] not in error else []
+    place += [shown(failure["key"])] if failure["key"] and failure["key"] not in error else []
+    return ": ".join([*place, error])
+
+
+def _summary(summary: Summary) -> dict[str, Any]:
+    return {
+        "output": summary.output,
+        "manifest": summary.manifest,
+        "files": summary.files,
+        "kept": summary.kept,
+        "cached": summary.cached,
+        "series": summary.series,
+        "delivered": summary.series - summary.failed,
+        "failed": summary.failed,
+        "breached": summary.breached,
+        "actions": dict(sorted(summary.actions.items())),
+        "failures": summary.failures,
+    }

@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: MIT
+"""Which files a batch reads and what they become; what is refused before any work."""
+
+import os
+
+import pytest
+from batches import csv_text, own_cache, prices
+from command import own_home
+
+from rpsd import ConfigError, InputError
+from rpsd.batch import plan
+from rpsd.batch._plan import Source, find_inputs, share_of, suffix_of
+from rpsd.cli import main
+
+__all__ = ["own_cache", "own_home"]  # fixtures that guard every test here
+
+
+def write(path, text="price\n1\n"):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    return path
+
+
+def names(*inputs, output="out", data_dir="."):
+    return [source.name for source in find_inputs(list(map(str, inputs)), output, data_dir)]
+
+
+def test_folders_are_searched_sorted_and_names_are_relative(tmp_path):
+    for name in (
+        "b.csv",
+        "a/z.parquet",
+        "a/day=1/x.csv.gz",
+        "c.FEATHER",
+        "d.csv.zst",
+        "e.pq",
+        "f.ipc",
+        "g.arrow",
+    ):
+        write(tmp_path / "in" / name)
+    for name in (
+        ".hidden.csv",
+        "_SUCCESS",
+        "_log/x.parquet",
+        ".git/x.csv",
+        "readme.txt",
+        "x.csv.bak",
+        "y.tmp",
+    ):
+        write(tmp_path / "in" / name)
+    expected = sorted(
+        ["b.csv", "a/z.parquet", "a/day=1/x.csv.gz", "c.FEATHER", "d.csv.zst", "e.pq", "f.ipc", "g.arrow"]
+    )
+    assert names("in") == expected
+    # A file that is named is taken whatever its name begins with; it comes alone, without its folders.
+    assert names("in/_log/x.parquet", "in/a") == ["day=1/x.csv.gz", "x.parquet", "z.parquet"]
+
+
+def test_one_file_given_twice_is_one_input(tmp_path):
+    write(tmp_path / "in" / "a.csv")
+    assert names("in", "in/a.csv", tmp_path / "in" / "a.csv") == ["a.csv"]
+
+
+def test_links_that_go_round_end(tmp_path):
+    write(tmp_path / "in" / "a" / "x.csv")
+    (tmp_path / "in" / "a" / "up").symlink_to(tmp_path / "in")
+    (tmp_path / "in" / "link.csv").symlink_to(tmp_path / "in" / "a" / "x.csv")
+    assert names("in") == ["a/x.csv", "link.csv"]
+
+
+def test_relative_inputs_are_taken_from_the_data_directory(tmp_path, monkeypatch):
+    write(tmp_path / "data" / "in" / "a.csv", csv_text(prices(1)))
+    monkeypatch.setenv("RPSD_DATA_DIR", str(tmp_path / "data"))
+    assert main(["batch", "in", "-o", "out"]) == 0
+    assert (tmp_path / "out" / "a.csv").exists()
+
+
+@pytest.mark.parametrize(
+    ("inputs", "output", "error", "message"),
+    [
+        (["in"], "in", ConfigError, "the output in must not be in the input ./in"),
+        (["in"], "in/out", ConfigError, "the output in/out must not be in the input ./in"),
+        (["in"], "in/a.csv", ConfigError, "-o must name a folder, got the file in/a.csv"),
+        (["in"], "", ConfigError, '-o must name a folder, got ""'),
+        (["in/a.csv"], "in", ConfigError, "the output in/a.csv would replace an input"),
+        (
+            ["in", "other/a.csv"],
+            "out",
+            ConfigError,
+            "would both become out/a.csv; give a folder that holds both",
+        ),
+        (["-"], "out", ConfigError, 'IN must name files or folders, got "-"'),
+        (["in/notes.txt"], "out", ConfigError, "in/notes.txt must end in one of .arrow, .csv, .csv.gz"),
+        (["none.csv"], "out", InputError, "cannot read ./none.csv: No such file or directory"),
+        (["none"], "out", InputError, "cannot read ./none: no such file or folder"),
+        (["empty"], "out", InputError, "no input: empty has no file that ends in .arrow, .csv"),
+    ],
+)
+def test_what_cannot_work_is_refused_before_any_work(tmp_path, inputs, output, error, message):
+    for name in ("in/a.csv", "in/notes.txt", "other/a.csv"):
+        write(tmp_path / name)
+    (tmp_path / "empty").mkdir()
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(error) as caught:
+        plan(inputs, output)
+    assert message in str(caught.value)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["-o", "out"], 2, "Missing argument"),
+        (["in"], 2, "Missing option '-o'"),
+        (["in", "-o", "in/out"], 2, "must not be in the input"),
+        (["none", "-o", "out"], 1, "cannot read ./none"),
+        (["in", "-o", "out", "--only", "A"], 2, "--only names keys of a column; give the column with --by"),
+        (["in", "-o", "out", "--time", "t", "--no-time"], 2, "exclude each other"),
+        (["in", "-o", "out", "--shard", "0/4"], 2, "must be K/N with K from 1 to N, as 3/8, got '0/4'"),
+        (["in", "-o", "out", "--shard", "5/4"], 2, "must be K/N"),
+        (["in", "-o", "out", "--shard", "1"], 2, "must be K/N"),
+        (["in", "-o", "out", "--workers", "0"], 2, "--workers"),
+        (["in", "-o", "out", "--manifest", "m.csv"], 2, "--manifest must end in .parquet or .pq, got m.csv"),
+        (["in", "-o", "out", "--manifest", "no/m.parquet"], 1, "there is no directory"),
+        (
+            ["in", "-o", "out", "--shard", "1/2", "--manifest", "m.parquet"],
+            2,
+            "--manifest and --shard exclude",
+        ),
+        (["in", "-o", "out", "--method", "kalman", "--noise", "mad"], 2, "noise"),
+        (["in", "-o", "out", "--level", "-1"], 2, "level must be"),
+    ],
+)
+def test_the_command_refuses_with_one_line_and_a_code(tmp_path, arguments, code, message, capsys):
+    write(tmp_path / "in" / "a.csv")
+    assert main(["batch", *arguments]) == code
+    err = capsys.readouterr().err
+    assert message in err
+    assert err.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_shares_are_all_inputs_once():
+    sources = [Source(f"{i:02d}.csv", "", 0) for i in range(11)]
+    shares = [share_of(sources, (k, 4)) for k in range(1, 5)]
+    assert sorted(source for share in shares for source in share) == sources
+    assert share_of(sources, None) == sources
+
+
+@pytest.mark.parametrize(
+    ("name", "suffix"),
+    [
+        ("a.csv", ".csv"),
+        ("a.b.CSV.GZ", ".csv.gz"),
+        ("a.gz", None),
+        ("csv", None),
+        (".csv", None),
+        ("a.pq", ".pq"),
+    ],
+)
+def test_suffixes(name, suffix):
+    assert suffix_of(name) == suffix
+
+
+if os.name == "posix":
+
+    def test_a_name_that_is_no_text_is_refused(tmp_path):
+        (tmp_path / "in").mkdir()
+        with open(os.fsencode(tmp_path / "in") + b"/\xff.csv", "wb") as file:
+            file.write(b"price\n1\n")
+        with pytest.raises(ConfigError, match="must be UTF-8; rename the file"):
+            plan(["in"], "out")

@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: MIT
+"""`rpsd batch` as a person and a script see it: messages, tables, JSON, codes, the manifest."""
+
+import json
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from batches import COMMAND, batch, csv_text, in_process, make_folder, manifest, own_cache, prices
+from command import own_home, run_command
+
+import rpsd
+from rpsd.cli import main
+
+__all__ = ["in_process", "own_cache", "own_home"]  # fixtures; the last two guard every test here
+
+
+def test_outputs_keep_names_and_suffixes_and_are_what_denoise_makes(tmp_path):
+    make_folder(tmp_path / "in", files=2)
+    done = run_command("batch", "in", "-o", "out", "--workers", "2")
+    assert (done.returncode, done.stdout) == (0, "")
+    last = "rpsd: 3 series in 3 file(s): 3 delivered, 0 failed; manifest out/_rpsd/manifest.parquet"
+    assert done.stderr.splitlines()[-1] == last
+    for name in ("deep/s00.csv", "deep/s01.csv", "p.parquet"):
+        assert main(["denoise", f"in/{name}", "-o", os.path.basename(name)]) == 0
+    for name in ("deep/s00.csv", "deep/s01.csv"):
+        assert (tmp_path / "out" / name).read_bytes() == (tmp_path / os.path.basename(name)).read_bytes()
+    assert pq.read_table(tmp_path / "out" / "p.parquet").equals(pq.read_table(tmp_path / "p.parquet"))
+
+
+def test_the_manifest_has_a_row_for_each_series(tmp_path, in_process):
+    (tmp_path / "in").mkdir()
+    bid, ask = prices(1), prices(2)
+    bid[5] = np.nan
+    pq.write_table(pa.table({"bid": bid, "ask": ask}), tmp_path / "in" / "q.parquet")
+    (tmp_path / "in" / "bad.csv").write_text("bid,ask\n1,2\n")
+    arguments = ["--value", "bid", "--value", "ask", "--manifest", "m.parquet"]
+    (tmp_path / "in" / "bad.csv").write_text("bid,ask\n1,2\n3,x\n")
+    assert batch("in", "-o", "out", *arguments) == 4
+    assert (tmp_path / "m.parquet").read_bytes() == (tmp_path / "out/_rpsd/manifest.parquet").read_bytes()
+    rows = {(row["file"], row["column"]): row for row in manifest(tmp_path / "out")}
+    assert len(rows) == 4
+    result = rpsd.Denoiser().run(bid)
+    row = rows["q.parquet", "bid"]
+    assert (row["rows"], row["missing"], row["action"], row["error"]) == (200, 1, result.action, "")
+    assert (row["noise_sd"], row["step_sd"]) == (result.noise.noise_sd, result.noise.step_sd)
+    assert (row["passed"], row["score"]) == (result.report.passed, result.report.score)
+    for check in result.report.checks:
+        value = row[f"check_{check.name}"]
+        assert value == check.value or (value is None and np.isnan(check.value))
+    assert rows["bad.csv", "ask"]["error"].endswith("or an empty cell, NA, NaN or null for missing")
+    assert rows["bad.csv", "ask"]["action"] == rows["bad.csv", "bid"]["action"] == "failed"
+
+
+def test_the_page_has_every_column_of_the_manifest(tmp_path, in_process):
+    make_folder(tmp_path / "in", files=1)
+    assert batch("in", "-o", "out") == 0
+    page = (Path(__file__).parent.parent / "docs" / "batch.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`(\w+)`", re.search(r"\| column \| has \|.*?\n\n", page, re.DOTALL).group()))
+    columns = {column for column in manifest(tmp_path / "out")[0] if not column.startswith("check_")}
+    assert named == columns
+
+
+def test_a_long_table(tmp_path, in_process):
+    x, y = prices(1), prices(2)
+    bad = np.where(np.arange(200) == 7, np.inf, prices(3))
+    table = pa.table({"symbol": ["A", "B", "C"] * 200, "price": np.column_stack((x, y, bad)).ravel()})
+    (tmp_path / "in").mkdir()
+    pq.write_table(table, tmp_path / "in" / "long.parquet")
+    assert batch("in", "-o", "out", "--by", "symbol") == 4
+    out = pq.read_table(tmp_path / "out" / "long.parquet")
+    assert out.column("symbol").equals(table.column("symbol"))
+    values = out.column("price").to_pylist()
+    np.testing.assert_array_equal(values[0::3], rpsd.denoise(x))
+    np.testing.assert_array_equal(values[1::3], rpsd.denoise(y))
+    assert values[2::3] == [None] * 200
+    assert [(row["key"], row["action"]) for row in manifest(tmp_path / "out")] == [
+        ("A", "denoised"),
+        ("B", "denoised"),
+        ("C", "failed"),
+    ]
+    assert batch("in", "-o", "out", "--by", "symbol", "--only", "B") == 0
+    assert pq.read_table(tmp_path / "out" / "long.parquet").column("symbol").to_pylist() == ["B"] * 200
+
+
+@pytest.mark.parametrize(("good", "bad", "code"), [(2, 0, 0), (1, 1, 4), (0, 2, 1)])
+def test_exit_codes(tmp_path, in_process, good, bad, code):
+    (tmp_path / "in").mkdir()
+    for i in range(good):
+        (tmp_path / "in" / f"g{i}.csv").write_text(csv_text(prices(i)))
+    for i in range(bad):
+        (tmp_path / "in" / f"b{i}.csv").write_text("price\n1\nx\n")
+    assert batch("in", "-o", "out") == code
+    assert len(manifest(tmp_path / "out")) == 2
+
+
+def test_a_guardrail_under_policy_raise_is_a_failed_series(tmp_path, in_process, capsys):
+    make_folder(tmp_path / "in", files=1)
+    assert batch("in", "-o", "out", "--gain-threshold", "99", "--policy", "raise") == 1
+    assert "gain" in capsys.readouterr().err
+    assert not list((tmp_path / "out").glob("*.parquet"))
+
+
+def test_twenty_failures_are_told_and_all_counted(tmp_path, in_process, capsys):
+    (tmp_path / "in").mkdir()
+    for i in range(23):
+        (tmp_path / "in" / f"b{i:02d}.csv").write_text("price\n1\nx\n")
+    (tmp_path / "in" / "good.csv").write_text(csv_text(prices(1)))
+    assert batch("in", "-o", "out", "--log-level", "WARNING") == 4
+    lines = capsys.readouterr().err.splitlines()
+    assert [line[:20] for line in lines[:20]] == [f"rpsd: error: b{i:02d}.csv" for i in range(20)]
+    assert lines[20] == "rpsd: error: ... and 3 more, all in the manifest"
+    assert lines[21:] == [
+        "rpsd: 24 series in 24 file(s): 1 delivered, 23 failed; manifest out/_rpsd/manifest.parquet"
+    ]
+
+
+def test_log_level_decides_what_is_said(tmp_path, in_process, capsys):
+    make_folder(tmp_path / "in", files=1)
+    assert batch("in", "-o", "out", "--log-level", "WARNING") == 0
+    assert capsys.readouterr() == ("", "")
+    assert batch("in", "-o", "out") == 0
+    err = capsys.readouterr().err
+    assert "denoised              2" in err
+    assert "guardrails breached   0" in err
+
+
+def test_json(tmp_path, in_process, capsys):
+    make_folder(tmp_path / "in", files=1)
+    (tmp_path / "in" / "bad.csv").write_text("price\n1\nx\n")
+    assert batch("in", "-o", "out", "--json") == 4
+    summary = json.loads(capsys.readouterr().out)
+    (failure,) = summary.pop("failures")
+    assert failure["file"] == "bad.csv"
+    assert summary == {
+        "version": 1,
+        "output": "out",
+        "manifest": "out/_rpsd/manifest.parquet",
+        "files": 3,
+        "kept": 0,
+        "cached": 0,
+        "series": 3,
+        "delivered": 2,
+        "failed": 1,
+        "breached": 0,
+        "actions": {"denoised": 2, "failed": 1},
+    }
+
+
+def test_everything_but_outputs_is_under_one_folder(tmp_path, in_process):
+    make_folder(tmp_path / "in", files=1)
+    assert batch("in", "-o", "out", "--manifest", "out/m.parquet") == 0
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "_rpsd",
+        "deep",
+        "m.parquet",
+        "p.parquet",
+    ]
+    assert main(["verify", "out"]) == 0
+
+
+if os.name == "posix":
+
+    def test_progress_on_a_terminal_only(tmp_path):
+        make_folder(tmp_path / "in", files=2)
+        ours, theirs = os.openpty()
+        environment = {**os.environ, "TERM": "xterm", "COLUMNS": "100"}
+        running = subprocess.Popen([*COMMAND, "in", "-o", "out"], stderr=theirs, env=environment)
+        os.close(theirs)
+        shown = b""
+        try:
+            while piece := os.read(ours, 65536):
+                shown += piece
+        except OSError:  # the other side has closed
+            pass
+        assert running.wait() == 0
+        os.close(ours)
+        assert b"of 3 files" in shown
+        assert b"/s" in shown
+        assert shown.rstrip().endswith(b"manifest out/_rpsd/manifest.parquet")
