@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Snapshots: of every release's format, and of nothing else."""
 
+import copy
 import json
+import pickle
 import zlib
 
 import numpy as np
@@ -9,6 +11,7 @@ import pytest
 import snapshots
 
 import rpsd
+from rpsd._options import make_options
 
 FILES = sorted(path.name for path in snapshots.FOLDER.iterdir())
 
@@ -70,9 +73,11 @@ ODD = np.array(
 @pytest.mark.filterwarnings("ignore:overflow|invalid:RuntimeWarning")
 def test_a_state_that_cannot_be_is_refused_or_does_no_harm(method):
     data = snapshots.stream_at_snapshot(method).snapshot()
-    for change in (lambda s: s[:-8], lambda s: s + bytes(8), lambda s: b"", lambda s: s[:-1]):
+    for change in (lambda s: s[:-8], lambda s: s + bytes(8), lambda s: s[: len(s) // 2], lambda s: s[:-1]):
         with pytest.raises(rpsd.StateError, match=r"snapshot of rpsd .* cannot be read: state must be one"):
             rpsd.Stream.restore(rewritten(data, change))
+    with pytest.raises(rpsd.StateError, match="n_series must be at most 0 for a state of 0 bytes"):
+        rpsd.Stream.restore(rewritten(data, lambda s: b""))
     rng = np.random.default_rng(4)
     for _ in range(300):
 
@@ -98,10 +103,69 @@ def test_other_formats_are_refused():
 
 @pytest.mark.parametrize(
     "header",
-    [b"{", b"\xff\xfe", b"[]", b'{"format": 2}', b'{"format": 2, "options": {"no": 1}, "n_series": 1}'],
+    [
+        b"{",
+        b"\xff\xfe",
+        b"[]",
+        b'{"format": 2}',
+        b'{"format": 2, "options": {}, "n_series": 1}',  # of no release
+        b'{"format": 2, "rpsd": "0.1.0", "options": {"no": 1}, "n_series": 1}',
+        b'{"format": 2, "rpsd": "0.1.0", "options": {}, "n_series": 0}',
+        b'{"format": 2, "rpsd": "0.1.0", "options": {}, "n_series": 1e9}',
+        b"[" * 100_000,
+        b'{"format": 2, "rpsd": "0.1.0", "n_series": 1, "options": ' + b'{"a":' * 100_000,
+    ],
+    ids=lambda header: header[-40:],
 )
 def test_headers_that_are_none_are_refused(header):
-    body = len(header).to_bytes(4, "little") + header
+    body = len(header).to_bytes(4, "little") + header + bytes(10_000)
     forged = b"rpsdstream" + zlib.crc32(body).to_bytes(4, "little") + body
     with pytest.raises(rpsd.StateError, match="snapshot must have the header of one"):
         rpsd.Stream.restore(forged)
+
+
+@pytest.mark.parametrize("method", snapshots.OPTIONS)
+@pytest.mark.parametrize(
+    "header",
+    [
+        *({"n_series": n} for n in (200, 200_000, 5 * 10**7, 10**12, 10**30)),
+        {"options": {"method": "wavelet", "lookahead": 10**7}},
+        {"options": {"method": "wavelet", "lookahead": 2**31 - 1}, "n_series": None},
+    ],
+    ids=str,
+)
+def test_no_more_is_made_than_the_state_can_fill(method, header, monkeypatch):
+    data = rewritten(snapshots.stream_at_snapshot(method).snapshot(), lambda s: s, header)
+
+    class Bank:
+        def __init__(self, *_, **options):
+            pytest.fail(f"made a bank of {options}")
+
+    monkeypatch.setattr("rpsd._core.Stream", Bank)
+    with pytest.raises(
+        rpsd.StateError, match=r"snapshot of rpsd .* cannot be read: n_series must be at most"
+    ):
+        rpsd.Stream.restore(data)
+
+
+@pytest.mark.parametrize("method", snapshots.OPTIONS)
+@pytest.mark.parametrize("lookahead", [0, 1, 999])
+def test_a_stream_without_samples_is_restored(method, lookahead):
+    options = {**snapshots.OPTIONS[method], "lookahead": lookahead}
+    for n_series in (None, 1, 3):
+        stream = rpsd.Denoiser(make_options(**options)).stream(n_series)
+        again = rpsd.Stream.restore(stream.snapshot())
+        assert (again.n_series, again.snapshot()) == (n_series, stream.snapshot())
+
+
+def test_what_was_warned_of_is_not_said_again():
+    """pytest makes any warning an error."""
+    with pytest.warns(rpsd.RpsdWarning, match="Level value of 6 is too high"):
+        stream = rpsd.Denoiser(method="wavelet", level=6, lookahead=1, window=32).stream()
+    stream.push_many(snapshots.prices()[0])
+    for again in (
+        rpsd.Stream.restore(stream.snapshot()),
+        copy.deepcopy(stream),
+        pickle.loads(pickle.dumps(stream)),
+    ):
+        assert again.snapshot() == stream.snapshot()

@@ -15,12 +15,17 @@ from rpsd import _core
 from rpsd._errors import ConfigError, InputError, StateError
 from rpsd._mirror import checked_threads, raise_from_core
 from rpsd._options import Options, make_options
+from rpsd._schema import shown
 from rpsd._windowed import least_periods
 
 _F64 = npt.NDArray[np.float64]
 
 _MAGIC: Final = b"rpsdstream"
 _FORMAT: Final = 2
+# What the core saves of a series at the least, and of each sample of its lookahead, which the monitor keeps
+# twice.
+_LEAST_BYTES: Final = 104
+_BYTES_A_LAG: Final = 16
 
 # The core's alarms, lowest bit first.
 _ALARMS: Final = ("scale", "noise", "missing", "stale")
@@ -308,23 +313,17 @@ class Stream:
                 "snapshot must be as Stream.snapshot gave it, got one whose checksum does not fit"
             )
         size = int.from_bytes(data[start : start + 4], "little")
-        from rpsd._denoiser import Denoiser  # which needs this module
-
+        text, state = data[start + 4 : start + 4 + size], data[start + 4 + size :]
         try:
-            header = json.loads(data[start + 4 : start + 4 + size])
-            if header["format"] != _FORMAT:
-                raise StateError(f"snapshot must be of format {_FORMAT}, got format {header['format']}")
-            stream = Denoiser(make_options(**header["options"])).stream(
-                header["n_series"], header.get("on_breach")
-            )
-        except (ConfigError, ValueError, KeyError, TypeError) as error:
+            stream, release = _empty(json.loads(text), len(state))
+        except (ConfigError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise StateError(
                 f"snapshot must have the header of one, got {type(error).__name__}: {error}"
             ) from None
         try:
-            stream._core.load(data[start + 4 + size :])
+            stream._core.load(state)
         except ValueError as error:
-            raise StateError(f"snapshot of rpsd {header['rpsd']} cannot be read: {error}") from None
+            raise StateError(f"snapshot of rpsd {release} cannot be read: {error}") from None
         return stream
 
     def __reduce__(self) -> tuple[Callable[[bytes], "Stream"], tuple[bytes]]:
@@ -355,6 +354,29 @@ class Stream:
         if rows.size and (rows.min() < 0 or rows.max() >= self._n):
             raise InputError(f"{name} must be indices from 0 to {self._n - 1}, each once")
         return rows.astype(np.uint64)
+
+
+def _empty(header: dict[str, Any], size: int) -> tuple[Stream, str]:
+    """Return the stream of a header, without samples, and the release that wrote it.
+
+    The header says how much memory the bank takes: none is made that a state of so many bytes cannot fill.
+    """
+    from rpsd._denoiser import Denoiser  # which needs this module
+
+    if header["format"] != _FORMAT:
+        raise StateError(f"snapshot must be of format {_FORMAT}, got format {shown(header['format'])}")
+    release, n_series = shown(header["rpsd"]).strip('"'), header["n_series"]
+    options = make_options(**header["options"])
+    least = max(_LEAST_BYTES, _BYTES_A_LAG * (options.lookahead or 0))
+    most = size // least
+    if most < (n_series if isinstance(n_series, int) else 1):
+        raise StateError(
+            f"snapshot of rpsd {release} cannot be read: n_series must be at most {most} for a state of "
+            f"{size} bytes and lookahead={options.lookahead or 0}, got {shown(n_series)}"
+        )
+    # By hand: Denoiser.stream would repeat what it warned of when the stream was new.
+    denoiser = Denoiser(options)
+    return Stream(denoiser.options, denoiser._core, n_series, header.get("on_breach")), release
 
 
 def _called(call: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
