@@ -9,7 +9,9 @@ import signal
 import subprocess
 import sys
 import time
+import zlib
 
+import msgspec
 import numpy as np
 import pytest
 from command import denoised, own_home, plain, prices, stream
@@ -175,6 +177,73 @@ def test_files_that_are_no_state_are_refused_and_kept(stream, tmp_path, capsys):
     assert stream("1\n", "--state", "dir")[0] == 1
     assert stream("1\n", "--state", "no/s")[0] == 1
     assert "cannot write no/s: there is no directory" in capsys.readouterr().err
+
+
+def forged(good, change):
+    """The state that change makes of one, under a checksum that fits."""
+    body = change(good[15:])
+    return good[:11] + zlib.crc32(body).to_bytes(4, "little") + body
+
+
+def with_parts(**parts):
+    def change(body):
+        state = msgspec.msgpack.decode(body)
+        for path, value in parts.items():
+            *to, last = path.split("__")
+            part = state
+            for key in to:
+                part = part[int(key) if isinstance(part, list) else key]
+            part[last] = value
+        return msgspec.msgpack.encode(state)
+
+    return change
+
+
+def without_lookahead(body):
+    state = msgspec.msgpack.decode(body)
+    del state["options"]["lookahead"]
+    return msgspec.msgpack.encode(state)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda body: b"",
+        lambda body: body[:-1],
+        lambda body: body + b"x",
+        lambda body: b"\x81" * 10_000,
+        lambda body: b"\xa2\xff\xff",
+        lambda body: msgspec.msgpack.encode([1]),
+        lambda body: body.replace(b"options", b"0ptions"),
+        lambda body: body.replace(b"lookahead", b"l\xff\xffkahead"),
+        without_lookahead,
+        with_parts(lines=-1),
+        with_parts(rows=2**64 - 1),
+        with_parts(layout=None),
+        with_parts(layout__values=[2]),
+        with_parts(layout__values=[-1]),
+        with_parts(layout__values=[]),
+        with_parts(layout__values=[0, 1]),
+        with_parts(layout__series=7),
+        with_parts(layout__delimiter=""),
+        with_parts(series__=1),
+        with_parts(series={"": {"snapshot": b"", "held": []}}),
+        with_parts(series={"": {"snapshot": rpsd.Denoiser(lookahead=2).stream().snapshot(), "held": []}}),
+        with_parts(series={"": {"snapshot": rpsd.Denoiser(lookahead=1).stream(1).snapshot(), "held": []}}),
+        with_parts(series____held=[{"order": i, "text": f"{i},1\n"} for i in range(3)]),
+        with_parts(series____held=[{"order": 1, "text": "no row\n"}]),
+    ],
+)
+def test_forged_states_are_refused_and_kept(stream, tmp_path, capsys, change):
+    assert stream(plain(prices(5)), "--state", "s", "--lookahead", "2")[0] == 0
+    bad = forged((tmp_path / "s").read_bytes(), change)
+    (tmp_path / "s").write_bytes(bad)
+    capsys.readouterr()
+    assert stream("7,100\n", "--state", "s", "--lookahead", "2") == (1, b"")
+    error = capsys.readouterr().err
+    assert error.startswith("rpsd: error: s must be a state that rpsd stream saved, got ")
+    assert error.count("\n") == 1
+    assert (tmp_path / "s").read_bytes() == bad
 
 
 def test_a_state_that_cannot_be_saved_is_an_error_and_the_old_one_stays(

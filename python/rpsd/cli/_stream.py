@@ -13,13 +13,13 @@ from typing import Any, Final
 import click
 import msgspec
 
-from rpsd import Denoiser, Options, RpsdError
+from rpsd import Denoiser, InputError, Options, RpsdError, StateError
 from rpsd._schema import fields
 from rpsd._unused import warn_of_unused
 from rpsd.batch.files import check_writable
 from rpsd.cli._log import logger
 from rpsd.cli._options import configuration, stream_options
-from rpsd.cli.lines import Chosen, Flow, Pipes, State, read_state, write_state
+from rpsd.cli.lines import Chosen, Flow, Pipes, State, no_state, read_state, write_state
 
 _INTERRUPTED: Final = 130
 
@@ -122,7 +122,10 @@ def stream(
     if found is not None:
         saving.done = found.lines
         logger.info("goes on from %s: %s", path, _told(found, found.unsent))
-    flow = Flow(denoiser, state, skip_seen=skip_seen, skip_bad=on_error == "skip", max_series=max_series)
+    try:
+        flow = Flow(denoiser, state, skip_seen=skip_seen, skip_bad=on_error == "skip", max_series=max_series)
+    except (StateError, InputError) as error:
+        raise no_state(path, str(error)) from None
     with Pipes() as pipes:
         _run(flow, state, pipes, saving, flush=flush)
         logger.info("%s%s", _told(state, pipes.unsent), f"; state saved in {path}" if path else "")

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rpsd import Denoiser, Stream
-from rpsd._errors import InputError
+from rpsd._errors import InputError, StateError
 from rpsd._text import shown
 from rpsd.batch.files import check_is_no_other_format
 from rpsd.cli._log import logger
@@ -47,6 +47,11 @@ class Flow:
         Leave out bad lines with a warning.
     max_series : int
         More series are an error.
+
+    Raises
+    ------
+    StateError, InputError
+        For a state that no flow has saved.
     """
 
     def __init__(
@@ -59,6 +64,8 @@ class Flow:
         self._number, self._begins, self._begun = 0, True, b""
         self._run: list[Row] = []
         self._out: list[str] = []
+        if not (state.layout.fits() if state.layout else not state.series):
+            raise StateError("columns that are none")
         self._series = {key: self._restored(saved) for key, saved in state.series.items()}
         held = [row for live in self._series.values() for row in live.held if row is not None]
         # The last row read, if it is held: blank lines that follow it stay behind it.
@@ -123,7 +130,13 @@ class Flow:
                 row = self._layout.row(line + end, 0, kept.order)
                 row.text += blank
             held.append(row)
-        return _Live(Stream.restore(saved.snapshot), held)
+        stream = Stream.restore(saved.snapshot)
+        columns = 0 if self._layout is None else len(self._layout.values)
+        if (stream.n_series, stream.options.lookahead) != (columns, self._lookahead):
+            raise StateError("a stream of other columns or another lookahead")
+        if len(held) > self._lookahead:
+            raise StateError(f"{len(held)} held rows with lookahead={self._lookahead}")
+        return _Live(stream, held)
 
     def _take(self, lines: Iterable[bytes]) -> None:
         for line in lines:

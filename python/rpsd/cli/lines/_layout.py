@@ -107,6 +107,13 @@ class Layout(msgspec.Struct):
         """Column names in file order."""
         return self.names
 
+    def fits(self) -> bool:
+        """Tell whether the lines have the columns that are named."""
+        cells = len(self.names) if self.delimiter else 1
+        named = self.values if self.series is None else (*self.values, self.series)
+        unnamed = self.series is not None and not self.names
+        return bool(self.values) and not unnamed and all(0 <= column < cells for column in named)
+
     def row(self, text: str, number: int, order: int) -> Row:
         """Read a line; InputError says what is wrong with it."""
         line = text.rstrip("\n").removesuffix("\r")

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import zlib
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 
@@ -16,6 +16,8 @@ from rpsd.cli.lines._layout import Chosen, Layout
 
 _MAGIC: Final = b"rpsdlines"
 _FORMAT: Final = 1
+
+_Count = Annotated[int, msgspec.Meta(ge=0, lt=1 << 62)]
 
 
 class Held(msgspec.Struct):
@@ -62,11 +64,16 @@ class State(msgspec.Struct):
     options: dict[str, Any]
     chosen: Chosen
     layout: Layout | None = None
-    lines: int = 0
-    rows: int = 0
-    printed: int = 0
+    lines: _Count = 0
+    rows: _Count = 0
+    printed: _Count = 0
     unsent: bytes = b""
     series: dict[str, Series] = {}
+
+
+def no_state(path: str | None, got: str) -> StateError:
+    """Return the error of a file that is none, although its checksum may fit."""
+    return StateError(f"{path} must be a state that rpsd stream saved, got {got}")
 
 
 def write_state(path: str, state: State) -> None:
@@ -96,13 +103,18 @@ def read_state(path: str, options: dict[str, Any], chosen: Chosen) -> State | No
         raise StateError(f"cannot read the state {path}: {error.strerror}") from None
     start = len(_MAGIC) + 6
     if not data.startswith(_MAGIC) or len(data) < start:
-        raise StateError(f"{path} must be a state that rpsd stream saved, got another file")
+        raise no_state(path, "another file")
     version = int.from_bytes(data[len(_MAGIC) : start - 4], "little")
     if version != _FORMAT:
         raise StateError(f"{path} must be a state of format {_FORMAT}, got format {version}")
     if zlib.crc32(data[start:]) != int.from_bytes(data[start - 4 : start], "little"):
         raise StateError(f"{path} must be as rpsd stream saved it, got one whose checksum does not fit")
-    state = msgspec.msgpack.decode(data[start:], type=State)
+    try:
+        state = msgspec.msgpack.decode(data[start:], type=State)
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
+        raise no_state(path, str(error)) from None
+    if "lookahead" not in state.options:
+        raise no_state(path, "one without the option lookahead")
     # As the file has them: a tuple is a list there.
     options = msgspec.msgpack.decode(msgspec.msgpack.encode(options))
     differences = [
