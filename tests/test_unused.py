@@ -22,7 +22,15 @@ UNUSED = [
     ({"fir_cutoff": 0.3}, 'fir_cutoff=0.3 is not used with method="auto"'),
     ({"method": "fir", "level": 3}, 'level=3 is not used with method="fir"'),
     ({"wavelet": "db4", "fir_taps": 11}, "fir_taps=11 is not used with use_fir_filter=False"),
-    ({"window": 99}, "window=99 is not used with lookahead=None"),
+    ({"window": 99}, 'window=99 is not used with method="auto"'),
+    (
+        {"method": "wavelet", "window": 64},
+        "window=64 is not used with lookahead=None, only by streams and with a lookahead",
+    ),
+    (
+        {"method": "fir", "min_periods": 9},
+        "min_periods=9 is not used with lookahead=None, only by streams and with a lookahead",
+    ),
     ({"lookahead": 0, "window": 99}, 'window=99 is not used with method="auto"'),
     (
         {"lookahead": 2, "min_periods": 9, "method": "kalman"},
@@ -62,6 +70,14 @@ def test_what_is_not_used_is_told(options, message):
 @pytest.mark.parametrize("options", USED, ids=str)
 def test_what_is_used_or_the_default_is_not(options):
     rpsd.Denoiser(**options).denoise(X)  # pytest makes any warning an error
+
+
+def test_streams_use_what_is_said_to_be_used_by_streams():
+    with pytest.warns(rpsd.RpsdWarning, match="only by streams"):
+        denoiser = rpsd.Denoiser(method="wavelet", window=32)
+    live = denoiser.stream().push_many(X)
+    np.testing.assert_array_equal(live, rpsd.denoise(X, method="wavelet", window=32, lookahead=0))
+    assert np.isnan(live).sum() == 31
 
 
 def test_what_a_file_says_is_for_many_runs(tmp_path):

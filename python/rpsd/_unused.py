@@ -55,7 +55,11 @@ def _reasons(options: Options) -> Iterator[tuple[str, str]]:
             yield name, "with lookahead=0: a zero-phase filter keeps the newest sample"
         if options.method == "fir":
             yield "method", "with lookahead=0: a zero-phase filter keeps the newest sample"
-    if options.lookahead is None or options.method in {"auto", "kalman"}:
-        where = "lookahead=None" if options.lookahead is None else f"method={shown(options.method)}"
-        for name in _CAUSAL:  # the fitted methods use all of the past
-            yield name, f"with {where}"
+    where = ""
+    if options.method in {"auto", "kalman"}:  # they use all of the past
+        where = f"with method={shown(options.method)}"
+    elif options.lookahead is None:
+        where = "with lookahead=None, only by streams and with a lookahead"
+    if where:
+        for name in _CAUSAL:
+            yield name, where
