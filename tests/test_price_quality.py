@@ -93,6 +93,22 @@ def test_steps_of_moving_size_are_no_noise_to_wavelets(kind, n, nsr, seed):
     assert gains_db(s.noisy, s.truth, rpsd.denoise(s.noisy)) > 0
 
 
+@pytest.mark.parametrize(("kind", "n", "nsr"), [("a", 1000, 0.4), ("b", 2000, 0.3), ("a", 1000, 1.0)])
+@pytest.mark.parametrize("run", [2, 3])
+def test_a_few_equal_samples_in_a_row_let_no_wavelets_in(kind, n, nsr, run):
+    """They came back as they were, but the series elsewhere was given to wavelets, and lost 3 dB of 1."""
+    for seed in range(12):
+        s = rpsd.simulate(kind, n, seed, nsr=nsr)
+        x, others = s.noisy.copy(), np.ones(n, bool)
+        x[n // 2 : n // 2 + run] += 20 * np.hypot(1, nsr)
+        others[n // 2 : n // 2 + run] = False
+        result = rpsd.Denoiser().run(x)
+        gain = gains_db(s.noisy[others], s.truth[others], result.values[others])
+        alone = gains_db(s.noisy[others], s.truth[others], rpsd.denoise(s.noisy)[others])
+        assert gain > alone - 0.6, seed
+        assert np.abs(result.values - x)[~others].max() < 4 * np.hypot(1, nsr), seed
+
+
 @pytest.mark.parametrize("snr", [7.0, 15.0])
 def test_peaks_are_no_bad_ticks_where_no_noise_is_found(snr):
     for seed in range(5):

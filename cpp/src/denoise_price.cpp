@@ -166,26 +166,43 @@ bool smooth_ticks(Work& w, const PriceFit& fit) {
   return true;
 }
 
-// Are the samples set aside tips of peaks? A bad tick stands alone; beside a tip the neighbours are raised too, over the
-// level a few samples away.
-bool are_peaks(const Work& w) noexcept {
+enum class Raised { on_average, on_both_sides };
+
+// Is a sample the tip of a peak, whose neighbours are raised too, over the level a few samples away? A bad tick stands
+// alone; where two stand in a row, the neighbours are raised on average, but not on both sides.
+bool is_tip(const Work& w, std::size_t t, Raised neighbours) noexcept {
   constexpr std::size_t kNear = 3, kFar = 5;
   constexpr double kShoulder = 0.25;
-  std::size_t peaks = 0;
-  for (std::size_t t = kFar; t + kFar < w.n; ++t) {
-    if (w.test.outlier[t] == 0) continue;
-    std::array<double, 2 * (kFar - kNear + 1)> away;
-    std::size_t count = 0;
-    for (std::size_t k = kNear; k <= kFar; ++k) {
-      away[count++] = w.y[t - k];
-      away[count++] = w.y[t + k];
-    }
-    std::sort(away.begin(), away.end());
-    const double level = (away[count / 2 - 1] + away[count / 2]) / 2;
-    const double tip = w.y[t] - level, shoulders = (w.y[t - 1] + w.y[t + 1]) / 2 - level;
-    peaks += shoulders * tip > kShoulder * tip * tip;
+  if (t < kFar || t + kFar >= w.n) return false;
+  std::array<double, 2 * (kFar - kNear + 1)> away;
+  std::size_t count = 0;
+  for (std::size_t k = kNear; k <= kFar; ++k) {
+    away[count++] = w.y[t - k];
+    away[count++] = w.y[t + k];
   }
+  std::sort(away.begin(), away.end());
+  const double level = (away[count / 2 - 1] + away[count / 2]) / 2;
+  const double tip = w.y[t] - level, left = (w.y[t - 1] - level) * tip, right = (w.y[t + 1] - level) * tip;
+  return (neighbours == Raised::on_both_sides ? std::min(left, right) : (left + right) / 2) > kShoulder * tip * tip;
+}
+
+// Are most samples set aside tips of peaks?
+bool are_peaks(const Work& w, Raised neighbours = Raised::on_average) noexcept {
+  std::size_t peaks = 0;
+  for (std::size_t t = 0; t < w.n; ++t) peaks += w.test.outlier[t] != 0 && is_tip(w, t, neighbours);
   return 2 * peaks > w.test.outliers;
+}
+
+// Tips of peaks, and two samples in a row that agree, come back as they were where the series is smoothed as a walk.
+void keep_peaks(Work& w) noexcept {
+  if (w.cleaned > 0 || !are_peaks(w)) return;
+  for (std::size_t t = 0; t < w.n; ++t) {
+    if (w.test.outlier[t] == 0 || w.available[t] == 0 || !is_tip(w, t, Raised::on_average)) continue;
+    w.test.outlier[t] = 0;
+    --w.test.outliers;
+    w.y[t] = w.mean[t] = (w.x[t] - w.centre) / w.scale;
+    w.variance[t] = w.test.noise_variance;
+  }
 }
 
 // Where no noise is found, what was set aside stays if there is much of it, or if it is peaks; and each sample that does not
@@ -209,9 +226,16 @@ void hear_wavelets(Work& w, const PriceModel& model, const WaveletContest& conte
   double left = 0;
   for (std::size_t t = 0; t < w.n; ++t) left += w.variance[t];
   const double risk = left / static_cast<double>(w.n) / w.test.noise_variance;
+  // A few bad ticks in a row, which wavelets keep on any walk, are not held against the smoother, and wavelets must be
+  // certain beside them; peaks are.
+  constexpr double kCertain = 1 - 1e-6;
+  double *const left_out = w.q, *const average = w.step_square;  // free by now
+  const bool in_doubt = !light && !are_peaks(w, Raised::on_both_sides);
+  for (std::size_t t = 0; t < w.n; ++t) left_out[t] = in_doubt ? w.test.outlier[t] : 0.0;
   const ContestResult result =
-      contest.run(w.y, w.n, {w.mean, std::sqrt(w.test.noise_variance), risk}, w.mean, scratch);
-  if (result.share <= 0) return;
+      contest.run(w.y, w.n, {w.mean, left_out, std::sqrt(w.test.noise_variance), risk}, average, scratch);
+  if (result.share <= 0 || (in_doubt && result.share < kCertain)) return;
+  std::copy(average, average + w.n, w.mean);
   w.test.gain_offset_db += 10 * std::log10(risk / result.risk);
   if (result.share < 0.5) return;
   // Then the series is no walk, and what the walk's test expects of it has no bearing.
@@ -257,6 +281,7 @@ void work_on(const std::vector<Work*>& works, const PriceOptions& options, Price
     const bool on_ticks = w->test.believed > 0 && smooth_ticks(*w, fits[k]);
     if (w->test.believed > 0 && !on_ticks) w->doubt = scale_doubt(*w, models[k]);
     if (options.contest && !on_ticks) hear_wavelets(*w, models[k], *options.contest, scratch.contest);
+    if (w->test.believed > 0 && !on_ticks && !(w->wavelet_gain_db > 0)) keep_peaks(*w);
     describe(*w);
     report.gain_db = w->test.believed > 0 ? std::max(0.0, predicted_gain_db(*w, false) + w->test.gain_offset_db) : 0.0;
     report.gain_db = std::max(report.gain_db, w->wavelet_gain_db);

@@ -39,10 +39,13 @@ double sum_of_squares(const double* x, const double* y, std::size_t n) noexcept 
   return sum;
 }
 
-// The smoother's risk by Stein's unbiased estimate under a noise of this standard deviation, in units of its variance.
+// The smoother's risk by Stein's unbiased estimate under a noise of this standard deviation, in units of its variance. The
+// square of a single sample it left out could outweigh all others; wavelets keep such a sample on any walk.
 double own_risk(const double* y, std::size_t n, const Smoother& smoother, double sd) noexcept {
   const double unit = std::min((smoother.noise_sd / sd) * (smoother.noise_sd / sd), 1.0);
-  return sum_of_squares(y, smoother.mean, n) / (sd * sd * static_cast<double>(n)) + 2 * smoother.risk * unit - 1;
+  double sum = 0;
+  for (std::size_t t = 0; t < n; ++t) sum += (1 - smoother.left_out[t]) * (y[t] - smoother.mean[t]) * (y[t] - smoother.mean[t]);
+  return sum / (sd * sd * static_cast<double>(n)) + 2 * smoother.risk * unit - 1;
 }
 
 // Details of one level to their posterior means, in out; returns the sum of the slopes of that curve.
@@ -142,7 +145,7 @@ ContestResult WaveletContest::run(const double* y, std::size_t n, const Smoother
   double least = std::numeric_limits<double>::infinity();
   for (std::size_t w = 0; w < 2; ++w) {
     risks[w] = estimate(transforms_[w], y, n, level, coefficients + w * size, finest, estimates + w * n, scratch);
-    least = std::min(least, own_risk(y, n, {estimates + w * n, sd, risks[w].posterior}, sd));
+    least = std::min(least, own_risk(y, n, {estimates + w * n, smoother.left_out, sd, risks[w].posterior}, sd));
   }
   if (least > kUnlikely * own) return none;
   const double second = 1 / (1 + std::exp(std::clamp(samples * (risks[1].unbiased - risks[0].unbiased) / (2 * kTemperature), -700.0, 700.0)));

@@ -17,9 +17,10 @@ struct WaveletContestScratch {
   Buffer<double> doubled, coefficients, shrunk, selection, odds, estimates;
 };
 
-// The smoother's side of the contest.
+// The smoother's side of the contest. What it says of samples it left out is not held against it.
 struct Smoother {
   const double* mean;
+  const double* left_out;  // 1 or 0 for each sample
   double noise_sd;
   double risk;  // its mean error variance as its model predicts it, in units of the noise's variance
 };
