@@ -132,7 +132,11 @@ class Batch:
     shard : tuple of int or None
         Do part k of n (from 1) only, and leave its journal to a run that resumes without it.
     workers : int
-        Processes; 0: as many as processors, at most `performance.max_workers`.
+        Processes; 0: as many as processors, at most `performance.max_workers`, and on a cluster all it has.
+    engine : str
+        ``local`` or ``ray``: what does the units.
+    address : str or None
+        Of the Ray cluster; None: RAY_ADDRESS, else one is started on this machine.
     """
 
     inputs: Sequence[str]
@@ -143,9 +147,17 @@ class Batch:
     manifest: str | None = None
     shard: tuple[int, int] | None = None
     workers: int = 0
+    engine: str = "local"
+    address: str | None = None
 
     def sources(self) -> list[Source]:
         """Return the input files of this run, all that is asked for having been checked."""
+        if self.address is not None and self.engine != "ray":
+            raise ConfigError("--address is that of a Ray cluster; add --engine ray")
+        if self.engine == "ray":
+            from rpsd.batch._ray import check_ray
+
+            check_ray(self.address)
         if self.columns.only and self.columns.by is None:
             raise ConfigError("--only names keys of a column; give the column with --by")
         if self.manifest is not None:
@@ -193,7 +205,7 @@ class Batch:
 
         count = self.workers or min(self.config.performance.max_workers, build_info()["cpu_count"])
         # Where there are fewer files than workers, their series share what is left.
-        threads = max(1, count // max(1, len(sources)))
+        threads = max(1, count // max(1, len(sources))) if self.engine == "local" else 1
         # The largest first, so that none of them is what all wait for in the end; made when needed, as there
         # may be a million, which share what they have in common.
         alike = make_unit(Source("", "", 0), self.output, self.columns, self.config, threads=threads)
@@ -201,6 +213,12 @@ class Batch:
             {**alike, "name": source.name, "source": source.path, "done": journal.get(source.name)}
             for source in sorted(sources, key=lambda source: (-source.size, source.name))
         )
+        if self.engine == "ray":
+            from rpsd.batch._ray import RayWorkers
+
+            with RayWorkers(self.workers, self.address, processors=count) as cluster:
+                yield from cluster.run(units)
+            return
         if len(sources) <= 1:
             yield from run_here(units)
             return

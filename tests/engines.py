@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: MIT
+"""Folders of files for the tests of engines, and what is in them."""
+
+import rpsd
+
+
+def make_days(folder, files, *, rows=390):
+    """Write CSV files of one price column each, of different lengths."""
+    folder.mkdir(parents=True)
+    for day in range(files):
+        x = 100 + rpsd.simulate("a", rows + 7 * day, seed=day, nsr=1.0).noisy
+        text = "\n".join(map(repr, x.round(4).tolist()))
+        (folder / f"day{day:03}.csv").write_text(f"price\n{text}\n")
+
+
+def contents(folder):
+    """Return the bytes of each file below a folder by its name; but for where its run said the inputs are."""
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name != "run.json"
+    }
