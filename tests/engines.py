@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: MIT
 """Folders of files for the tests of engines, and what is in them."""
 
+import pytest
+
 import rpsd
+from rpsd.batch._workers import run_here
 
 
 def make_days(folder, files, *, rows=390):
@@ -20,3 +23,23 @@ def contents(folder):
         for path in sorted(folder.rglob("*"))
         if path.is_file() and path.name != "run.json"
     }
+
+
+@pytest.fixture
+def in_process(monkeypatch):
+    """Do the units of a batch in the process of the test."""
+    monkeypatch.setattr("rpsd.batch._workers.Workers", _Here)
+
+
+class _Here:
+    def __init__(self, count):
+        pass
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+    def run(self, units):
+        return run_here(units)

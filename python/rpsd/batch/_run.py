@@ -12,11 +12,12 @@ from typing import Any, Final
 
 from rpsd import Config, Denoiser, build_info
 from rpsd._errors import ConfigError, InputError, warn
-from rpsd.batch._journal import Journal
+from rpsd.batch._journal import Journal, journal_name
 from rpsd.batch._manifest import manifest_path, read_manifest, write_manifest
 from rpsd.batch._outcome import Columns
 from rpsd.batch._plan import OWN, Source, find_inputs, is_inside, share_of, suffix_of
 from rpsd.batch._receipt import make_settings, receipt_bytes, settings_hash
+from rpsd.batch._store import Mirror, absolute, is_url, join, put, real, taken_from
 from rpsd.batch._unit import make_unit, remove_temporaries
 from rpsd.batch.files import Outputs, check_writable, temporaries
 
@@ -122,7 +123,9 @@ class Batch:
     Attributes
     ----------
     inputs : sequence of str
+        Paths or URLs.
     output : str
+        Folder or URL.
     columns : Columns
     config : Config
     resume : bool
@@ -165,21 +168,27 @@ class Batch:
                 raise ConfigError("--manifest and --shard exclude each other: a shard makes no manifest")
             if suffix_of(self.manifest) not in (".parquet", ".pq"):
                 raise ConfigError(f"--manifest must end in .parquet or .pq, got {self.manifest}")
-            if not is_inside(self.manifest, self.output):
+            if not (is_url(self.manifest) or is_inside(self.manifest, self.output)):
                 check_writable(self.manifest)
         found = find_inputs(self.inputs, self.output, str(self.config.paths.data_path))
         return share_of(found, self.shard)
 
     def run(self, sources: Sequence[Source], told: Callable[[Mapping[str, Any], Source], None]) -> Summary:
         """Do every unit, make the manifest, and return what became of them; `told` hears of each."""
-        own = Path(self.output) / OWN
-        own.mkdir(parents=True, exist_ok=True)
-        if self.manifest is not None and is_inside(self.manifest, self.output):
+        name, whole = journal_name(self.shard), self.shard is None
+        with Mirror(self.output, OWN, name, resume=self.resume, whole=whole) as books:
+            return self._run(sources, told, books)
+
+    def _run(
+        self, sources: Sequence[Source], told: Callable[[Mapping[str, Any], Source], None], books: Mirror
+    ) -> Summary:
+        own = Path(books.root) / OWN
+        if self.manifest is not None and not is_url(self.manifest) and is_inside(self.manifest, self.output):
             os.makedirs(os.path.dirname(os.path.abspath(self.manifest)), exist_ok=True)
         settings = make_settings(self.columns, self.config)
         with Journal(own, self.shard, resume=self.resume, settings=settings_hash(settings)) as journal:
             self._clean(sources)
-            manifest = manifest_path(self.output)
+            manifest = manifest_path(books.root)
             if manifest.exists() and self.shard is None and not self.resume:
                 manifest.unlink()
             if manifest.exists() and self.resume and journal.empty:
@@ -188,16 +197,18 @@ class Batch:
                 except InputError as error:  # damaged, or of another version
                     warn(f"{error}; every file is done again")
             self._write_run(own, settings)
+            books.put("run.json")
             summary = Summary(self.output)
             by_name = {source.name: source for source in sources}
             for record in self._records(sources, journal):
                 if record["how"] != "kept":
                     journal.append(record)
+                    books.keep()
                 summary.add(record)
                 told(record, by_name[record["name"]])
             if self.shard is None:
-                self._finish(sources, journal, manifest)
-                summary.manifest = os.fspath(manifest if self.manifest is None else self.manifest)
+                self._finish(sources, journal, manifest, books)
+                summary.manifest = self.manifest or join(self.output, f"{OWN}/manifest.parquet")
             return summary
 
     def _records(self, sources: Sequence[Source], journal: Journal) -> Iterator[dict[str, Any]]:
@@ -227,7 +238,7 @@ class Batch:
 
     def _clean(self, sources: Sequence[Source]) -> None:
         """Remove the temporaries of runs that were killed: of the own units, and without shards of all."""
-        if self.shard is not None:
+        if self.shard is not None or is_url(self.output):
             remove_temporaries(self.output, (source.name for source in sources))
             return
         for place, _, _ in os.walk(self.output):
@@ -240,16 +251,21 @@ class Batch:
         inside = self.manifest is not None and is_inside(self.manifest, self.output)
         run = {
             "form": 1,
-            "inputs": [os.path.abspath(os.path.join(data_dir, path)) for path in self.inputs],
+            "inputs": [absolute(taken_from(data_dir, path)) for path in self.inputs],
             # A copy of the manifest among the outputs is none of them.
-            "manifest": os.path.relpath(str(self.manifest), self.output) if inside else None,
+            "manifest": os.path.relpath(real(str(self.manifest)), real(self.output)) if inside else None,
         }
         with Outputs() as outputs:
             outputs.add(os.fspath(own / "run.json"), [receipt_bytes({**run, **settings})])
             outputs.commit()
 
-    def _finish(self, sources: Sequence[Source], journal: Journal, manifest: Path) -> None:
+    def _finish(self, sources: Sequence[Source], journal: Journal, manifest: Path, books: Mirror) -> None:
         records = (journal.get(source.name) for source in sources)
-        paths = [os.fspath(manifest), *([] if self.manifest is None else [self.manifest])]
+        copy = [] if self.manifest is None else [self.manifest]
+        paths = [os.fspath(manifest), *(path for path in copy if not is_url(path))]
         write_manifest((record for record in records if record is not None), paths)
+        for url in filter(is_url, copy):
+            put(manifest, url)
+        books.put("manifest.parquet")
         journal.remove()
+        books.remove_journals()
