@@ -116,6 +116,26 @@ def plan(
     return [make_unit(source, os.fspath(output), columns or Columns(), config) for source in sources]
 
 
+def finish(records: Iterable[Mapping[str, Any]], output: str | os.PathLike[str]) -> str:
+    """Write the manifest of a batch whose units another engine did, and return its path.
+
+    ``rpsd batch IN -o OUT --resume`` takes it from there: it does what is missing or has failed.
+
+    Parameters
+    ----------
+    records : iterable of mapping
+        What `run_unit` returned for each unit, in any order.
+    output : path
+        The folder of the outputs, as `plan` was given it.
+    """
+    place = os.fspath(output)
+    with Mirror(place, OWN, journal_name(None), resume=True, whole=True) as books:
+        ordered = sorted(records, key=lambda record: str(record["name"]))
+        write_manifest(ordered, [os.fspath(manifest_path(books.root))])
+        books.put("manifest.parquet")
+    return join(place, f"{OWN}/manifest.parquet")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Batch:
     """What `rpsd batch` was asked for.
