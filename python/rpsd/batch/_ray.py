@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import os
+import secrets
 import signal
 import socket
+import sys
 import threading
 import time
 from collections import Counter, deque
@@ -26,6 +28,15 @@ _LOOK_SECONDS: Final = 10.0
 # Ray itself tries for minutes.
 _CONNECT_SECONDS: Final = 5.0
 
+# Of an instance that is started for one batch: it tells nobody; its processes listen on the loopback
+# interface only, as Ray's on other systems do, which it has to be told on Linux before it is imported; and
+# only who knows the token, not every user of this machine, may give it work.
+_ALONE: Final = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+    "RAY_AUTH_MODE": "token",
+}
+
 _Unit = Mapping[str, Any]
 
 
@@ -45,8 +56,8 @@ class RayWorkers:
     """
 
     def __init__(self, most: int, address: str | None = None, *, processors: int = 1) -> None:
-        self._ray = _import_ray()
         self._address = _place(address)
+        self._ray = _import_ray(self._address)
         self._processors = processors
         self._most = most
         self._follows = most == 0
@@ -142,23 +153,22 @@ class RayWorkers:
 
     def _connect(self) -> None:
         """Join the cluster at the address, or start an instance."""
-        quiet = {"log_to_driver": False, "logging_level": "ERROR"}
-        if self._address == "local":
-            os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-            loopback = {"include_dashboard": False, "_node_ip_address": "127.0.0.1"}
-            for left in reversed(range(TRIES)):
-                try:
-                    self._ray.init(address="local", num_cpus=self._processors, **loopback, **quiet)
-                    return
-                except Exception as error:  # it raises what has no name, where a loaded machine is too slow
-                    self._ray.shutdown()
-                    if not left:
-                        raise RpsdError(f"Ray does not start on this machine: {_reason(error)}") from None
-        place = shown(self._address)
-        try:
-            self._ray.init(address=self._address, **quiet)
-        except (OSError, RuntimeError, ValueError) as error:
-            raise RpsdError(f"cannot reach a Ray cluster at {place}: {_reason(error)}") from None
+        quiet: dict[str, Any] = {"address": self._address, "log_to_driver": False, "logging_level": "ERROR"}
+        if self._address != "local":
+            try:
+                self._ray.init(**quiet)
+            except (OSError, RuntimeError, ValueError, self._ray.exceptions.RayError) as error:
+                place = shown(self._address)
+                raise RpsdError(f"cannot reach a Ray cluster at {place}: {_reason(error)}") from None
+            return
+        for tries in range(1, TRIES + 1):
+            try:
+                self._ray.init(**quiet, num_cpus=self._processors, include_dashboard=False)
+                break
+            except Exception as error:  # it raises what has no name, where a loaded machine is too slow
+                self._ray.shutdown()
+                if tries == TRIES:
+                    raise RpsdError(f"Ray does not start on this machine: {_reason(error)}") from None
 
 
 def _do(unit: dict[str, Any], version: str) -> dict[str, Any] | str:
@@ -170,15 +180,19 @@ def _do(unit: dict[str, Any], version: str) -> dict[str, Any] | str:
 
 def check_ray(address: str | None) -> None:
     """Raise where there is no Ray, or nothing answers at the address, before any work is done."""
-    _import_ray()
-    _check_reachable(_place(address))
+    place = _place(address)
+    _import_ray(place)
+    _check_reachable(place)
 
 
 def _place(address: str | None) -> str:
     return address or os.environ.get("RAY_ADDRESS") or "local"
 
 
-def _import_ray() -> Any:
+def _import_ray(address: str) -> Any:
+    if address == "local" and "ray" not in sys.modules:
+        os.environ.update(_ALONE)
+        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
     try:
         import ray
     except ImportError:
