@@ -7,6 +7,7 @@ import sys
 import warnings
 
 import pytest
+from batches import own_cache  # noqa: F401 - a fixture
 from command import QUIET, own_home, run_command  # noqa: F401 - a fixture
 from engines import contents, make_days
 

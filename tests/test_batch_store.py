@@ -10,8 +10,9 @@ import uuid
 
 import pyarrow.parquet as pq
 import pytest
+from batches import in_process, own_cache  # noqa: F401 - fixtures
 from command import QUIET, own_home  # noqa: F401 - a fixture
-from engines import contents, in_process, make_days  # noqa: F401 - a fixture
+from engines import contents, make_days
 
 from rpsd import ConfigError, InputError
 from rpsd.batch import plan, run_unit
