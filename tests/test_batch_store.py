@@ -248,3 +248,16 @@ def test_a_copy_of_the_manifest(bucket, inputs, capsys):
     with opened(copy) as file:
         assert pq.read_table(file).num_rows == 5
     assert objects(f"{bucket}/lists")["m.parquet"] == objects(f"{bucket}/out")["_rpsd/manifest.parquet"]
+
+
+@pytest.mark.usefixtures("in_process")
+def test_verify_fetches_the_inputs(tmp_path, bucket, inputs, capsys):
+    assert main(["batch", inputs, "-o", "out", *QUIET]) == 0
+    assert main(["verify", "out"]) == 0
+    assert "5 file(s): 5 same" in capsys.readouterr().err
+    put(tmp_path / "in" / "day000.csv", f"{inputs}/day001.csv")
+    assert main(["verify", "out"]) == 1
+    assert "day001.csv: its input has changed since" in capsys.readouterr().out
+    for command in (["verify", f"{bucket}/out"], ["diff", "out", f"{bucket}/out"]):
+        assert main(command) == 1
+        assert "is in an object store; fetch it to a folder of this machine first" in capsys.readouterr().err

@@ -41,6 +41,12 @@ def join(folder: str, name: str) -> str:
     return os.path.join(folder, *name.split("/"))
 
 
+def need_local(path: str) -> None:
+    """Raise InputError where a path that has to be one of this machine is a URL."""
+    if is_url(path):
+        raise InputError(f"{shown(path)} is in an object store; fetch it to a folder of this machine first")
+
+
 def taken_from(folder: str, path: str) -> str:
     """Return a path as one who stands in the folder means it."""
     return path if is_url(path) else os.path.join(folder, path)
