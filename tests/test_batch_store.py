@@ -16,7 +16,7 @@ from engines import contents, make_days
 
 from rpsd import ConfigError, InputError
 from rpsd.batch import plan, run_unit
-from rpsd.batch._store import Mirror, Stage, is_url, join, list_objects, opened, put, remove
+from rpsd.batch._store import Mirror, Stage, is_url, join, list_objects, opened, put, remove, remove_stages
 from rpsd.cli import main
 
 s3fs = pytest.importorskip("s3fs")
@@ -261,3 +261,14 @@ def test_verify_fetches_the_inputs(tmp_path, bucket, inputs, capsys):
     for command in (["verify", f"{bucket}/out"], ["diff", "out", f"{bucket}/out"]):
         assert main(command) == 1
         assert "is in an object store; fetch it to a folder of this machine first" in capsys.readouterr().err
+
+
+def test_what_a_killed_process_had_fetched_is_removed(tmp_path, bucket, inputs, monkeypatch):
+    assert inputs
+    (tmp_path / "scratch").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "scratch"))
+    for name in ("day000.csv", "day001.csv"):
+        Stage(f"{bucket}/in/{name}", "out", name).__enter__()
+    remove_stages("out", ["day001.csv", "day002.csv"])
+    (left,) = (tmp_path / "scratch").iterdir()
+    assert [path.name for path in left.iterdir()] == ["day000.csv"]

@@ -82,7 +82,7 @@ class RayWorkers:
         if self._owner:
             self._ray.shutdown()
         for unit in self._running.values():
-            remove_temporaries(unit)
+            remove_temporaries(unit["output"], [unit["name"]])
 
     def run(self, units: Iterable[_Unit]) -> Iterator[dict[str, Any]]:
         """Yield the record of each unit as it is done; if its worker died it is tried again, last."""
@@ -135,7 +135,7 @@ class RayWorkers:
         except (errors.RuntimeEnvSetupError, errors.TaskUnschedulableError) as error:
             raise RpsdError(f"the Ray cluster takes no work: {_reason(error)}") from None
         except errors.RayError as error:
-            remove_temporaries(unit)
+            remove_temporaries(unit["output"], [unit["name"]])
             self._deaths[unit["name"]] += 1
             if self._deaths[unit["name"]] < TRIES:
                 return None
