@@ -200,7 +200,7 @@ class _Run:
         elif phase == "working":
             self.out.lost += now - since
         self.out.retries += 1
-        self.waiting.insert(0, unit)
+        self.waiting.append(unit)  # before the others, as they are smaller
         self._at(now + self.cluster.start, "ready", core, 0)
         if self.idle:
             self._ready(now, self.idle.pop(), 0)

@@ -85,16 +85,15 @@ class RayWorkers:
             remove_temporaries(unit["output"], [unit["name"]])
 
     def run(self, units: Iterable[_Unit]) -> Iterator[dict[str, Any]]:
-        """Yield the record of each unit as it is done; if its worker died it is tried again, last."""
+        """Yield the record of each unit as it is done; if its worker died it is tried again, next."""
         waiting = iter(units)
         again: deque[_Unit] = deque()
         while True:
             while len(self._running) < self._room():
-                unit = next(waiting, None)
+                # Before the others: they are smaller, and it would be what all wait for in the end.
+                unit = again.popleft() if again else next(waiting, None)
                 if unit is None:
-                    if not again:
-                        break
-                    unit = again.popleft()
+                    break
                 self._running[self._task.remote(dict(unit), __version__)] = unit
             if not self._running:
                 return
