@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from rpsd import InputError
 from rpsd._text import shown
 from rpsd.batch._compare import Comparison, compare
+from rpsd.batch._store import need_local
 from rpsd.batch._verify import Folder, folder_of, read_receipt
 from rpsd.batch.files import format_of
 
@@ -66,6 +67,7 @@ class Pair:
 def diff(first: str, second: str) -> Iterator[Pair]:
     """Yield the pairs of outputs in two folders, or the pair that two files are."""
     for path in (first, second):
+        need_local(path)
         if not os.path.exists(path):
             raise InputError(f"cannot read {shown(path)}: no such file or folder")
     if os.path.isdir(first) != os.path.isdir(second):

@@ -20,6 +20,11 @@ _PATTERN: Final = "journal*.jsonl"
 _MUST_CLOSE: Final = os.name == "nt"
 
 
+def journal_name(shard: tuple[int, int] | None) -> str:
+    """Return the name of the journal of part k of n, or of the whole batch."""
+    return "journal.jsonl" if shard is None else f"journal-{shard[0]}-of-{shard[1]}.jsonl"
+
+
 class _Place(NamedTuple):
     """Where the line of a unit is, and how good it is: of these settings, without failures, the later one."""
 
@@ -62,8 +67,7 @@ class Journal:
     """
 
     def __init__(self, folder: Path, shard: tuple[int, int] | None, *, resume: bool, settings: str) -> None:
-        name = "journal.jsonl" if shard is None else f"journal-{shard[0]}-of-{shard[1]}.jsonl"
-        self.path = folder / name
+        self.path = folder / journal_name(shard)
         self._folder = folder
         self._settings = settings
         self._places: dict[str, _Place] = {}

@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 
 from rpsd._errors import ConfigError, InputError, RpsdError
 from rpsd._text import shown
+from rpsd.batch._store import absolute, is_url, join, list_objects, real, taken_from
 from rpsd.batch.files import ARROW_SUFFIXES, PARQUET_SUFFIXES
 
 #: Ends of the names of files that a batch reads.
@@ -48,6 +49,7 @@ def find_inputs(inputs: Sequence[str], output: str, data_dir: str = ".") -> list
     ----------
     inputs : sequence of str
         Files, and folders that are searched with all below them; relative ones are taken from `data_dir`.
+        URLs of object stores likewise.
         Left out of folders: names that begin with a dot or an underscore, and those without a known suffix.
     output : str
         The folder that the outputs will be in.
@@ -67,13 +69,13 @@ def find_inputs(inputs: Sequence[str], output: str, data_dir: str = ".") -> list
     for given in inputs:
         if given in ("", "-"):
             raise ConfigError(f'IN must name files or folders, got "{given}"')
-        full = os.path.join(data_dir, given)
+        full = taken_from(data_dir, given)
         for source in _files_of(full, output, given, data_dir):
             other = found.setdefault(source.name, source)
-            if other is not source and os.path.realpath(other.path) != os.path.realpath(source.path):
+            if other is not source and real(other.path) != real(source.path):
                 raise ConfigError(
                     f"{shown(other.path)} and {shown(source.path)} would both become "
-                    f"{shown(os.path.join(output, source.name))}; give a folder that holds both"
+                    f"{shown(join(output, source.name))}; give a folder that holds both"
                 )
     if not found:
         where, ends = ", ".join(map(shown, inputs)), ", ".join(sorted(SUFFIXES))
@@ -95,7 +97,7 @@ def suffix_of(name: str) -> str | None:
 
 def target_of(output: str, name: str) -> str:
     """Return where the output of an input of that name is."""
-    return os.path.join(output, *name.split("/"))
+    return join(output, name)
 
 
 def files_below(folder: str) -> Iterator[tuple[str, str]]:
@@ -117,12 +119,11 @@ def files_below(folder: str) -> Iterator[tuple[str, str]]:
 
 
 def _files_of(full: str, output: str, given: str, data_dir: str) -> Iterator[Source]:
+    if is_url(full):
+        yield from _objects_of(full, output)
+        return
     if os.path.isdir(full):
-        if is_inside(output, full):
-            raise ConfigError(
-                f"the output {shown(output)} must not be in the input {shown(full)}, where the next run "
-                "would find it; name a folder beside it"
-            )
+        _check_apart(full, output)
         for name, path in files_below(full):
             yield _source(name, path, path)
         return
@@ -132,6 +133,28 @@ def _files_of(full: str, output: str, given: str, data_dir: str) -> Iterator[Sou
         where = "" if full == os.path.join(".", given) else f' (in the data directory "{data_dir}")'
         raise InputError(f"cannot read {shown(full)}: no such file or folder{where}")
     yield _source(os.path.basename(full), full, full)
+
+
+def _objects_of(url: str, output: str) -> Iterator[Source]:
+    for name, place, size in list_objects(url):
+        if not name:
+            last = place.rpartition("/")[2]
+            if suffix_of(last) is None:
+                raise ConfigError(f"{shown(url)} must end in one of {', '.join(sorted(SUFFIXES))}")
+            yield Source(last, place, size)
+            continue
+        _check_apart(url, output)
+        parts = name.split("/")
+        if suffix_of(parts[-1]) is not None and not any(part.startswith(_HIDDEN) for part in parts):
+            yield Source(name, place, size)
+
+
+def _check_apart(folder: str, output: str) -> None:
+    if is_inside(output, folder):
+        raise ConfigError(
+            f"the output {shown(output)} must not be in the input {shown(folder)}, where the next run "
+            "would find it; name a folder beside it"
+        )
 
 
 def _source(name: str, path: str, shown_path: str) -> Source:
@@ -148,17 +171,22 @@ def _source(name: str, path: str, shown_path: str) -> Source:
 def _check_output(output: str) -> None:
     if output in ("", "-"):
         raise ConfigError(f'-o must name a folder, got "{output}"')
-    if os.path.lexists(output) and not os.path.isdir(output):
+    if is_url(output):
+        absolute(output)
+    elif os.path.lexists(output) and not os.path.isdir(output):
         raise ConfigError(f"-o must name a folder, got the file {shown(output)}")
 
 
 def _check_replaces_none(found: dict[str, Source], output: str) -> None:
     """Raise ConfigError where an output would be written in place of an input."""
+    inputs = {source.path for source in found.values()} if is_url(output) else set()
     by_inode: dict[tuple[int, int], list[Source]] = {}
     for source in found.values():
         by_inode.setdefault(source.inode, []).append(source)
     for name in found:
         target = target_of(output, name)
+        if is_url(target) and real(target) in inputs:
+            raise ConfigError(f"the output {shown(target)} would replace an input; name another folder")
         try:
             stat = os.stat(target)
         except OSError:
@@ -171,8 +199,10 @@ def _check_replaces_none(found: dict[str, Source], output: str) -> None:
 
 def is_inside(path: str, folder: str) -> bool:
     """Tell whether a path is the folder or below it, links followed."""
-    real, above = os.path.realpath(path), os.path.realpath(folder)
-    return real == above or os.path.commonpath([real, above]) == above
+    place, above = real(path), real(folder)
+    if is_url(place) or is_url(above):
+        return place == above or place.startswith(f"{above.rstrip('/')}/")
+    return place == above or os.path.commonpath([place, above]) == above
 
 
 def _refuse(error: OSError) -> None:

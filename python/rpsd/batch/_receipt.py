@@ -17,6 +17,7 @@ from rpsd._config import plain
 from rpsd._options import resolve
 from rpsd.batch._outcome import Columns, Outcome
 from rpsd.batch._plan import OWN
+from rpsd.batch._store import join, opened
 from rpsd.batch.files import format_of
 
 #: Version of the form of receipts; raised when a key is removed or changes its meaning.
@@ -77,7 +78,7 @@ def receipt_bytes(receipt: Mapping[str, Any]) -> bytes:
 def receipt_path(output: str, name: str) -> str | None:
     """Return where the receipt of an output is, or None where the output itself holds it."""
     if format_of(name).kind == "csv":
-        return os.path.join(output, OWN, "receipts", *f"{name}.json".split("/"))
+        return join(output, f"{OWN}/receipts/{name}.json")
     return None
 
 
@@ -87,8 +88,8 @@ def settings_hash(settings: Mapping[str, Any]) -> str:
 
 
 def file_hash(path: str | os.PathLike[str]) -> str:
-    """Return the SHA-256 of a file."""
-    with open(path, "rb") as file:
+    """Return the SHA-256 of a file or an object."""
+    with opened(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

@@ -12,11 +12,12 @@ from typing import Any, Final
 
 from rpsd import Config, Denoiser, build_info
 from rpsd._errors import ConfigError, InputError, warn
-from rpsd.batch._journal import Journal
+from rpsd.batch._journal import Journal, journal_name
 from rpsd.batch._manifest import manifest_path, read_manifest, write_manifest
 from rpsd.batch._outcome import Columns
 from rpsd.batch._plan import OWN, Source, find_inputs, is_inside, share_of, suffix_of
 from rpsd.batch._receipt import make_settings, receipt_bytes, settings_hash
+from rpsd.batch._store import Mirror, absolute, is_url, join, put, real, taken_from
 from rpsd.batch._unit import make_unit, remove_temporaries
 from rpsd.batch.files import Outputs, check_writable, temporaries
 
@@ -115,6 +116,26 @@ def plan(
     return [make_unit(source, os.fspath(output), columns or Columns(), config) for source in sources]
 
 
+def finish(records: Iterable[Mapping[str, Any]], output: str | os.PathLike[str]) -> str:
+    """Write the manifest of a batch whose units another engine did, and return its path.
+
+    ``rpsd batch IN -o OUT --resume`` takes it from there: it does what is missing or has failed.
+
+    Parameters
+    ----------
+    records : iterable of mapping
+        What `run_unit` returned for each unit, in any order.
+    output : path
+        The folder of the outputs, as `plan` was given it.
+    """
+    place = os.fspath(output)
+    with Mirror(place, OWN, journal_name(None), resume=True, whole=True) as books:
+        ordered = sorted(records, key=lambda record: str(record["name"]))
+        write_manifest(ordered, [os.fspath(manifest_path(books.root))])
+        books.put("manifest.parquet")
+    return join(place, f"{OWN}/manifest.parquet")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Batch:
     """What `rpsd batch` was asked for.
@@ -122,7 +143,9 @@ class Batch:
     Attributes
     ----------
     inputs : sequence of str
+        Paths or URLs.
     output : str
+        Folder or URL.
     columns : Columns
     config : Config
     resume : bool
@@ -132,7 +155,11 @@ class Batch:
     shard : tuple of int or None
         Do part k of n (from 1) only, and leave its journal to a run that resumes without it.
     workers : int
-        Processes; 0: as many as processors, at most `performance.max_workers`.
+        Processes; 0: as many as processors, at most `performance.max_workers`, and on a cluster all it has.
+    engine : str
+        ``local`` or ``ray``: what does the units.
+    address : str or None
+        Of the Ray cluster; None: RAY_ADDRESS, else one is started on this machine.
     """
 
     inputs: Sequence[str]
@@ -143,9 +170,17 @@ class Batch:
     manifest: str | None = None
     shard: tuple[int, int] | None = None
     workers: int = 0
+    engine: str = "local"
+    address: str | None = None
 
     def sources(self) -> list[Source]:
         """Return the input files of this run, all that is asked for having been checked."""
+        if self.address is not None and self.engine != "ray":
+            raise ConfigError("--address is that of a Ray cluster; add --engine ray")
+        if self.engine == "ray":
+            from rpsd.batch._ray import check_ray
+
+            check_ray(self.address)
         if self.columns.only and self.columns.by is None:
             raise ConfigError("--only names keys of a column; give the column with --by")
         if self.manifest is not None:
@@ -153,21 +188,27 @@ class Batch:
                 raise ConfigError("--manifest and --shard exclude each other: a shard makes no manifest")
             if suffix_of(self.manifest) not in (".parquet", ".pq"):
                 raise ConfigError(f"--manifest must end in .parquet or .pq, got {self.manifest}")
-            if not is_inside(self.manifest, self.output):
+            if not (is_url(self.manifest) or is_inside(self.manifest, self.output)):
                 check_writable(self.manifest)
         found = find_inputs(self.inputs, self.output, str(self.config.paths.data_path))
         return share_of(found, self.shard)
 
     def run(self, sources: Sequence[Source], told: Callable[[Mapping[str, Any], Source], None]) -> Summary:
         """Do every unit, make the manifest, and return what became of them; `told` hears of each."""
-        own = Path(self.output) / OWN
-        own.mkdir(parents=True, exist_ok=True)
-        if self.manifest is not None and is_inside(self.manifest, self.output):
+        name, whole = journal_name(self.shard), self.shard is None
+        with Mirror(self.output, OWN, name, resume=self.resume, whole=whole) as books:
+            return self._run(sources, told, books)
+
+    def _run(
+        self, sources: Sequence[Source], told: Callable[[Mapping[str, Any], Source], None], books: Mirror
+    ) -> Summary:
+        own = Path(books.root) / OWN
+        if self.manifest is not None and not is_url(self.manifest) and is_inside(self.manifest, self.output):
             os.makedirs(os.path.dirname(os.path.abspath(self.manifest)), exist_ok=True)
         settings = make_settings(self.columns, self.config)
         with Journal(own, self.shard, resume=self.resume, settings=settings_hash(settings)) as journal:
             self._clean(sources)
-            manifest = manifest_path(self.output)
+            manifest = manifest_path(books.root)
             if manifest.exists() and self.shard is None and not self.resume:
                 manifest.unlink()
             if manifest.exists() and self.resume and journal.empty:
@@ -176,16 +217,18 @@ class Batch:
                 except InputError as error:  # damaged, or of another version
                     warn(f"{error}; every file is done again")
             self._write_run(own, settings)
+            books.put("run.json")
             summary = Summary(self.output)
             by_name = {source.name: source for source in sources}
             for record in self._records(sources, journal):
                 if record["how"] != "kept":
                     journal.append(record)
+                    books.keep()
                 summary.add(record)
                 told(record, by_name[record["name"]])
             if self.shard is None:
-                self._finish(sources, journal, manifest)
-                summary.manifest = os.fspath(manifest if self.manifest is None else self.manifest)
+                self._finish(sources, journal, manifest, books)
+                summary.manifest = self.manifest or join(self.output, f"{OWN}/manifest.parquet")
             return summary
 
     def _records(self, sources: Sequence[Source], journal: Journal) -> Iterator[dict[str, Any]]:
@@ -193,7 +236,7 @@ class Batch:
 
         count = self.workers or min(self.config.performance.max_workers, build_info()["cpu_count"])
         # Where there are fewer files than workers, their series share what is left.
-        threads = max(1, count // max(1, len(sources)))
+        threads = max(1, count // max(1, len(sources))) if self.engine == "local" else 1
         # The largest first, so that none of them is what all wait for in the end; made when needed, as there
         # may be a million, which share what they have in common.
         alike = make_unit(Source("", "", 0), self.output, self.columns, self.config, threads=threads)
@@ -201,6 +244,12 @@ class Batch:
             {**alike, "name": source.name, "source": source.path, "done": journal.get(source.name)}
             for source in sorted(sources, key=lambda source: (-source.size, source.name))
         )
+        if self.engine == "ray":
+            from rpsd.batch._ray import RayWorkers
+
+            with RayWorkers(self.workers, self.address, processors=count) as cluster:
+                yield from cluster.run(units)
+            return
         if len(sources) <= 1:
             yield from run_here(units)
             return
@@ -209,7 +258,7 @@ class Batch:
 
     def _clean(self, sources: Sequence[Source]) -> None:
         """Remove the temporaries of runs that were killed: of the own units, and without shards of all."""
-        if self.shard is not None:
+        if self.shard is not None or is_url(self.output):
             remove_temporaries(self.output, (source.name for source in sources))
             return
         for place, _, _ in os.walk(self.output):
@@ -222,16 +271,21 @@ class Batch:
         inside = self.manifest is not None and is_inside(self.manifest, self.output)
         run = {
             "form": 1,
-            "inputs": [os.path.abspath(os.path.join(data_dir, path)) for path in self.inputs],
+            "inputs": [absolute(taken_from(data_dir, path)) for path in self.inputs],
             # A copy of the manifest among the outputs is none of them.
-            "manifest": os.path.relpath(str(self.manifest), self.output) if inside else None,
+            "manifest": os.path.relpath(real(str(self.manifest)), real(self.output)) if inside else None,
         }
         with Outputs() as outputs:
             outputs.add(os.fspath(own / "run.json"), [receipt_bytes({**run, **settings})])
             outputs.commit()
 
-    def _finish(self, sources: Sequence[Source], journal: Journal, manifest: Path) -> None:
+    def _finish(self, sources: Sequence[Source], journal: Journal, manifest: Path, books: Mirror) -> None:
         records = (journal.get(source.name) for source in sources)
-        paths = [os.fspath(manifest), *([] if self.manifest is None else [self.manifest])]
+        copy = [] if self.manifest is None else [self.manifest]
+        paths = [os.fspath(manifest), *(path for path in copy if not is_url(path))]
         write_manifest((record for record in records if record is not None), paths)
+        for url in filter(is_url, copy):
+            put(manifest, url)
+        books.put("manifest.parquet")
         journal.remove()
+        books.remove_journals()

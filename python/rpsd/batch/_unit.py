@@ -7,7 +7,6 @@ import contextlib
 import hashlib
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -31,6 +30,7 @@ from rpsd.batch._receipt import (
     receipt_path,
     settings_hash,
 )
+from rpsd.batch._store import Stage, absolute, remove, remove_stages
 from rpsd.batch.files import Outputs, format_of, temporaries
 
 # What the work depends on; the rest of a configuration stays at home.
@@ -45,9 +45,9 @@ class Unit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     name : str
         Path of the output below the folder `output`, with slashes; messages call the input so too.
     source : str
-        Path of the input.
+        Path or URL of the input.
     output : str
-        Folder of the outputs.
+        Folder or URL of the outputs.
     columns : Columns
     config : dict
         Values by section and key.
@@ -105,7 +105,7 @@ def make_unit(
     unit = Unit(
         name=source.name,
         source=source.path,
-        output=os.path.abspath(output),
+        output=absolute(output),
         columns=columns,
         config={
             carried: {key: plain(value) for section, key, value, _ in rows if section == carried}
@@ -163,11 +163,16 @@ def run_unit(unit: Mapping[str, Any]) -> dict[str, Any]:
     settings = make_settings(task.columns, config)
     key, digest = settings_hash(settings), None
     try:
-        stamp = _stamp(task.source)
-        digest = file_hash(task.source)
-        if task.done is not None and _is_done(task, key, digest):
-            return {**task.done, "how": "kept"}
-        record = _make(task, config, settings, digest, stamp)
+        with Stage(task.source, task.output, task.name) as stage:
+            stamp = _stamp(stage.source)
+            digest = file_hash(stage.source)
+            if task.done is not None and _is_done(task, key, digest):
+                return {**task.done, "how": "kept"}
+            here = msgspec.structs.replace(task, source=stage.source, output=stage.output)
+            record = _make(here, config, settings, digest, stamp)
+            if record.output is None:
+                _remove_outputs(task)
+            stage.put()
     except MemoryError:
         record = _fail(task, "out of memory")
     except OSError as error:
@@ -188,6 +193,8 @@ def failed_record(unit: Mapping[str, Any], reason: str) -> dict[str, Any]:
 
 def remove_temporaries(output: str, names: Iterable[str]) -> None:
     """Remove what processes that were killed left of the outputs of these names."""
+    names = list(names)
+    remove_stages(output, names)
     folders: dict[str, set[str]] = {}
     for name in names:
         for path in (target_of(output, name), receipt_path(output, name)):
@@ -250,7 +257,6 @@ def _make(
                 raise InputError(f"{task.name}: no series in it")
             if not temporary.exists():
                 outputs.forget(temporary)
-                _remove_outputs(task)
                 return Record(name=task.name, series=[_undelivered(one) for one in series])
             output = file_hash(temporary)
             if cache is not None and not any(one["action"] == "failed" for one in series):
@@ -303,7 +309,7 @@ def _undelivered(series: dict[str, Any]) -> dict[str, Any]:
 def _remove_outputs(task: Unit) -> None:
     for path in (target_of(task.output, task.name), receipt_path(task.output, task.name)):
         if path is not None:
-            Path(path).unlink(missing_ok=True)
+            remove(path)
 
 
 def _stamp(path: str) -> tuple[int, int]:

@@ -22,6 +22,7 @@ from rpsd.batch._manifest import manifest_path, read_manifest
 from rpsd.batch._outcome import Columns
 from rpsd.batch._plan import OWN, files_below, find_inputs, target_of
 from rpsd.batch._receipt import as_plain, file_hash, make_receipt, receipt_path
+from rpsd.batch._store import Stage, is_url, need_local, taken_from
 from rpsd.batch._unit import config_of
 
 
@@ -118,6 +119,7 @@ def verify(path: str, given: str | None, data_dir: str = ".") -> Iterator[Verdic
     data_dir : str
         Where a relative `given` is.
     """
+    need_local(path)
     if os.path.isdir(path):
         yield from _verify_folder(Folder(path), given, data_dir)
         return
@@ -127,7 +129,7 @@ def verify(path: str, given: str | None, data_dir: str = ".") -> Iterator[Verdic
     if place is None:
         if given is None:
             raise InputError(f"{shown(path)} is in no folder of a batch; name its input with --input")
-        source = os.path.join(data_dir, given)
+        source = taken_from(data_dir, given)
         yield _verify_file(path, os.path.basename(path), source, None, None)
         return
     folder, name = place
@@ -165,21 +167,24 @@ def _verify_file(
         return Verdict(name, "it has no receipt that can be read")
     version = receipt.get("version")
     note = "" if version == __version__ else f"made by rpsd {version}, recomputed by {__version__}"
-    if source is None or not os.path.exists(source):
+    if source is None or not (is_url(source) or os.path.exists(source)):
         return Verdict(name, "its input is not there (name another place with --input)", note=note)
     try:
-        now, was = file_hash(source), receipt["input"]["sha256"]
-        if now != (was or now):
-            reason = f"its input has changed since: SHA-256 {now[:12]}..., was {was[:12]}..."
-            return Verdict(name, reason, note=note)
-        with tempfile.TemporaryDirectory(prefix="rpsd-verify-") as scratch:
-            again = os.path.join(scratch, os.path.basename(path))
-            made = _recompute(source, again, name, receipt)
-            if not os.path.exists(again):
-                why = next((one["error"] for one in made["series"] or () if one["error"]), "its series fail")
-                return Verdict(name, f"recomputed it has no output: {why}", note=note)
-            told = _tells_of(record, path, beside)
-            return _judge(name, compare(path, again), made == receipt, told, note)
+        with Stage(source, os.path.dirname(path), name) as stage:
+            now, was = file_hash(stage.source), receipt["input"]["sha256"]
+            if now != (was or now):
+                reason = f"its input has changed since: SHA-256 {now[:12]}..., was {was[:12]}..."
+                return Verdict(name, reason, note=note)
+            with tempfile.TemporaryDirectory(prefix="rpsd-verify-") as scratch:
+                again = os.path.join(scratch, os.path.basename(path))
+                made = _recompute(stage.source, again, name, receipt)
+                if not os.path.exists(again):
+                    why = next(
+                        (one["error"] for one in made["series"] or () if one["error"]), "its series fail"
+                    )
+                    return Verdict(name, f"recomputed it has no output: {why}", note=note)
+                told = _tells_of(record, path, beside)
+                return _judge(name, compare(path, again), made == receipt, told, note)
     except OSError as error:
         return Verdict(name, f"{error.filename or source}: {error.strerror}", note=note)
     except (RpsdError, msgspec.MsgspecError, KeyError, TypeError, ValueError) as error:

@@ -52,6 +52,18 @@ def _read_shard(_: click.Context, __: click.Parameter, text: str | None) -> tupl
     type=click.IntRange(min=1),
     help="Processes.  [default: max_workers, at most one a processor]",
 )
+@click.option(
+    "--engine",
+    type=click.Choice(["local", "ray"]),
+    default="local",
+    show_default=True,
+    help="Processes of this machine, or a Ray cluster.",
+)
+@click.option(
+    "--address",
+    metavar="ADDRESS",
+    help="Of a Ray cluster, HOST:PORT or auto.  [default: RAY_ADDRESS, else one is started here]",
+)
 @click.option("--resume", is_flag=True, help="Keep what an earlier run finished; try again what failed.")
 @click.option("--manifest", metavar="PARQUET", help="Where a copy of the manifest goes.")
 @click.option(
@@ -68,6 +80,8 @@ def batch(
     values: tuple[str, ...],
     only: tuple[str, ...],
     workers: int | None,
+    engine: str,
+    address: str | None,
     resume: bool,
     manifest: str | None,
     shard: tuple[int, int] | None,
@@ -98,6 +112,8 @@ def batch(
         manifest=manifest,
         shard=shard,
         workers=workers or 0,
+        engine=engine,
+        address=address,
     )
     sources = job.sources()
     with _Progress(sources) as progress:
