@@ -131,3 +131,17 @@ def test_the_first_bad_series_is_named_whatever_the_threads(threads):
     x[7:, 5] = np.inf
     with pytest.raises(rpsd.InputError, match="series 7, position 5"):
         rpsd.denoise(x, threads=threads)
+
+
+def test_the_default_run_is_its_own_reference():
+    """A run of the default saves the fit of the guardrails; evaluate makes it, to the same bits."""
+    x = np.stack([rpsd.simulate(kind, 600, seed=3, nsr=1.0).noisy for kind in ("a", "b", "a")])
+    x[0, :40] = np.nan
+    x[2] = np.cumsum(np.random.default_rng(0).normal(size=600))  # in which no noise is found
+    run = rpsd.Denoiser().run(x)
+    values = np.array(run.values)
+    run.values[:] = 0  # what the caller does with them is no matter
+    evaluated = rpsd.evaluate(x, values)
+    for ours, theirs in zip(run.report.checks, evaluated.checks, strict=True):
+        np.testing.assert_array_equal(ours.value, theirs.value)
+        np.testing.assert_array_equal(ours.counts, theirs.counts)

@@ -247,7 +247,7 @@ class Denoiser:
         found = [run[1] for run in runs]
         noise, level, missing, action = what_was_found(source, found, self._noise_kind())
         actions = np.atleast_1d(np.array(_ACTIONS)[action])
-        # The reference of the guardrails is the default run: this one, perhaps.
+        # What the core reports is the guardrails' reference where the run is the default's.
         default = self._options == resolve(Options()) and [b.dtype for b in source.batches] == [np.float64]
         report = self._report(source, outputs, threads, found[0] if default else None)
         strength, binding = np.ones(actions.shape), np.full(actions.shape, "", dtype=object)
@@ -280,11 +280,9 @@ class Denoiser:
         )
 
     def _report(self, source: Mirror, outputs: list[Batch], threads: int, found: Any = None) -> Report:
-        """Report; found: what the core reports of a run, where it is the default's."""
         from rpsd._judge import make_report
 
-        before, after = source.stacked(), source.stacked(outputs)
-        lookahead = self.options.lookahead
+        lookahead, before, after = self.options.lookahead, source.stacked(), source.stacked(outputs)
         if lookahead is not None:
             before, after = with_values(before, after)
         return make_report(
