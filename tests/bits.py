@@ -53,6 +53,8 @@ CHAINS = {
 UNPORTABLE_CHAINS = {
     "log": {"space": "log", "noise": "mad"},
     "fir": {"use_fir_filter": True, "noise": "mad"},
+    "ebayes": {"threshold_mode": "ebayes", "noise": "mad"},
+    "ebayes laplace": {"threshold_mode": "ebayes", "prior": "laplace", "noise": "mad", "transform": "modwt"},
     "fir only": {"method": "fir", "fir_taps": 30},
 }
 # Methods that fit a price model, by exp and log.

@@ -71,6 +71,8 @@ def wavelet_options(draw):
     }
     if draw(st.booleans()):
         options["threshold_rule"] = draw(st.sampled_from(["soft", "hard", "garrote", "firm", "scad"]))
+    if options["threshold_mode"] == "ebayes":
+        options["prior"] = draw(st.sampled_from(["cauchy", "laplace"]))
     if draw(st.integers(0, 4)) == 0:
         options |= {"use_fir_filter": True, "fir_taps": draw(st.integers(3, 30)), "fir_cutoff": 0.3}
     return options

@@ -88,9 +88,10 @@ def test_parameters_are_the_options_of_the_schema():
     [
         ("method", "kalman"), ("wavelet", "sym8"), ("level", 1), ("wavelet_transform", "modwt"),
         ("boundary", "periodic"), ("threshold_mode", "universal"), ("threshold_rule", "hard"),
-        ("threshold_scale", 0.5), ("noise", 0.2), ("use_fir_filter", True), ("fir_cutoff", 0.3),
-        ("fir_taps", 7), ("fir_window", "boxcar"), ("min_gain_db", 20.0), ("lookahead", 2), ("window", 64),
-        ("min_periods", 16), ("outliers", "spike"), ("breaks", np.arange(600) % 100 == 0), ("space", "log"),
+        ("threshold_scale", 0.5), ("prior", "laplace"), ("noise", 0.2), ("use_fir_filter", True),
+        ("fir_cutoff", 0.3), ("fir_taps", 7), ("fir_window", "boxcar"), ("min_gain_db", 20.0),
+        ("lookahead", 2), ("window", 64), ("min_periods", 16), ("outliers", "spike"),
+        ("breaks", np.arange(600) % 100 == 0), ("space", "log"),
     ],
 )  # fmt: skip
 def test_every_parameter_reaches_its_option(name, value):
@@ -99,6 +100,8 @@ def test_every_parameter_reaches_its_option(name, value):
         beside |= {"use_fir_filter": True}
     if name in {"method", "min_gain_db", "lookahead", "outliers", "space", "breaks"}:
         beside = {}
+    if name == "prior":
+        beside |= {"threshold_mode": "ebayes", "noise": "mad"}
     if name == "boundary":
         beside |= {"wavelet": "db4"}
     x = prices(600, 1)

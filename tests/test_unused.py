@@ -40,6 +40,8 @@ UNUSED = [
         {"threshold_mode": "wiener", "threshold_rule": "hard"},
         'threshold_rule="hard" is not used with threshold_mode="wiener"',
     ),
+    ({"prior": "laplace"}, 'prior="laplace" is not used with method="auto"'),
+    ({"prior": "laplace", "level": 2}, 'prior="laplace" is not used with threshold_mode="bayes"'),
     (
         {"method": "fir", "lookahead": 0},
         'method="fir" is not used with lookahead=0: a zero-phase filter keeps the newest sample',
@@ -56,6 +58,8 @@ USED = [
     {"method": "kalman", "threshold_scale": 1.0, "level": "auto", "boundary": "symmetric"},
     {"method": "kalman", "min_gain_db": 1, "outliers": "spike", "space": "price"},
     {"noise": 0.5, "boundary": "reflect"},
+    {"noise": 0.5, "threshold_mode": "ebayes", "prior": "laplace"},
+    {"noise": 0.5, "prior": "cauchy"},
     {"wavelet": "db4", "use_fir_filter": True, "lookahead": 1, "window": 32},
 ]
 

@@ -75,6 +75,8 @@ def drawn(seed):
     options["noise"] = choose("mad", "mad", "mad", "level", "local", "price", 0.1)
     options["space"] = choose("price", "price", "log")
     options["outliers"] = choose("none", "none", "none", "spike")
+    if options["threshold_mode"] == "ebayes":
+        options["prior"] = choose("cauchy", "laplace")
     if rng.random() < 0.2:
         options |= {"use_fir_filter": True, "fir_taps": int(rng.integers(1, 60)), "fir_cutoff": 0.3}
     if rng.random() < 0.1:
@@ -121,6 +123,7 @@ LONG = [
     {"noise": 0.1, "threshold_rule": "garrote", "wavelet": "haar", "boundary": "reflect"},
     {"noise": "mad", "threshold_mode": "sure", "wavelet": "sym8", "level": 3},
     {"noise": "mad", "threshold_mode": "ebayes"},
+    {"noise": "mad", "threshold_mode": "ebayes", "prior": "laplace"},
     {"noise": "mad", "threshold_mode": "wiener", "boundary": "antireflect", "window": 200},
     {"noise": "mad", "space": "log", "boundary": "smooth", "window": 97},
     {"noise": "mad", "min_gain_db": 2.0, "window": 64},

@@ -148,7 +148,8 @@ void define_module(py::module_& m) {
   auto chain = py::class_<Chain>(m, "Denoiser", py::is_final());
   chain.def(py::init([](const std::string& method, const Bank& bank, const std::string& transform, const std::string& boundary, int level,
                         const std::string& threshold_mode,
-                        const std::string& threshold_rule, double threshold_scale, const std::string& noise,
+                        const std::string& threshold_rule, double threshold_scale, const std::string& prior,
+                        const std::string& noise,
                         double noise_sd, const std::vector<double>& fir_taps, double min_gain_db,
                         const std::string& space, const std::string& missing, const std::string& outliers) {
               Options options;
@@ -161,6 +162,7 @@ void define_module(py::module_& m) {
               options.threshold_mode = parse_threshold_mode(threshold_mode);
               options.threshold_rule = parse_threshold_rule(threshold_rule);
               options.threshold_scale = threshold_scale;
+              options.prior = parse_prior(prior);
               options.noise = parse_noise(noise);
               options.noise_sd = noise_sd;
               options.fir_taps = fir_taps;
@@ -170,7 +172,7 @@ void define_module(py::module_& m) {
               return Chain(options);
             }),
             py::kw_only(), "method"_a, "bank"_a, "transform"_a, "boundary"_a, "level"_a, "threshold_mode"_a, "threshold_rule"_a,
-            "threshold_scale"_a, "noise"_a, "noise_sd"_a, "fir_taps"_a, "min_gain_db"_a,
+            "threshold_scale"_a, "prior"_a, "noise"_a, "noise_sd"_a, "fir_taps"_a, "min_gain_db"_a,
             "space"_a, "missing"_a, "outliers"_a);
   chain.def("denoise_series", &denoise_series, "x"_a, "least"_a, "axis"_a, "threads"_a, py::pos_only());
   define_wavelet(m);

@@ -76,6 +76,8 @@ inline double mills_ratio(double m) noexcept {
   return p / (m + 4);
 }
 
+constexpr double kNormalPeak = 0.3989422804014327;  // phi(0)
+
 // Where e^(z^2/2) still is a number; beyond, z is as good as certain not to be noise.
 constexpr double kCertain = 35;
 
@@ -205,7 +207,7 @@ inline void median_shrinkages(const double* z, size_t n, double against, double*
     for (size_t k = 0; k < n; ++k) {
       const double m = z[k] - d[k], r = mills_ratio(m);
       const double slope = 1 - m * r, sum = mills_ratio(d[k]) + r + z[k] * slope;
-      const double ratio = 0.3989422804014327 * exponential(d[k] * d[k] * -0.5).value() * sum / q[k];
+      const double ratio = kNormalPeak * exponential(d[k] * d[k] * -0.5).value() * sum / q[k];
       const double next = d[k] + 2 * (ratio - 1) / (ratio + 1) * sum / (z[k] * z[k] * slope);
       d[k] = held(next > 0 ? next : 0, z[k]);
     }

@@ -33,6 +33,7 @@ struct UintOf<float> {
 #include "select.inl"
 #include "threshold.inl"
 #include "ebayes.inl"
+#include "laplace.inl"
 #include "quality.inl"
 #include "elementary.inl"
 #include "bundle.inl"
@@ -63,7 +64,7 @@ struct UintOf<float> {
     split<T>, analysis<T>, analysis_split<T>, synthesis<T>, fir<T>, fir_symmetric<T>, fft_forward<T>,           \
         fft_inverse<T>, multiply_complex<T>, modwt_analysis<T>, modwt_synthesis<T>, sum<T>, sum_squares<T>,     \
         all_finite<T>, median_abs<T>, soft<T>, hard<T>, garrote<T>, firm<T>, scad<T>, cauchy_odds<T>,          \
-        posterior_mean<T>, posterior_median<T>                                                                  \
+        posterior_mean<T>, posterior_median<T>, laplace_mean<T>, laplace_median<T>                              \
   }
 
 extern "C" const rpsd::kernels::Kernels* RPSD_ISA_ENTRY() noexcept {
@@ -72,7 +73,7 @@ extern "C" const rpsd::kernels::Kernels* RPSD_ISA_ENTRY() noexcept {
       RPSD_TABLE(double),
       RPSD_TABLE(float),
       {level_sums, centre, decimate, agreeing_slopes, lagged_products},
-      {weight_score},
+      {weight_score, laplace_odds, laplace_score},
       {level_filter, level_smooth, level_likelihood, level_profile, level_mixture, noise_sites, step_sites,
        exponentials, logarithms},
       {causal_sweep<AutomaticMethod>, causal_sweep<KalmanMethod>, causal_tile, kRealLanes}};

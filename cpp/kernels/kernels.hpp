@@ -85,11 +85,20 @@ struct Table {
   void (*posterior_mean)(const T* x, size_t n, double sigma, double weight, T* out, double* slopes) noexcept;
   // threshold: in units of sigma, up to where the median is 0 at this weight.
   void (*posterior_median)(const T* x, size_t n, double sigma, double weight, double threshold, T* out) noexcept;
+
+  // The same with the Laplace prior of rate a in units of 1 / sigma (laplace.inl), 0.04 <= a <= 3.
+  void (*laplace_mean)(const T* x, size_t n, double sigma, double weight, double a, T* out) noexcept;
+  void (*laplace_median)(const T* x, size_t n, double sigma, double weight, double a, double threshold, T* out) noexcept;
 };
 
 struct EbayesTable {
   // sums = {sum of q, sum of q^2}, q = odds[i] / (1 + weight odds[i]), in sixteen lanes.
   void (*weight_score)(const double* odds, size_t n, double weight, double* sums) noexcept;
+
+  // As cauchy_odds, with the Laplace prior of rate a, of coefficients z >= 0 in units of the noise; slopes: d odds / d a.
+  void (*laplace_odds)(const double* z, size_t n, double a, double* odds, double* slopes) noexcept;
+  // Sum of slopes[i] / (1 + weight odds[i]), in sixteen lanes.
+  double (*laplace_score)(const double* odds, const double* slopes, size_t n, double weight) noexcept;
 };
 
 // The guardrails' passes. Lanes are eight sums, carried from chunk to chunk; all chunks but the last are multiples of

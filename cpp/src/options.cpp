@@ -74,6 +74,10 @@ ThresholdRule parse_threshold_rule(const std::string& word) {
                                {"posterior_mean", ThresholdRule::posterior_mean}});
 }
 
+Prior parse_prior(const std::string& word) {
+  return parse<Prior>("prior", word, {{"cauchy", Prior::cauchy}, {"laplace", Prior::laplace}});
+}
+
 Noise parse_noise(const std::string& word) {
   return parse<Noise>("noise", word,
                       {{"mad", Noise::mad},

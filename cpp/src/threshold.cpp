@@ -57,11 +57,14 @@ void shrink(const LevelShrinkage& how, const T* x, std::size_t n, T* out) noexce
     case ThresholdRule::scad: kernel.scad(x, n, t, out); break;
     case ThresholdRule::linear: std::transform(x, x + n, out, [t](T v) { return v * t; }); break;
     case ThresholdRule::posterior_median:
-      if (noisy) kernel.posterior_median(x, n, how.sigma, how.weight, how.threshold / how.sigma, out);
+      if (noisy && how.rate > 0)
+        kernel.laplace_median(x, n, how.sigma, how.weight, how.rate, how.threshold / how.sigma, out);
+      else if (noisy) kernel.posterior_median(x, n, how.sigma, how.weight, how.threshold / how.sigma, out);
       else kernel.soft(x, n, T(0), out);
       break;
     case ThresholdRule::posterior_mean:
-      if (noisy) kernel.posterior_mean(x, n, how.sigma, how.weight, out, nullptr);
+      if (noisy && how.rate > 0) kernel.laplace_mean(x, n, how.sigma, how.weight, how.rate, out);
+      else if (noisy) kernel.posterior_mean(x, n, how.sigma, how.weight, out, nullptr);
       else kernel.soft(x, n, T(0), out);
       break;
   }

@@ -124,7 +124,7 @@ void select_shrinkages(const Options& options, const LevelDetails<T>* levels, st
     const LevelDetails<T>& level = levels[k];
     const double sigma = level.sigma;
     LevelShrinkage& to = found[k];
-    to = {options.threshold_rule, 0, sigma * scale, 1};
+    to = {options.threshold_rule, 0, sigma * scale, 1, 0};
     const auto work = [&] { return of_this_thread<SelectionScratch>().memory.get(level.n); };
     double threshold = 0;
     switch (options.threshold_mode) {
@@ -138,8 +138,11 @@ void select_shrinkages(const Options& options, const LevelDetails<T>* levels, st
       case ThresholdMode::ebayes:
         if (!(sigma > 0) || level.n == 0) break;
         {
-          const auto prior = fit_ebayes(level.d, level.n, sigma, of_this_thread<SelectionScratch>().memory);
+          auto& memory = of_this_thread<SelectionScratch>().memory;
+          const auto fit = options.prior == Prior::laplace ? fit_laplace<T> : fit_ebayes<T>;
+          const EbayesPrior prior = fit(level.d, level.n, sigma, memory);
           to.weight = prior.weight;
+          to.rate = prior.rate;
           threshold = sigma * prior.threshold;
         }
         break;

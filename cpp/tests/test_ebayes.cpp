@@ -164,6 +164,43 @@ void check_odds(const Table<T>& table) {
   }
 }
 
+double normal_tail(double u) { return std::erfc(u / std::sqrt(2.0)) / 2; }
+
+// The Laplace prior by its two cut normal densities, in units of phi(z); z where erfc and exp lose nothing.
+template <class T>
+void check_laplace(const Table<T>& table, const Kernels& kernels) {
+  constexpr double kSigma = 0.5, kRootTwoPi = 2.5066282746310002;
+  const double tolerance = sizeof(T) == 8 ? 1e-12 : 2e-7;
+  for (const double a : {0.04, 0.5, 3.0})
+    for (const double weight : {1e-3, 0.2, 1.0})
+      for (const double z : {0.0, 0.01, 0.3, 1.0, 2.5, 4.0, 7.0, 15.0, 34.0, 50.0}) {
+        const double whole = kRootTwoPi * std::exp((z - a) * (z - a) / 2);
+        const auto above = [&](double m) { return whole * normal_tail(m - (z - a)); };
+        const double below = kRootTwoPi * std::exp((z + a) * (z + a) / 2) * normal_tail(z + a);
+        const bool far = z > 30;  // where all is above
+        const double both = above(0) + (far ? 0 : below), against = 2 * (1 - weight) / (weight * a);
+        double odds, slope;
+        if (z < 35) {
+          kernels.ebayes.laplace_odds(&z, 1, a, &odds, &slope);
+          CHECK(std::abs(odds + 1 - a / 2 * both) <= 1e-12 * (a / 2 * both));
+          double up, down, unused;
+          kernels.ebayes.laplace_odds(&z, 1, a * (1 + 1e-5), &up, &unused);
+          kernels.ebayes.laplace_odds(&z, 1, a * (1 - 1e-5), &down, &unused);
+          CHECK(std::abs((up - down) / (2e-5 * a) - slope) <= 1e-6 * (1 / a + z) * (1 + odds));
+        }
+        const T x = static_cast<T>(-kSigma * z);
+        T mean, median;
+        table.laplace_mean(&x, 1, kSigma, weight, a, &mean);
+        const double moment = far ? z - a : ((z - a) * above(0) + (z + a) * below) / (against + both);
+        CHECK(std::abs(-static_cast<double>(mean) / kSigma - moment) <= tolerance * (1 + z));
+        // Half of the weight is above the median; where not even above 0, it is 0.
+        table.laplace_median(&x, 1, kSigma, weight, a, 0, &median);
+        const double m = -static_cast<double>(median) / kSigma, reach = tolerance * (1 + z);
+        CHECK(m <= reach || far || above(m - reach) * 2 >= against + both);
+        CHECK(far ? std::abs(m - (z - a)) <= reach : above(m + reach) * 2 <= against + both);
+      }
+}
+
 template <class T>
 void check_scad(const Table<T>& table) {
   const T most = std::numeric_limits<T>::max();
@@ -225,6 +262,8 @@ std::vector<double> outputs(const Table<T>& table) {
     add([&](const T* from, T* to) { table.scad(from, n, T(0.7), to); });
     add([&](const T* from, T* to) { table.posterior_mean(from, n, 0.9, 0.2, to, nullptr); });
     add([&](const T* from, T* to) { table.posterior_median(from, n, 0.9, 0.2, 2.2, to); });
+    add([&](const T* from, T* to) { table.laplace_mean(from, n, 0.9, 0.2, 0.6, to); });
+    add([&](const T* from, T* to) { table.laplace_median(from, n, 0.9, 0.2, 0.6, 2.2, to); });
     table.cauchy_odds(x.data(), n, 1 / 0.9, odds.data());
     all.insert(all.end(), odds.begin(), odds.end());
   }
@@ -240,6 +279,10 @@ std::vector<double> scores(const Kernels& kernels) {
     for (auto& v : positive) v = std::abs(v);
     kernels.ebayes.weight_score(positive.data(), n, 0.1, sums);
     all.insert(all.end(), sums, sums + 2);
+    std::vector<double> laplace(n), slopes(n);
+    kernels.ebayes.laplace_odds(positive.data(), n, 0.6, laplace.data(), slopes.data());
+    all.insert(all.end(), laplace.begin(), laplace.end());
+    all.push_back(kernels.ebayes.laplace_score(laplace.data(), slopes.data(), n, 0.1));
   }
   return all;
 }
@@ -249,10 +292,11 @@ bool same_bits(const std::vector<double>& a, const std::vector<double>& b) {
 }
 
 template <class T>
-void check(const Table<T>& table, const Table<T>& first) {
+void check(const Table<T>& table, const Kernels& kernels, const Table<T>& first) {
   check_scad(table);
   check_odds(table);
   check_posteriors(table);
+  check_laplace(table, kernels);
   CHECK(same_bits(outputs(table), outputs(first)));
 }
 
@@ -261,8 +305,8 @@ void check(const Table<T>& table, const Table<T>& first) {
 int main() {
   const auto tables = tables_here();
   for (const auto* table : tables) {
-    check(table->f64, tables[0]->f64);
-    check(table->f32, tables[0]->f32);
+    check(table->f64, *table, tables[0]->f64);
+    check(table->f32, *table, tables[0]->f32);
     check_score(*table);
     CHECK(same_bits(scores(*table), scores(*tables[0])));
     if (failure_count() > 0) return std::fprintf(stderr, "%s, seed %u\n", table->isa, kSeed), failed();

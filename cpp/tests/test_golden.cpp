@@ -300,26 +300,29 @@ void add_levels(Hashes& hashes) {
 // The kernels alone: which weight and threshold belong to the data goes through the system's exp and erf.
 template <class T>
 void add_posteriors(Hashes& hashes) {
-  constexpr double kSigma = 0.0625, kWeight = 0.125, kThreshold = 2.5;
+  constexpr double kSigma = 0.0625, kWeight = 0.125, kThreshold = 2.5, kRate = 0.375;
   const auto& kernel = rpsd::active_table<T>();
-  Hash mean, median, odds;
+  Hash mean, median, odds, laplace;
   for (const std::size_t n : kLengths) {
     const auto x = noise<T>(n, 31);
     std::vector<T> y(n);
-    double slopes;
-    kernel.posterior_mean(x.data(), n, kSigma, kWeight, y.data(), &slopes);
+    std::vector<double> likelier(n), sums(2);
+    kernel.posterior_mean(x.data(), n, kSigma, kWeight, y.data(), sums.data());
     mean.add(y);
     kernel.posterior_median(x.data(), n, kSigma, kWeight, kThreshold, y.data());
     median.add(y);
-    std::vector<double> likelier(n), sums(2);
     kernel.cauchy_odds(x.data(), n, 1 / kSigma, likelier.data());
     rpsd::active_kernels().ebayes.weight_score(likelier.data(), n, kWeight, sums.data());
     odds.add(likelier);
     odds.add(sums);
+    kernel.laplace_mean(x.data(), n, kSigma, kWeight, kRate, y.data());
+    kernel.laplace_median(y.data(), n, kSigma, kWeight, kRate, kThreshold, y.data());
+    laplace.add(y);
   }
   hashes[std::string("posterior mean") + TypeName<T>::value] = mean.value();
   hashes[std::string("posterior median") + TypeName<T>::value] = median.value();
   hashes[std::string("cauchy odds") + TypeName<T>::value] = odds.value();
+  hashes[std::string("laplace prior") + TypeName<T>::value] = laplace.value();
 }
 
 Hashes all_paths(int threads) {

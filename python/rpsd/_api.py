@@ -63,7 +63,7 @@ def denoise(
         and with by the only one that holds numbers.
     **options
         The options of docs/config.md by name: method, wavelet, level, boundary, threshold_mode,
-        threshold_rule, threshold_scale, noise, use_fir_filter, fir_cutoff, fir_taps, fir_window,
+        threshold_rule, threshold_scale, prior, noise, use_fir_filter, fir_cutoff, fir_taps, fir_window,
         missing, space and the rest. Two more are those of `rpsd.Denoiser`: ``config``, where options
         and guardrails come from (a Config, Options or the path of a YAML file), and ``guardrails``,
         thresholds and policy (Guardrails or a mapping). The policy is obeyed; `rpsd.Denoiser.run`
@@ -105,8 +105,8 @@ def denoise(
     fdr : F. Abramovich, Y. Benjamini, Computational Statistics and Data Analysis 22(4), 1996.
     blockjs : T. T. Cai, Annals of Statistics 27(3), 1999.
     neighblock : T. T. Cai, B. W. Silverman, Sankhya B 63(2), 2001.
-    ebayes, posterior_median, posterior_mean : I. M. Johnstone, B. W. Silverman, Annals of Statistics
-    33(4), 2005.
+    ebayes, prior, posterior_median, posterior_mean : I. M. Johnstone, B. W. Silverman, Annals of
+    Statistics 32(4), 2004, and 33(4), 2005; J. Statistical Software 12(8), 2005.
     garrote : H.-Y. Gao, J. Computational and Graphical Statistics 7(4), 1998.
     firm : H.-Y. Gao, A. G. Bruce, Statistica Sinica 7, 1997.
     scad : A. Antoniadis, J. Fan, J. American Statistical Association 96, 2001.

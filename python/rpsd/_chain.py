@@ -38,6 +38,7 @@ def build_chain(options: Options) -> _core.Denoiser:
             threshold_mode=options.threshold_mode,
             threshold_rule=options.threshold_rule,
             threshold_scale=options.threshold_scale,
+            prior=options.prior,
             noise="given" if given else str(options.noise),
             noise_sd=float(options.noise) if given else 0.0,
             fir_taps=taps,

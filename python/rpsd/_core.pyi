@@ -177,6 +177,7 @@ class Denoiser:
         threshold_mode: str,  # a word of the option but auto
         threshold_rule: str,  # a word of the option but auto
         threshold_scale: float,
+        prior: str,  # cauchy, laplace
         noise: str,  # mad, level, local, given, price
         noise_sd: float,  # used where noise is "given"
         fir_taps: _F64,  # empty: no FIR

@@ -72,6 +72,9 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         ),
     ] = "auto"
     threshold_scale: Annotated[_NonNegativeFloat, Meta(description="Factor on every threshold.")] = 1.0
+    prior: Annotated[
+        Literal["cauchy", "laplace"], Meta(description="Prior of signal with threshold_mode ebayes.")
+    ] = "cauchy"
     noise: Annotated[
         Literal["auto", "price", "mad", "level", "local"] | _PositiveFloat,
         Meta(description="Estimator of the noise, or its standard deviation; auto is price."),

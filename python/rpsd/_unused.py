@@ -9,7 +9,7 @@ from rpsd._options import Options
 from rpsd._schema import fields, shown
 
 _TRANSFORM: Final = ("level", "transform", "boundary")
-_THRESHOLD: Final = ("threshold_mode", "threshold_rule", "threshold_scale")
+_THRESHOLD: Final = ("threshold_mode", "threshold_rule", "threshold_scale", "prior")
 _FILTER: Final = ("fir_cutoff", "fir_taps", "fir_window")
 _CAUSAL: Final = ("window", "min_periods")
 _WITHOUT_RULE: Final = {"blockjs", "neighblock", "wiener", "none"}  # rules of their own, or none
@@ -49,6 +49,8 @@ def _reasons(options: Options) -> Iterator[tuple[str, str]]:
             yield name, "with use_fir_filter=False"
     if options.method == "wavelet" and options.threshold_mode in _WITHOUT_RULE:
         yield "threshold_rule", f"with threshold_mode={shown(options.threshold_mode)}"
+    if options.method == "wavelet" and options.threshold_mode != "ebayes":
+        yield "prior", f"with threshold_mode={shown(options.threshold_mode)}"
     if options.lookahead == 0 and options.method in {"wavelet", "fir"}:
         # The odd extension about the newest sample, which is where a zero-phase filter has no lag, keeps it.
         for name in ("use_fir_filter", "fir_cutoff", "fir_taps", "fir_window"):

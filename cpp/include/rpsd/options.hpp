@@ -16,6 +16,7 @@ enum class TransformKind { dwt, modwt };
 enum class ThresholdMode { none, bayes, universal, sure, hybrid, minimax, fdr, blockjs, neighblock, ebayes, wiener };
 // linear is the rule of wiener, and no word of the option.
 enum class ThresholdRule { soft, hard, garrote, firm, scad, posterior_median, posterior_mean, linear };
+enum class Prior { cauchy, laplace };  // of ebayes
 enum class Noise { mad, level, local, given, price };
 enum class Missing { interpolate, raise };
 enum class Outliers { none, spike };
@@ -32,6 +33,7 @@ struct Options {
   ThresholdMode threshold_mode = ThresholdMode::bayes;
   ThresholdRule threshold_rule = ThresholdRule::soft;
   double threshold_scale = 1.0;
+  Prior prior = Prior::cauchy;
   Noise noise = Noise::mad;
   double noise_sd = 0.0;          // where noise is given
   std::vector<double> fir_taps;   // empty: no FIR
@@ -48,6 +50,7 @@ FirMode parse_fir_mode(const std::string& word);
 TransformKind parse_transform(const std::string& word);
 ThresholdMode parse_threshold_mode(const std::string& word);
 ThresholdRule parse_threshold_rule(const std::string& word);
+Prior parse_prior(const std::string& word);
 Noise parse_noise(const std::string& word);
 Missing parse_missing(const std::string& word);
 Outliers parse_outliers(const std::string& word);

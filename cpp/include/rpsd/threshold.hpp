@@ -19,10 +19,11 @@ double universal_threshold(double sigma, std::size_t n) noexcept;
 double linear_factor(double sigma, double mean_square) noexcept;
 
 // How the details of one level shrink. threshold: of the linear rule its factor; of the posterior rules, which read
-// sigma and weight too, up to where the median is 0.
+// sigma, weight and rate too, up to where the median is 0. rate: of the Laplace prior in units of 1 / sigma, 0 for the
+// quasi-Cauchy prior.
 struct LevelShrinkage {
   ThresholdRule rule;
-  double threshold, sigma, weight;
+  double threshold, sigma, weight, rate;
 };
 
 // Shrinks x[0..n) to out, which may be x. An infinite threshold zeroes it. Firm shrinks between threshold and twice that.
