@@ -96,18 +96,6 @@ def test_a_broken_denoiser_is_caught_by_name(name, kind, nsr):
     assert culprit in report.failures()
 
 
-@pytest.mark.parametrize(("kind", "nsr"), [("a", 0.5), ("a", 1.0), ("a", 3.0), ("b", 1.0), ("e_t3", None)])
-def test_a_price_that_nobody_quoted_is_caught(kind, nsr):
-    """However little it weighs in a mean over all samples."""
-    x = 100 + series(kind, nsr, 2048, seed=9)
-    for place in (0, 1000, -1):
-        for wrong in (0.0, 400.0):
-            y = rpsd.denoise(x)
-            y[place] = wrong
-            assert "overshoot" in breaches(rpsd.evaluate(x, y))
-    assert breaches(rpsd.evaluate(x, rpsd.denoise(x))) == set()
-
-
 @pytest.mark.parametrize("nsr", [0.5, 1.0, 3.0])
 def test_circular_smoothers_are_caught_at_their_ends(nsr):
     n = 1024
@@ -119,7 +107,7 @@ def test_circular_smoothers_are_caught_at_their_ends(nsr):
 
 
 @pytest.mark.parametrize("n", [64, 128, 256])
-@pytest.mark.parametrize(("kind", "nsr"), [("a", 10.0), ("a", 1.0), ("b", 3.0), ("bumps", None)])
+@pytest.mark.parametrize(("kind", "nsr"), [("a", 10.0), ("a", 1.0), ("b", 3.0)])
 def test_the_best_estimate_passes_at_any_length(kind, nsr, n):
     for seed in range(8):
         x = series(kind, nsr, n, seed)

@@ -186,21 +186,29 @@ void spread_greatest(const double* v, std::size_t n, double* out, double* forwar
     out[t] = std::max(backward[t < kNeighbours ? 0 : t - kNeighbours], forward[std::min(t + kNeighbours, n - 1)]);
 }
 
-// By how much y leaves the range of x nearby, in usual moves of x: no smoother of x has a reason to.
-void judge_overshoot(const Problem& p, GuardMetrics& m, Memory& memory) {
-  const std::size_t n = p.n;
-  double* const sizes = memory.sizes.get(n);
-  std::size_t count = 0;
-  for (std::size_t t = 1; t < n; ++t)
-    if (p.x[t] != p.x[t - 1]) sizes[count++] = p.x[t] - p.x[t - 1];
+// By how much y leaves the range of x nearby, in usual moves of x: no smoother of x has a reason to. Of samples that both
+// have: what fills a gap has no range.
+void judge_overshoot(const Problem& p, const double* seen, GuardMetrics& m, Memory& memory) {
+  double* const sizes = memory.sizes.get(p.n);
+  double* const x = memory.rest.get(5 * p.n);
+  double *const y = x + p.n, *const range = y + p.n, *const forward = range + p.n, *const backward = forward + p.n;
+  std::size_t n = 0, count = 0;
+  for (std::size_t t = 0; t < p.n; ++t) {
+    if (seen[t] == 0) continue;
+    x[n] = p.x[t];
+    y[n] = p.y[t];
+    if (n > 0 && x[n] != x[n - 1]) sizes[count++] = x[n] - x[n - 1];
+    ++n;
+  }
   const double usual = count > 0 ? active_table<double>().median_abs(sizes, count, memory.selection.get(count)) : 0;
-  double* const range = memory.rest.get(4 * n);
-  double *const flipped = range + n, *const forward = range + 2 * n, *const backward = range + 3 * n;
   double most = 0;
-  for (const double sign : {1.0, -1.0}) {
-    for (std::size_t t = 0; t < n; ++t) flipped[t] = sign * p.x[t];
-    spread_greatest(flipped, n, range, forward, backward);
-    for (std::size_t t = 0; t < n; ++t) most = std::max(most, sign * p.y[t] - range[t]);
+  for (int side = 0; side < 2; ++side) {
+    spread_greatest(x, n, range, forward, backward);
+    for (std::size_t t = 0; t < n; ++t) {
+      most = std::max(most, y[t] - range[t]);
+      x[t] = -x[t];
+      y[t] = -y[t];
+    }
   }
   m.overshoot = most > kRounding ? most / usual : 0;
 }
@@ -264,16 +272,19 @@ void judge_whiteness(const Problem& p, const double* cleaned, const double* seen
   std::int32_t* const signs = memory.innovations.get(p.n + kWhitenessLags);
   std::fill(signs, signs + p.n + kWhitenessLags, 0);
   double level = cleaned[0], variance = p.ratio;
-  std::int64_t count = 0;
+  std::int64_t count = 0, still = 0;
   for (std::size_t t = 1; t < p.n; ++t) {
     variance += 1;
     if (seen[t] == 0) continue;
+    still += p.x[t] == p.x[t - 1];
     const double error = cleaned[t] - level, gain = variance / (variance + p.ratio);
     signs[t] = error > 0 ? 1 : (error < 0 ? -1 : 0);
     count += signs[t] != 0;
     level += gain * error;
     variance = gain * p.ratio;
   }
+  // While a price on a coarse lattice stays, the level comes to it from one side.
+  if (10 * still > count) return;
   double statistic = 0;
   for (std::size_t k = 1; k <= kWhitenessLags; ++k) {
     std::int64_t sum = 0, pairs = 0;
@@ -331,7 +342,7 @@ GuardMetrics judge_one(const double* x, const double* y, const double* best, con
   judge_moves(p, far, m, memory);
   judge_lag(p, cleaned, known(model.late), m);
   judge_scale(p, m);
-  judge_overshoot(p, m, memory);
+  judge_overshoot(p, seen, m, memory);
   judge_jumps(p, cleaned, m, memory);
   if (model.walk) judge_whiteness(p, cleaned, seen, m, memory);
   return m;

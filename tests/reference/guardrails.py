@@ -105,7 +105,8 @@ def lag(x, y, best, like, model):
 
 
 def overshoot(x, y):
-    x, y = filled(x), filled(y)
+    both = ~np.isnan(x) & ~np.isnan(y)
+    x, y = x[both], y[both]
     usual = np.median(np.abs(np.diff(x)[np.diff(x) != 0]))
     near = [x[max(t - 15, 0) : t + 16] for t in range(len(x))]
     beyond = [max(v - np.max(u), np.min(u) - v, 0.0) for u, v in zip(near, y, strict=True)]
@@ -158,6 +159,9 @@ def whiteness(x, y, best, model):
             signs[t] = np.sign(cleaned[t] - level)
             k = p / (p + noise_sd**2)
             level, p = level + k * (cleaned[t] - level), p * (1 - k)
+    still = np.count_nonzero(filled(x)[1:][seen[1:]] == filled(x)[:-1][seen[1:]])
+    if 10 * still > np.count_nonzero(signs):
+        return math.nan
     statistic = 0.0
     for lag_ in range(1, LAGS + 1):
         products = signs[lag_:] * signs[:-lag_]

@@ -28,7 +28,8 @@ struct GuardMetrics {
   double overshoot;  // by how many usual moves y leaves the range of x nearby
   double stuck;      // share of the moves of x at which y repeats a value
   double jumps;      // share of the jumps of x that is in y
-  double whiteness;  // root mean square autocorrelation of the signs of innovations, beyond what chance makes of it
+  double whiteness;  // root mean square autocorrelation of the signs of innovations, beyond what chance makes of it; on a
+                     // coarse lattice, where more than a tenth of the prices repeat the one before, it cannot be computed
 };
 
 constexpr std::size_t kWhitenessLags = 20;
