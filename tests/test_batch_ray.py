@@ -57,6 +57,7 @@ def start(tries=3):
         return start(tries - 1)
 
 
+@pytest.mark.slow
 def test_a_killed_worker_loses_nothing(tmp_path, cluster):
     make_days(tmp_path / "in", 10, rows=40_000)
     assert main(["batch", "in", "-o", "local", "--workers", "1", *CHAIN, *QUIET]) == 0

@@ -252,9 +252,9 @@ class Result:
     options: Options
     x: Any = field(repr=False)
     axis: int = field(repr=False)
-    by: Any = None
-    time: Any = None
-    value: Any = None
+    by: Any = field(default=None, repr=False)
+    time: Any = field(default=None, repr=False)
+    value: Any = field(default=None, repr=False)
     groups: tuple[Any, ...] | None = field(default=None, repr=False)
 
     def plot(
