@@ -5,6 +5,7 @@
 #include <array>
 #include <cmath>
 #include <limits>
+#include <vector>
 
 #include "rpsd/cpu.hpp"
 
@@ -48,6 +49,20 @@ void interpolate_missing(T* x, std::size_t n) noexcept {
     }
     i = right - 1;
   }
+}
+
+std::size_t moves_seen(const double* y, const double* seen, std::size_t n, double* out) noexcept {
+  constexpr std::size_t kFew = 2;  // moves are few where fewer than one in so many samples has a next one
+  if (seen != nullptr) {
+    std::size_t count = 0, samples = seen[n - 1] != 0;
+    for (std::size_t t = 0; t + 1 < n; ++t) {
+      samples += seen[t] != 0;
+      if (seen[t] != 0 && seen[t + 1] != 0) out[count++] = y[t + 1] - y[t];
+    }
+    if (count * kFew >= samples) return count;
+  }
+  for (std::size_t t = 0; t + 1 < n; ++t) out[t] = y[t + 1] - y[t];
+  return n - 1;
 }
 
 namespace {
@@ -101,10 +116,11 @@ bool stands_apart(const double* y, std::size_t n, std::size_t t, std::size_t len
 
 }  // namespace
 
-void mark_spikes(const double* y, std::size_t n, double* spike, double* scratch, Buffer<double>& selection) {
+void mark_spikes(const double* y, const double* seen, std::size_t n, double* spike, double* scratch,
+                 Buffer<double>& selection) {
   constexpr double kAway = 6, kMove = 4.8, kAlike = 0.5;
-  for (std::size_t t = 0; t + 1 < n; ++t) scratch[t] = y[t + 1] - y[t];
-  const double move = kMove * robust_sd(scratch, n - 1, spike, selection);
+  const std::size_t moves = moves_seen(y, seen, n, scratch);
+  const double move = kMove * robust_sd(scratch, moves, spike, selection);
   // Reflection at the ends, the end itself not repeated.
   const auto at = [&](std::ptrdiff_t i) {
     const auto last = static_cast<std::ptrdiff_t>(n) - 1;
@@ -120,7 +136,13 @@ void mark_spikes(const double* y, std::size_t n, double* spike, double* scratch,
     // The two in the middle are the larger of the smaller ones and the smaller of the larger ones.
     scratch[t] = y[t] - (std::max(a, c) + std::min(b, d)) / 2;
   }
-  const double away = kAway * robust_sd(scratch, n, spike, selection);
+  double away = kAway * robust_sd(scratch, n, spike, selection);
+  if (moves + 1 < n) {  // lines are as near to their neighbours as can be
+    std::vector<double> distances;
+    for (std::size_t t = 0; t < n; ++t)
+      if (seen[t] != 0) distances.push_back(scratch[t]);
+    away = kAway * robust_sd(distances.data(), distances.size(), spike, selection);
+  }
   spike[0] = spike[n - 1] = 0;
   for (std::size_t t = 1; t + 1 < n; ++t) {
     const double there = y[t] - y[t - 1], back = y[t] - y[t + 1];
@@ -130,10 +152,10 @@ void mark_spikes(const double* y, std::size_t n, double* spike, double* scratch,
   }
 }
 
-bool has_bad_run(const double* y, std::size_t n, double* moves, double* scratch, Buffer<double>& selection) {
+bool has_bad_run(const double* y, const double* seen, std::size_t n, double* moves, double* scratch,
+                 Buffer<double>& selection) {
   constexpr double kCertain = 50;
-  for (std::size_t t = 0; t + 1 < n; ++t) moves[t] = y[t + 1] - y[t];
-  const double move = kCertain * robust_sd(moves, n - 1, scratch, selection);
+  const double move = kCertain * robust_sd(moves, moves_seen(y, seen, n, moves), scratch, selection);
   if (move == 0) return false;
   for (std::size_t t = 1; t + 2 < n; ++t) {
     if (!(std::abs(y[t] - y[t - 1]) > move / 2)) continue;
@@ -143,11 +165,11 @@ bool has_bad_run(const double* y, std::size_t n, double* moves, double* scratch,
   return false;
 }
 
-void mark_bad_ticks(const double* y, std::size_t n, double* bad, double* scratch, Buffer<double>& selection) {
+void mark_bad_ticks(const double* y, const double* seen, std::size_t n, double* bad, double* scratch,
+                    Buffer<double>& selection) {
   constexpr double kMove = 12;
-  for (std::size_t t = 0; t + 1 < n; ++t) scratch[t] = y[t + 1] - y[t];
-  const double move = kMove * robust_sd(scratch, n - 1, bad, selection);
-  mark_spikes(y, n, bad, scratch, selection);
+  const double move = kMove * robust_sd(scratch, moves_seen(y, seen, n, scratch), bad, selection);
+  mark_spikes(y, seen, n, bad, scratch, selection);
   if (move == 0) return;  // it hardly moves: nothing tells a few bad ticks in a row from moves
   for (std::size_t t = 1; t + 1 < n; ++t) {
     if (!(std::abs(y[t] - y[t - 1]) > move / 2)) continue;  // no run begins here, as what is before it is near its level

@@ -79,7 +79,7 @@ std::size_t remove_spikes(T* x, std::size_t n, Buffer<double>& memory, Buffer<do
   double *const y = memory.get(3 * n), *const spike = y + n;
   const int exponent = price_exponent(std::copy(x, x + n, y) - n, n);
   rescale(y, n, -exponent);
-  mark_bad_ticks(y, n, spike, spike + n, selection);
+  mark_bad_ticks(y, nullptr, n, spike, spike + n, selection);
   std::size_t count = 0;
   for (std::size_t t = 0; t < n; ++t)
     if (spike[t] != 0) {

@@ -77,18 +77,27 @@ double scale_doubt(Work& w, const PriceModel& model) {
     doubt += kNoiseFactor * update_noise_sites(sites).doubt * (1 + square(lambda)) / (1 - square(lambda));
   }
   if (model.parts.steps) {
-    StepSites sites{w.mean, w.step_square, model.volatility, w.q, w.n, least, w.test.step_variance, {}, w.step_square, w.q};
-    std::copy(model.step_weights.begin(), model.step_weights.end(), sites.weights);
-    doubt += kStepFactor * update_step_sites(sites).doubt / (2 - 2 * square(lambda));
+    // Between gaps: what is missing has no error.
+    double steps = 0;
+    for (std::size_t t = 0, end = 0; t < w.n; t = end + 1) {
+      for (end = t; end < w.n && !std::isnan(w.x[end]);) ++end;
+      if (end < t + 2) continue;
+      StepSites sites{w.mean + t, w.step_square + t, model.volatility + t, w.q + t, end - t, least, w.test.step_variance,
+                      {}, w.step_square + t, w.q + t};
+      std::copy(model.step_weights.begin(), model.step_weights.end(), sites.weights);
+      steps += update_step_sites(sites).doubt;
+    }
+    doubt += kStepFactor * steps / (2 - 2 * square(lambda));
   }
   return doubt;
 }
 
 // What is expected to be gained: error of the raw series over error of the smoothed one. The raw series is the one that
-// was smoothed, or the one that came, with its bad ticks.
+// was smoothed, or the one that came, with its bad ticks. Of what is missing there is no raw series.
 double predicted_gain_db(const Work& w, bool as_it_came) noexcept {
   double raw = 0, left = w.doubt;
   for (std::size_t t = 0; t < w.n; ++t) {
+    if (std::isnan(w.x[t])) continue;
     const bool bad = as_it_came && w.cleaned > 0 && w.spike[t] != 0 && std::isfinite(w.x[t]);
     const double away = square((bad ? (w.x[t] - w.centre) / w.scale : w.y[t]) - w.mean[t]);
     raw += w.test.outlier[t] != 0 && w.available[t] != 0 ? away : away + w.variance[t];

@@ -59,11 +59,8 @@ bool prepare(const double* x, std::size_t n, std::size_t least, double precision
   double* const moves = work.mean;
   std::size_t zeros = 0;
   for (std::size_t t = 0; t < work.n; ++t) work.y[t] -= work.centre;
-  for (std::size_t t = 0; t + 1 < work.n; ++t) {
-    moves[t] = work.y[t + 1] - work.y[t];
-    zeros += moves[t] == 0;
-  }
-  const std::size_t m = work.n - 1;
+  const std::size_t m = moves_seen(work.y, work.seen < work.n ? work.available : nullptr, work.n, moves);
+  for (std::size_t t = 0; t < m; ++t) zeros += moves[t] == 0;
   const double typical = active_table<double>().median_abs(moves, m, scratch.selection.get(m));
   work.repeats = !(typical > 0);
   const double most = typical > 0 ? 25 * typical * typical : std::numeric_limits<double>::infinity();
@@ -108,8 +105,9 @@ void leave_ends(std::size_t least, Work& work) noexcept {
 
 void find_spikes(const double* x, std::size_t n, Work& work, bool clean, SeriesScratch& scratch) {
   // The mixture of noise scales takes a run for two jumps, and is of no use for what else is bad: such a series is cleaned.
-  clean = clean || has_bad_run(work.y, work.n, work.mean, work.variance, scratch.selection);
-  (clean ? mark_bad_ticks : mark_spikes)(work.y, work.n, work.spike, work.mean, scratch.selection);
+  const double* const seen = work.seen < work.n ? work.available : nullptr;
+  clean = clean || has_bad_run(work.y, seen, work.n, work.mean, work.variance, scratch.selection);
+  (clean ? mark_bad_ticks : mark_spikes)(work.y, seen, work.n, work.spike, work.mean, scratch.selection);
   for (std::size_t t = 0; t < work.n; ++t) {
     work.spike[t] *= work.available[t];
     if (!clean || work.spike[t] == 0) continue;

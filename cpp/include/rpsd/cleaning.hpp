@@ -22,18 +22,25 @@ Gaps find_gaps(const T* x, std::size_t n) noexcept;
 template <class T>
 void interpolate_missing(T* x, std::size_t n) noexcept;
 
+// The moves y[t + 1] - y[t] -> out; returns how many. seen: 0 where a line stands for a missing sample (null: nowhere). Moves
+// of lines say nothing of the others, and are left out unless moves between samples that are seen are few.
+std::size_t moves_seen(const double* y, const double* seen, std::size_t n, double* out) noexcept;
+
 // spike[t] = 1 where y[t] leaves its neighbours and comes back, else 0; never at an end. A sample is one where it is
 // more than six robust standard deviations away from the median of its four neighbours, and both moves, there and
-// back, are large and alike. n >= 3, y finite; scratch holds n.
-void mark_spikes(const double* y, std::size_t n, double* spike, double* scratch, Buffer<double>& selection);
+// back, are large and alike. n >= 3, y finite; scratch holds n; seen as of moves_seen, of these functions too.
+void mark_spikes(const double* y, const double* seen, std::size_t n, double* spike, double* scratch,
+                 Buffer<double>& selection);
 
 // bad[t] = 1 for spikes, and for runs of up to three samples, of any signs, each more than twelve robust standard deviations
 // away from the level before and the level after the run, which are alike. A move that stays is none.
-void mark_bad_ticks(const double* y, std::size_t n, double* bad, double* scratch, Buffer<double>& selection);
+void mark_bad_ticks(const double* y, const double* seen, std::size_t n, double* bad, double* scratch,
+                    Buffer<double>& selection);
 
 // Whether there is a run of two or three samples that stand apart by more than fifty robust standard deviations: no move that
 // stays, and no burst of volatility, is so far away and comes back. Works on moves and scratch, of n each.
-bool has_bad_run(const double* y, std::size_t n, double* moves, double* scratch, Buffer<double>& selection);
+bool has_bad_run(const double* y, const double* seen, std::size_t n, double* moves, double* scratch,
+                 Buffer<double>& selection);
 
 // Clears bad[t] where y[t] does not stand apart from what is about it: outside what the samples kept before and after it span,
 // by more than four times the second largest of the moves between the six kept on either side, and so until none is put
