@@ -225,7 +225,7 @@ void guardrails(std::size_t, std::size_t n) {
   };
   const auto y = average(1), best = average(2);
   const auto row = [&](const std::vector<double>& v) { return rpsd::Batch<const double>{v.data(), 1, n, n}; };
-  const rpsd::GuardModel model{1, 0.5, 3, true};
+  const rpsd::GuardModel model{1, 0.5, 3, 0, true};
   rpsd::GuardMetrics found;
   run_twice([&] { rpsd::judge(row(x), row(y), row(best), row(best), &model, &found, 1); });
 }
