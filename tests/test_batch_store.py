@@ -19,14 +19,16 @@ from rpsd.batch import plan, run_unit
 from rpsd.batch._store import Mirror, Stage, is_url, join, list_objects, opened, put, remove, remove_stages
 from rpsd.cli import main
 
-s3fs = pytest.importorskip("s3fs")
-moto = pytest.importorskip("moto.server")
+# The server and the client take different releases of one library, which pip is long to match: .ci/run --full has both.
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
 def server():
     """Start it; its address."""
-    running = moto.ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
+    import moto.server
+
+    running = moto.server.ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
     running.start()
     host, port = running.get_host_and_port()
     yield f"http://{host}:{port}"
@@ -45,6 +47,8 @@ def bucket(server, monkeypatch):
     }.items():
         monkeypatch.setenv(name, value)
     name = f"rpsd-{uuid.uuid4().hex[:12]}"
+    import s3fs
+
     s3fs.S3FileSystem(use_listings_cache=False).mkdir(name)
     return f"s3://{name}"
 
