@@ -19,7 +19,7 @@ from rpsd.batch import plan, run_unit
 from rpsd.batch._store import Mirror, Stage, is_url, join, list_objects, opened, put, remove, remove_stages
 from rpsd.cli import main
 
-# The server and the client take different releases of one library, which pip is long to match: .ci/run --full has both.
+# The server and the client take releases of one library, which pip is long to match: .ci/run --full has both.
 pytestmark = pytest.mark.slow
 
 

@@ -172,7 +172,7 @@ def test_core_names_the_transforms():
     with pytest.raises(ValueError, match="transform must be one of dwt, modwt"):
         _core.Denoiser(
             method="wavelet", bank=pywt.Wavelet("haar").filter_bank, transform="swt", boundary="periodic",
-            level=1, threshold_mode="bayes", threshold_rule="soft", threshold_scale=1.0, prior="cauchy", noise="mad",
-            noise_sd=0.0, min_gain_db=0.0, fir_taps=np.empty(0), space="price", missing="raise",
+            level=1, threshold_mode="bayes", threshold_rule="soft", threshold_scale=1.0, prior="cauchy",
+            noise="mad", noise_sd=0.0, min_gain_db=0.0, fir_taps=np.empty(0), space="price", missing="raise",
             outliers="none",
         )  # fmt: skip
