@@ -87,3 +87,19 @@ def in_process(monkeypatch):
 def own_cache(tmp_path, monkeypatch):
     """Keep results of one test from another."""
     monkeypatch.setenv("RPSD_CACHE_DIR", os.fspath(tmp_path / "cache"))
+
+
+@pytest.fixture
+def done(monkeypatch):
+    """Return the list of names of the files that are denoised from here on."""
+    import rpsd.batch._unit as unit
+
+    names = []
+    real = unit.denoise_file
+
+    def recorded(*arguments, name, **more):
+        names.append(name)
+        return real(*arguments, name=name, **more)
+
+    monkeypatch.setattr(unit, "denoise_file", recorded)
+    return names

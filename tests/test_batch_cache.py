@@ -6,27 +6,14 @@ import os
 import threading
 
 import pytest
-from batches import batch, in_process, make_folder, own_cache, tree
+from batches import batch, done, in_process, make_folder, own_cache, tree
 from command import own_home
 
-from rpsd.batch import _unit
 from rpsd.batch._cache import Cache
 
-__all__ = ["in_process", "own_cache", "own_home"]  # fixtures; the last two guard every test here
+__all__ = ["done", "in_process", "own_cache", "own_home"]  # fixtures; the last two guard every test here
 
-
-@pytest.fixture(autouse=True)
-def done(in_process, monkeypatch):
-    """Return the list of names of the files that are denoised."""
-    names = []
-    real = _unit.denoise_file
-
-    def recorded(*arguments, name, **more):
-        names.append(name)
-        return real(*arguments, name=name, **more)
-
-    monkeypatch.setattr(_unit, "denoise_file", recorded)
-    return names
+pytestmark = pytest.mark.usefixtures("in_process")
 
 
 def entries(tmp_path):

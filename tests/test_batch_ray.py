@@ -25,7 +25,8 @@ os.environ.update(
     RAY_AUTH_MODE="token",
     RAY_AUTH_TOKEN="0" * 64,
 )
-ray = pytest.importorskip("ray")
+import ray
+
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="finds the workers in /proc")
 CHAIN = ("--transform", "modwt", "--no-time")
 OWN_CLUSTER = ("--engine", "ray", "--workers", "2", "--cache-size", "0")

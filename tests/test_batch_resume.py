@@ -9,29 +9,15 @@ import time
 
 import pyarrow.parquet as pq
 import pytest
-from batches import batch, csv_text, in_process, make_folder, manifest, own_cache, prices, start, tree
+from batches import batch, csv_text, done, in_process, make_folder, manifest, own_cache, prices, start, tree
 from command import own_home
 
 import rpsd
 from rpsd.batch import _unit
 
-__all__ = ["in_process", "own_cache", "own_home"]  # fixtures; the last two guard every test here
+__all__ = ["done", "in_process", "own_cache", "own_home"]  # fixtures; the last two guard every test here
 
 NO_CACHE = ("--cache-size", "0")
-
-
-@pytest.fixture
-def done(monkeypatch):
-    """Return the list of names of the files that are denoised from here on."""
-    names = []
-    real = _unit.denoise_file
-
-    def recorded(*arguments, name, **more):
-        names.append(name)
-        return real(*arguments, name=name, **more)
-
-    monkeypatch.setattr(_unit, "denoise_file", recorded)
-    return names
 
 
 def make_inputs(folder, files):
