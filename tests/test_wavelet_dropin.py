@@ -7,6 +7,7 @@ import warnings
 import numpy as np
 import pytest
 import pywt
+import tblib.pickling_support
 from reference.agreement import worst_error
 
 import rpsd
@@ -298,6 +299,8 @@ def test_refused_here(name, args, kwargs, message):
 def test_axis_error_is_numpys_too():
     with pytest.raises(np.exceptions.AxisError) as caught:
         rpsd.wavedec(X, "db2", axis=1)
-    copy = pickle.loads(pickle.dumps(caught.value))
-    assert isinstance(copy, rpsd.InputError)
-    assert str(copy) == str(caught.value)
+    for install in (lambda _: None, tblib.pickling_support.install):  # the latter is Dask's way
+        install(caught.value)
+        copy = pickle.loads(pickle.dumps(caught.value))
+        assert isinstance(copy, rpsd.InputError)
+        assert str(copy) == str(caught.value)

@@ -29,6 +29,10 @@ _COEFFICIENT_DTYPES = frozenset(map(np.dtype, (np.float32, np.float64, np.comple
 class _AxisError(InputError, np.exceptions.AxisError):
     """An axis that the array does not have, by NumPy's name as well, which PyWavelets' callers may catch."""
 
+    def __reduce__(self) -> tuple[type["_AxisError"], tuple[str]]:
+        # Left to Exception, Dask rebuilds it without calling __init__, which sets the slots.
+        return type(self), (str(self),)
+
 
 def wavedec(
     x: Any, wavelet: Any, mode: Any = "symmetric", level: int | None = None, axis: int = -1
