@@ -25,7 +25,9 @@ SYSTEM_CONFIG = Path("/etc/rpsd/config.yaml")
 class Performance(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How much of the machine is used."""
 
-    max_workers: Annotated[int, Meta(ge=1, description="Processes that a batch run uses.")] = 4
+    max_workers: Annotated[
+        int, Meta(ge=1, description="Processes of a batch run, threads of the service.")
+    ] = 4
     chunk_size: Annotated[
         int, Meta(ge=1, description="Rows of a file that are read at a time; at least 65,536 are.")
     ] = 1000
@@ -62,7 +64,36 @@ class Paths(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class Service(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The HTTP service; it has no keys in this release."""
+    """The HTTP service."""
+
+    host: Annotated[str, Meta(description="Address to listen on; a loopback one.")] = "127.0.0.1"
+    port: Annotated[
+        Annotated[int, Meta(ge=1, le=65535)] | None,
+        Meta(description="Port of /v1 where it is not that of health and metrics."),
+    ] = None
+    max_body_bytes: Annotated[int, Meta(ge=1, description="Bytes of a request's body, unpacked.")] = 2**27
+    max_points: Annotated[int, Meta(ge=1, description="Samples of a request.")] = 10_000_000
+    max_series: Annotated[int, Meta(ge=1, description="Series of a request.")] = 10_000
+    queue_requests: Annotated[int, Meta(ge=0, description="Requests that may wait for a worker.")] = 256
+    queue_points: Annotated[int, Meta(ge=0, description="Samples that may wait for a worker.")] = 20_000_000
+    request_timeout: Annotated[
+        float, Meta(gt=0, le=86400, description="Seconds in which a request is answered.")
+    ] = 60.0
+    header_timeout: Annotated[
+        float, Meta(gt=0, le=86400, description="Seconds that a client has to send its headers.")
+    ] = 10.0
+    body_timeout: Annotated[
+        float, Meta(gt=0, le=86400, description="Seconds that a client has to send its body.")
+    ] = 30.0
+    send_timeout: Annotated[
+        float, Meta(gt=0, le=86400, description="Seconds for which a client may not take its answer.")
+    ] = 30.0
+    drain_delay: Annotated[
+        float, Meta(ge=0, le=3600, description="Seconds after SIGTERM in which requests are still taken.")
+    ] = 5.0
+    drain_timeout: Annotated[
+        int, Meta(ge=1, le=3600, description="Seconds for what is under way when the doors are closed.")
+    ] = 25
 
 
 SECTIONS: Mapping[str, type[msgspec.Struct]] = MappingProxyType(

@@ -317,3 +317,40 @@ class Result:
         from rpsd.report import plot_result
 
         return plot_result(self, kind, series=series, name=name, ax=ax, figure=figure)
+
+
+def noise_data(noise: NoiseModel) -> dict[str, Any]:
+    """Return the noise model of one series as plain data."""
+    return {
+        "kind": noise.kind,
+        "noise_sd": float(noise.noise_sd),
+        "step_sd": float(noise.step_sd),
+        "nsr": float(noise.nsr),
+        "predicted_gain_db": float(noise.predicted_gain_db),
+        "predicted_causal_gain_db": float(noise.predicted_causal_gain_db),
+        "gain_probability": float(noise.gain_probability),
+    }
+
+
+def report_data(report: Report, *, checks: bool = True) -> dict[str, Any]:
+    """Return the report on one series as plain data; without checks, what takes no fit of a model."""
+    metrics = {name: getattr(report, name) for name in METRICS}
+    if not checks:
+        return metrics
+    return {
+        "passed": report.passed,
+        "action": report.action,
+        **metrics,
+        "checks": [
+            {
+                "name": check.name,
+                "value": check.value,
+                "relation": check.relation,
+                "threshold": check.threshold,
+                "passed": check.passed,
+                "counts": check.counts,
+                "verdict": check.verdict,
+            }
+            for check in report.checks
+        ],
+    }

@@ -27,6 +27,7 @@ from rpsd.cli._diff import diff
 from rpsd.cli._doctor import doctor
 from rpsd.cli._evaluate import evaluate
 from rpsd.cli._log import logging_to_stderr
+from rpsd.cli._serve import serve
 from rpsd.cli._stream import stream
 from rpsd.cli._tune import tune
 from rpsd.cli._verify import verify
@@ -48,7 +49,7 @@ def _cli() -> None:
     """
 
 
-for _command in (denoise, batch, verify, diff, stream, evaluate, tune, demo, config, doctor):
+for _command in (denoise, batch, verify, diff, stream, evaluate, tune, demo, config, serve, doctor):
     _cli.add_command(_command)
 
 

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from rpsd import Config, Denoiser, GuardrailError, InputError, Options, Result
 from rpsd._breaks import session_starts
+from rpsd._result import noise_data, report_data
 from rpsd._schema import fields
 from rpsd._text import shown
 from rpsd._unused import warn_of_unused
@@ -36,9 +37,9 @@ from rpsd.batch.files import (
     written,
 )
 from rpsd.cli._log import logger
-from rpsd.cli._noise import action_rows, noise_json, noise_rows
+from rpsd.cli._noise import action_rows, noise_rows
 from rpsd.cli._options import configuration, denoiser_options
-from rpsd.cli._show import console, guardrail_table, print_json, report_json, table
+from rpsd.cli._show import console, guardrail_table, print_json, table
 
 _F64 = npt.NDArray[np.float64]
 _STDOUT: Final = (None, "-")
@@ -271,14 +272,14 @@ def _summary(
                 "missing": int(result.missing),
                 "sessions": int(result.sessions),
                 "noise_sd": float(result.noise.noise_sd),
-                "noise": noise_json(result.noise),
+                "noise": noise_data(result.noise),
                 "level": int(result.level),
                 "action": str(result.action),
                 "strength": float(result.strength),
                 "binding": str(result.binding),
                 "lookahead": result.lookahead,
                 "warmup": int(result.warmup),
-                "report": report_json(result.report),
+                "report": report_data(result.report),
             }
             for column, result in job.results.items()
         ],

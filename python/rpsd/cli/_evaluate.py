@@ -11,11 +11,12 @@ import numpy as np
 
 from rpsd import GuardrailError, Guardrails, InputError, Report
 from rpsd import evaluate as evaluate_series
+from rpsd._result import report_data
 from rpsd._text import shown
 from rpsd.batch.files import Table, choose_columns, read_numbers, read_table, read_times
 from rpsd.cli._log import logger
 from rpsd.cli._options import configuration, guardrail_options
-from rpsd.cli._show import print_json, report_json, show_guardrails
+from rpsd.cli._show import print_json, show_guardrails
 
 
 def _read_lookahead(_: click.Context, __: click.Parameter, text: str | None) -> int | str | None:
@@ -79,7 +80,7 @@ def evaluate(
         x, y = read_numbers(before, column), read_numbers(after, other)
         reports.append((name, evaluate_series(x, y, config, lookahead=ahead)))
     if as_json:
-        series = [{"column": name, "report": report_json(report)} for name, report in reports]
+        series = [{"column": name, "report": report_data(report)} for name, report in reports]
         print_json(
             {
                 "original": original,

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -46,16 +45,3 @@ def _reason(noise: NoiseModel) -> str:
     if math.isnan(noise.noise_sd):
         return "too short or still to fit"
     return "too little to gain" if noise.predicted_gain_db > 0 else "no significant noise"
-
-
-def noise_json(noise: NoiseModel) -> dict[str, Any]:
-    """Return the noise model of one series as plain data."""
-    return {
-        "kind": noise.kind,
-        "noise_sd": float(noise.noise_sd),
-        "step_sd": float(noise.step_sd),
-        "nsr": float(noise.nsr),
-        "predicted_gain_db": float(noise.predicted_gain_db),
-        "predicted_causal_gain_db": float(noise.predicted_causal_gain_db),
-        "gain_probability": float(noise.gain_probability),
-    }

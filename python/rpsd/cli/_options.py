@@ -59,6 +59,21 @@ def guardrail_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return _with_options(command, {**_GUARDRAILS, **_GENERAL})
 
 
+def service_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add --config and every option of the service, and of what it computes where a request says nothing."""
+    return _with_options(
+        command,
+        {
+            "service": None,
+            "monitoring": None,
+            "performance": None,
+            "paths": None,
+            "denoiser": None,
+            **_GUARDRAILS,
+        },
+    )
+
+
 def configuration(config_path: str | None, given: dict[str, Any]) -> Config:
     """Return the configuration under the options given, and heed its log level."""
     command_line: dict[str, dict[str, object]] = {}

@@ -61,26 +61,6 @@ def small_number(value: float) -> str:
     return f"{value:.2e}" if 0 < abs(value) < 0.001 else number(value)
 
 
-def report_json(report: Report) -> dict[str, Any]:
-    """Return a report as plain data."""
-    return {
-        "passed": report.passed,
-        "action": report.action,
-        "score": report.score,
-        "checks": [
-            {
-                "name": check.name,
-                "value": check.value,
-                "relation": check.relation,
-                "threshold": check.threshold,
-                "passed": check.passed,
-                "counts": check.counts,
-            }
-            for check in report.checks
-        ],
-    }
-
-
 def print_json(content: dict[str, Any]) -> None:
     """Print one JSON object with its version on standard output; NaN is null there."""
     json.dump(_without_nan({"version": JSON_VERSION, **content}), sys.stdout, allow_nan=False, indent=2)

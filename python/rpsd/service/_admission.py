@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: MIT
+"""Who gets a worker, who waits for one, and who is told to come back later."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Final
+
+from rpsd.service._body import ClientGone
+from rpsd.service._clock import Deadline
+from rpsd.service._problems import Problem
+from rpsd.service._workers import Workers
+
+#: Seconds after which to come back: spread, so that those who were told together do not return together.
+_RETRY_AFTER: Final = (1, 3)
+#: More samples than this are worth watching whether their client is still there.
+_WATCHED: Final = 100_000
+
+
+class Stop:
+    """Tells running work that nobody waits for it any more."""
+
+    __slots__ = ("set",)
+
+    def __init__(self) -> None:
+        self.set = False
+
+
+class _Job:
+    __slots__ = ("deadline", "future", "points", "stop", "work")
+
+    def __init__(
+        self, points: int, deadline: Deadline, work: Callable[[Stop], Any], future: asyncio.Future[Any]
+    ) -> None:
+        self.points = points
+        self.deadline = deadline
+        self.work = work
+        self.future = future
+        self.stop = Stop()
+
+
+class Admission:
+    """A queue in front of the workers, bounded in requests and in samples.
+
+    Belongs to the event loop's thread; only the work itself runs in others.
+
+    Parameters
+    ----------
+    workers : Workers
+    most_requests, most_points : int
+        That may wait; a single request that is larger waits where nothing else does.
+
+    Attributes
+    ----------
+    shed, expired, cancelled : int
+        Requests that were turned away, too late, or left by their clients.
+    """
+
+    def __init__(self, workers: Workers, most_requests: int, most_points: int) -> None:
+        self._workers = workers
+        self.most_requests = most_requests
+        self.most_points = most_points
+        self._waiting: deque[_Job] = deque()
+        self.waiting_points = 0
+        self.running = 0
+        self.shed = self.expired = self.cancelled = 0
+
+    @property
+    def waiting(self) -> int:
+        """Requests that wait."""
+        return len(self._waiting)
+
+    async def run(
+        self, points: int, deadline: Deadline, work: Callable[[Stop], Any], receive: Callable[[], Any]
+    ) -> Any:
+        """Return what work returns, once a worker has done it.
+
+        Parameters
+        ----------
+        points : int
+            Samples of the request.
+        deadline : Deadline
+        work : callable
+            Gets a `Stop` to look at now and then.
+        receive : callable
+            ASGI's, which tells when the client has gone.
+
+        Raises
+        ------
+        Problem
+            overloaded, where the queue is full; deadline-exceeded.
+        ClientGone
+            Where the client left first.
+        """
+        if self._waiting and (
+            len(self._waiting) >= self.most_requests or self.waiting_points + points > self.most_points
+        ):
+            self.shed += 1
+            raise overloaded()
+        loop = asyncio.get_running_loop()
+        job = _Job(points, deadline, work, loop.create_future())
+        self._waiting.append(job)
+        self.waiting_points += points
+        self._start_next()
+        timer = loop.call_later(deadline.left, self._expire, job)
+        watch = None
+        if job in self._waiting or points > _WATCHED:
+            watch = loop.create_task(self._watch(job, receive))
+        try:
+            return await job.future
+        finally:
+            # Also where this task is cancelled, as a server that must stop does.
+            timer.cancel()
+            if watch is not None:
+                watch.cancel()
+            self._drop(job)
+
+    def _start_next(self) -> None:
+        while self._waiting and self.running < self._workers.count:
+            job = self._waiting.popleft()
+            self.waiting_points -= job.points
+            if job.deadline.over:
+                self._expire(job)
+                continue
+            self.running += 1
+            loop = job.future.get_loop()
+            self._workers.submit(lambda job=job, loop=loop: self._work(job, loop))  # type: ignore[misc]
+
+    def _work(self, job: _Job, loop: asyncio.AbstractEventLoop) -> None:
+        result: Any = None
+        error: BaseException | None = None
+        try:
+            result = job.work(job.stop)
+        except BaseException as raised:  # whatever it is, it belongs to the request
+            error = raised
+        with contextlib.suppress(RuntimeError):  # the loop is closed: the process ends
+            loop.call_soon_threadsafe(self._finish, job, result, error)
+
+    def _finish(self, job: _Job, result: Any, error: BaseException | None) -> None:
+        self.running -= 1
+        if not job.future.done():
+            if error is None:
+                job.future.set_result(result)
+            else:
+                job.future.set_exception(error)
+        self._start_next()
+
+    def _expire(self, job: _Job) -> None:
+        if not job.future.done():
+            self.expired += 1
+            job.future.set_exception(Problem("deadline-exceeded", "the answer was not there in time"))
+
+    async def _watch(self, job: _Job, receive: Callable[[], Any]) -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        if not job.future.done():
+            self.cancelled += 1
+            job.future.set_exception(ClientGone())
+
+    def _drop(self, job: _Job) -> None:
+        """Take out of the queue, or stop, what nobody waits for any more."""
+        job.stop.set = True
+        with contextlib.suppress(ValueError):
+            self._waiting.remove(job)
+            self.waiting_points -= job.points
+
+
+def overloaded() -> Problem:
+    """Return the problem of a request that finds the queue full."""
+    seconds = random.randint(*_RETRY_AFTER)
+    return Problem("overloaded", "the queue is full; come back later", headers={"retry-after": str(seconds)})

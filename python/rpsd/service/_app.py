@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: MIT
+"""The application: handlers, and what happens to their errors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from litestar import Litestar, Request, Response
+from litestar.exceptions import HTTPException
+
+from rpsd.service._body import ClientGone
+from rpsd.service._denoise import denoise_routes
+from rpsd.service._health import health_routes
+from rpsd.service._listeners import Listeners
+from rpsd.service._observe import Observe, seen
+from rpsd.service._problems import MEDIA_TYPE, Problem
+from rpsd.service._state import State
+
+_BY_STATUS = {404: "not-found", 405: "method-not-allowed"}
+_GONE = 499
+
+
+def make_app(state: State) -> Observe:
+    """Return the ASGI application of a state."""
+
+    def answer_error(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+        return _error_response(state, request, error)
+
+    litestar = Litestar(
+        [*health_routes(state), *denoise_routes(state)],
+        exception_handlers={Exception: answer_error},
+        openapi_config=None,
+        logging_config=None,
+        debug=False,
+    )
+    return Observe(Listeners(litestar, state), state)
+
+
+def _error_response(state: State, request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    here = seen(request.scope)
+    if isinstance(error, ClientGone):
+        return Response(b"", status_code=_GONE)
+    problem = _problem_of(error)
+    if problem is None:
+        problem = Problem("internal-error", "the service failed; its log says why, by the request's id")
+        state.log.write(
+            "ERROR", here.operation, f"{type(error).__name__}: {error}", request_id=here.request_id
+        )
+    here.message = problem.title
+    here.fields["problem"] = problem.name
+    return Response(
+        problem.body(here.request_id),
+        status_code=problem.status,
+        media_type=MEDIA_TYPE,
+        headers=problem.headers,
+    )
+
+
+def _problem_of(error: Exception) -> Problem | None:
+    if isinstance(error, Problem):
+        return error
+    if isinstance(error, HTTPException) and error.status_code in _BY_STATUS:
+        name = _BY_STATUS[error.status_code]
+        headers = {key.lower(): value for key, value in (error.headers or {}).items()}
+        allowed = f"allowed: {headers['allow']}" if "allow" in headers else "there is no such address"
+        return Problem(name, allowed, headers=headers)
+    return None

@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: MIT
+"""Series as little-endian float64, one after the other; NaN is a missing sample, both ways."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Final
+
+import numpy as np
+
+from rpsd.service._problems import Problem
+from rpsd.service._request import Answer, Asked, Limits, read_query
+
+_ITEM: Final = 8
+
+
+def most_points(body: bytes) -> int:
+    """Return the number of samples."""
+    return len(body) // _ITEM
+
+
+def decode(body: bytes, query: bytes, limits: Limits) -> Asked:
+    """Read series of one length, with options in the query; `series` is how many there are.
+
+    Raises
+    ------
+    Problem
+        Where the bytes are no whole numbers, or the numbers no whole series.
+    """
+    given = read_query(query)
+    if len(body) % _ITEM:
+        raise Problem(
+            "malformed-body", f"the body must be float64, {_ITEM} bytes each, got {len(body)} bytes"
+        )
+    if given.series > limits.series:
+        raise Problem("too-large", f"a request has at most {limits.series} series, got {given.series}")
+    values = np.frombuffer(body, dtype="<f8").astype(np.float64, copy=False)
+    if len(values) % given.series:
+        raise Problem("malformed-body", f"{len(values)} samples are not {given.series} series of one length")
+    rows = tuple(values.reshape(given.series, -1))
+    names = None if given.series == 1 else tuple(map(str, range(given.series)))
+    return Asked(names, rows, given.options, given.guardrails or None, given.report)
+
+
+def encode(answer: Answer) -> tuple[bytes, dict[str, str]]:
+    """Return the values of all series, and in headers what was done to them."""
+    body = b"".join(outcome.values.astype("<f8", copy=False).tobytes() for outcome in answer.outcomes)
+    actions = Counter(outcome.action for outcome in answer.outcomes)
+    lookahead = answer.outcomes[0].lookahead
+    return body, {
+        "rpsd-action": ", ".join(actions),
+        "rpsd-lookahead": "none" if lookahead is None else str(lookahead),
+        "rpsd-notes": str(sum(len(outcome.notes) for outcome in answer.outcomes)),
+    }

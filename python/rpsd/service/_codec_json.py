@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: MIT
+"""Series as JSON: null is a missing sample, both ways."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+
+from rpsd import Options
+from rpsd._schema import fields
+from rpsd.service._problems import Problem
+from rpsd.service._request import F64, Answer, Asked, Limits, Outcome, checked_report
+
+_MOST_DEPTH: Final = 32
+_Numbers = list[float | None]
+_BESIDE: Final = ("values", "series", "guardrails", "report")
+
+# The options are checked by the schema that all of rpsd has, which says better what is allowed.
+_Body: Any = msgspec.defstruct(
+    "DenoiseRequest",
+    [
+        ("values", _Numbers | msgspec.UnsetType, msgspec.UNSET),
+        ("series", dict[str, _Numbers] | msgspec.UnsetType, msgspec.UNSET),
+        ("guardrails", dict[str, Any] | msgspec.UnsetType, msgspec.UNSET),
+        ("report", str, "full"),
+        *((name, Any, msgspec.UNSET) for name in fields(Options)),
+    ],
+    forbid_unknown_fields=True,
+)
+_decoder: Final = msgspec.json.Decoder(_Body)
+
+
+def most_points(body: bytes) -> int:
+    """Return a number of samples that the body does not exceed, without reading it."""
+    return body.count(b",") + 1
+
+
+def decode(body: bytes, query: bytes, limits: Limits) -> Asked:
+    """Read ``{"values": [...]}`` or ``{"series": {"name": [...]}}`` with options beside them.
+
+    Raises
+    ------
+    Problem
+        For anything else.
+    """
+    if query:
+        raise Problem(
+            "invalid-request", "options of a JSON request are fields of its body, not of the address"
+        )
+    # Before numbers become objects, which are fifteen times as large as the text of the shortest.
+    if most_points(body) > limits.points + limits.series + _BESIDE_POINTS:
+        raise Problem("too-large", f"a request has at most {limits.points} samples")
+    given = decoded(_decoder, body)
+    if (given.values is msgspec.UNSET) == (given.series is msgspec.UNSET):
+        raise Problem("invalid-request", "the body must have one of values and series")
+    options = {
+        name: value for name in fields(Options) if (value := getattr(given, name)) is not msgspec.UNSET
+    }
+    guardrails = None if given.guardrails is msgspec.UNSET else given.guardrails
+    require_shallow((options, guardrails))
+    report = checked_report(given.report)
+    if given.values is not msgspec.UNSET:
+        return Asked(None, (array(given.values),), options, guardrails, report)
+    series = tuple(array(values) for values in given.series.values())
+    return Asked(tuple(given.series), series, options, guardrails, report)
+
+
+#: Commas that options may have.
+_BESIDE_POINTS: Final = 10_000
+
+
+def decoded(decoder: Any, body: bytes) -> Any:
+    """Return what a decoder reads, its errors as problems."""
+    try:
+        return decoder.decode(body)
+    except msgspec.ValidationError as error:
+        raise Problem("invalid-request", str(error)) from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Problem("malformed-body", f"the body is not valid JSON: {error}") from None
+    except RecursionError:
+        raise Problem("malformed-body", f"JSON is nested at most {_MOST_DEPTH} deep") from None
+
+
+def array(values: _Numbers) -> F64:
+    """Return numbers as an array, null as NaN."""
+    return np.array(values, dtype=np.float64)
+
+
+def require_shallow(value: Any, depth: int = 0) -> None:
+    """Raise the Problem of values that are nested too deep."""
+    if depth > _MOST_DEPTH:
+        raise Problem("malformed-body", f"JSON is nested at most {_MOST_DEPTH} deep")
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list | tuple):
+        for item in value:
+            require_shallow(item, depth + 1)
+
+
+def encode(answer: Answer) -> tuple[bytes, dict[str, str]]:
+    """Return an answer as JSON; NaN is null."""
+    if answer.names is None:
+        return msgspec.json.encode(_plain(answer.outcomes[0])), {}
+    series = dict(zip(answer.names, map(_plain, answer.outcomes), strict=True))
+    return msgspec.json.encode({"series": series}), {}
+
+
+def _plain(outcome: Outcome) -> dict[str, Any]:
+    return {
+        "values": outcome.values.tolist(),
+        "report": outcome.report,
+        "noise": outcome.noise,
+        "action": outcome.action,
+        "lookahead": outcome.lookahead,
+        "warmup": outcome.warmup,
+        "notes": outcome.notes,
+    }

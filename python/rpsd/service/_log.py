@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: MIT
+"""The service's log: JSON lines with the same eight fields each, written by a thread of its own."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+from collections.abc import MutableMapping
+from typing import Any, BinaryIO, Final
+
+import msgspec
+import structlog
+
+from rpsd._text import one_line
+from rpsd.service._clock import utc_now
+
+#: Lines that may wait for a reader that is slow; further ones are lost, and counted.
+_WAITING: Final = 10_000
+
+
+class Log:
+    """Writes events as JSON lines.
+
+    A thread writes, so that a reader that stops does not stop the service.
+
+    Parameters
+    ----------
+    stream : binary file
+        Where lines go.
+    level : str
+        Least level that is written; may be set at any time.
+    """
+
+    def __init__(self, stream: BinaryIO, level: str) -> None:
+        self._lines = _Lines(stream)
+        self.level = level
+
+    @property
+    def level(self) -> str:
+        """Least level that is written."""
+        return self._level
+
+    @level.setter
+    def level(self, level: str) -> None:
+        self._level = level
+        self._logger: Any = structlog.wrap_logger(
+            self._lines,
+            processors=[structlog.processors.add_log_level, _line],
+            wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level)),
+            cache_logger_on_first_use=True,
+        )
+
+    @property
+    def lost(self) -> int:
+        """Lines that were never written, as their reader was too slow."""
+        return self._lines.lost
+
+    def write(self, level: str, operation: str, message: str, **fields: Any) -> None:
+        """Write one event; fields beside the seed's eight come after them."""
+        getattr(self._logger, level.lower())(message, operation=operation, **fields)
+
+    def close(self, seconds: float = 5.0) -> None:
+        """Write what waits, for some seconds at most."""
+        self._lines.close(seconds)
+
+
+def _line(_: Any, level: str, event: MutableMapping[str, Any]) -> bytes:
+    fields = {
+        "timestamp": utc_now(milliseconds=True),
+        "level": event.pop("level", level).upper(),
+        "service": "rpsd",
+        "operation": event.pop("operation"),
+        "user_id": event.pop("user_id", None),
+        "data_size": event.pop("data_size", 0),
+        "processing_time": event.pop("processing_time", 0.0),
+        "message": one_line(event.pop("event")),
+    }
+    return msgspec.json.encode({**fields, **event}, enc_hook=str)
+
+
+class _Lines:
+    """A bounded queue of lines and the thread that writes them: the logger that structlog wraps."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self._queue: queue.Queue[bytes | None] = queue.Queue(_WAITING)
+        self.lost = 0
+        self._thread = threading.Thread(target=self._write, name="rpsd-log", daemon=True)
+        self._thread.start()
+
+    def _put(self, line: bytes) -> None:
+        try:
+            self._queue.put_nowait(line)
+        except queue.Full:
+            self.lost += 1
+
+    debug = info = warning = error = critical = _put
+
+    def _write(self) -> None:
+        while (line := self._queue.get()) is not None:
+            try:
+                self._stream.write(line + b"\n")
+                if self._queue.empty():
+                    self._stream.flush()
+            except (OSError, ValueError):  # nobody reads, or it is closed: nobody to tell
+                self.lost += 1
+
+    def close(self, seconds: float) -> None:
+        try:
+            self._queue.put(None, timeout=seconds)
+        except queue.Full:
+            return
+        self._thread.join(seconds)
+
+
+class Forwarded(logging.Handler):
+    """Sends what libraries log through the service's log."""
+
+    def __init__(self, log: Log) -> None:
+        super().__init__()
+        self._log = log
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a record; its logger's name is the operation."""
+        trace = {"trace": self.format(record)} if record.exc_info else {}
+        self._log.write(record.levelname, record.name, record.getMessage(), **trace)

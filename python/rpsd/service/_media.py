@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: MIT
+"""Which media type a body has, and which one its answer is wanted in."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from rpsd.service._problems import Problem
+
+JSON: Final = "application/json"
+BINARY: Final = "application/octet-stream"
+ARROW: Final = "application/vnd.apache.arrow.stream"
+#: In the order in which they are preferred where a client does not care.
+KNOWN: Final = (JSON, BINARY, ARROW)
+
+
+def sent_type(content_type: str | None) -> str:
+    """Return the media type of a body.
+
+    Raises
+    ------
+    Problem
+        For one that is not known, or where none is given.
+    """
+    name = (content_type or "").partition(";")[0].strip().lower()
+    if name not in KNOWN:
+        came = f'"{name}"' if name else "no Content-Type"
+        raise Problem("unsupported-media-type", f"Content-Type must be {', '.join(KNOWN)}, got {came}")
+    return name
+
+
+def wanted_type(accept: str | None, sent: str) -> str:
+    """Return the media type of the answer: what came, unless Accept prefers another.
+
+    Raises
+    ------
+    Problem
+        Where Accept allows none of those that are known.
+    """
+    if accept is None or accept.strip() in ("", "*/*", sent):
+        return sent
+    preferred = (sent, *(name for name in KNOWN if name != sent))
+    weights = {name: _weight(accept, name) for name in preferred}
+    best = max(preferred, key=lambda name: weights[name])
+    if weights[best] <= 0:
+        raise Problem("not-acceptable", f"Accept must allow one of {', '.join(KNOWN)}")
+    return best
+
+
+def _weight(accept: str, name: str) -> float:
+    """Return the weight of the most specific range that a media type is in (RFC 9110, 12.5.1)."""
+    found = {"*/*": -1.0, f"{name.partition('/')[0]}/*": -1.0, name: -1.0}
+    for part in accept.split(","):
+        media_range, *parameters = (piece.strip().lower() for piece in part.split(";"))
+        if media_range in found:
+            found[media_range] = next((_number(p[2:]) for p in parameters if p.startswith("q=")), 1.0)
+    return next((weight for weight in reversed(found.values()) if weight >= 0), 0.0)
+
+
+def _number(text: str) -> float:
+    try:
+        return min(1.0, max(0.0, float(text)))
+    except ValueError:
+        return 0.0

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: MIT
+"""The one catalogue of what the service refuses, as RFC 9457 problem details."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from rpsd._text import one_line
+
+MEDIA_TYPE: Final = "application/problem+json"
+
+
+class Entry(NamedTuple):
+    """One kind of problem."""
+
+    status: int
+    title: str
+
+
+CATALOGUE: Final[Mapping[str, Entry]] = {
+    "malformed-request": Entry(400, "The request is not valid HTTP"),
+    "malformed-body": Entry(400, "The body is not what its media type says"),
+    "not-found": Entry(404, "There is nothing at this address"),
+    "method-not-allowed": Entry(405, "This address does not take this method"),
+    "not-acceptable": Entry(406, "None of the media types asked for is available"),
+    "slow-request": Entry(408, "The request did not arrive in time"),
+    "too-large": Entry(413, "The request is larger than this service takes"),
+    "address-too-long": Entry(414, "The address is longer than this service takes"),
+    "unsupported-media-type": Entry(415, "The body's media type or encoding is not known"),
+    "invalid-request": Entry(422, "The request asks for what is not allowed"),
+    "guardrail-breached": Entry(422, "A guardrail was breached under the policy raise"),
+    "headers-too-large": Entry(431, "The headers are larger than this service takes"),
+    "internal-error": Entry(500, "The service failed"),
+    "overloaded": Entry(503, "The service has more to do than it takes on"),
+    "not-ready": Entry(503, "The service takes no requests now"),
+    "deadline-exceeded": Entry(504, "The deadline passed before the answer was there"),
+}
+
+
+class Problem(Exception):
+    """A request gets an error for an answer.
+
+    Parameters
+    ----------
+    name : str
+        Which one of the catalogue.
+    detail : str
+        What came and what is allowed; nothing of the service's own.
+    headers : mapping, optional
+        Beside those that every answer has.
+    **members
+        More members of the body, such as ``report``.
+    """
+
+    def __init__(
+        self, name: str, detail: str, *, headers: Mapping[str, str] | None = None, **members: Any
+    ) -> None:
+        super().__init__(detail)
+        self.name = name
+        self.status, self.title = CATALOGUE[name]
+        self.detail = one_line(detail)
+        self.headers = dict(headers or {})
+        self.members = members
+
+    def body(self, request_id: str | None = None) -> bytes:
+        """Return the problem as JSON."""
+        content = {
+            "type": f"urn:rpsd:problem:{self.name}",
+            "title": self.title,
+            "status": self.status,
+            "detail": self.detail,
+            **({"request_id": request_id} if request_id else {}),
+            **self.members,
+        }
+        return msgspec.json.encode(content)

@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: MIT
+"""Start, listen, drain and stop."""
+
+from __future__ import annotations
+
+import importlib.util
+import ipaddress
+import logging
+import signal
+import socket
+import sys
+import time
+from types import FrameType
+from typing import Final
+
+import uvicorn
+
+import rpsd
+from rpsd import Config, ConfigError, RpsdError
+from rpsd.service import _notes
+from rpsd.service._admission import Admission
+from rpsd.service._app import make_app
+from rpsd.service._log import Forwarded, Log
+from rpsd.service._metrics import Metrics
+from rpsd.service._phase import Phase
+from rpsd.service._protocol import Times, make_protocol
+from rpsd.service._snapshot import Snapshot
+from rpsd.service._state import State
+from rpsd.service._system import System
+from rpsd.service._workers import Workers
+
+_BACKLOG: Final = 2048
+_FAILURE: Final = 1
+
+
+def serve(config: Config) -> int:
+    """Serve until SIGTERM or SIGINT, finish what is under way, and return the exit code.
+
+    Parameters
+    ----------
+    config : Config
+        Its sections service, monitoring and performance say how; denoiser and guardrails are what requests
+        find where they say nothing.
+
+    Returns
+    -------
+    int
+        0 where it stopped as told, 1 where it was told a second time and left requests unanswered.
+
+    Raises
+    ------
+    ConfigError
+        For a host that others can reach, while there are no credentials, and options that fit no denoiser.
+    RpsdError
+        Where a port cannot be had.
+    """
+    snapshot = Snapshot(config)
+    service = snapshot.service
+    require_loopback(service.host)
+    ports = (config.monitoring.metrics_port, service.port or config.monitoring.metrics_port)
+    sockets = [_listen(service.host, port) for port in dict.fromkeys(ports)]
+    log = Log(sys.stderr.buffer, config.monitoring.log_level)
+    _take_over_logging(log)
+    workers = Workers(config.performance.max_workers)
+    state = State(
+        snapshot=snapshot,
+        ports=ports,
+        log=log,
+        metrics=Metrics(),
+        admission=Admission(workers, service.queue_requests, service.queue_points),
+        system=System(config.paths.data_path),
+    )
+    server = _make_server(state)
+    begin = time.monotonic()
+    try:
+        server.run(sockets=sockets)
+    finally:
+        workers.close()
+        code = _FAILURE if server.force_exit else 0
+        seconds = round(time.monotonic() - begin, 3)
+        log.write("INFO", "stop", f"stopped after {seconds} s", processing_time=seconds)
+        log.close()
+    return code
+
+
+def require_loopback(host: str) -> None:
+    """Raise ConfigError unless only this machine can reach a host."""
+    try:
+        found = {info[4][0] for info in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)}
+    except (OSError, UnicodeError):
+        raise ConfigError(f'host must be an address or a name of this machine, got "{host}"') from None
+    if not all(ipaddress.ip_address(str(address).partition("%")[0]).is_loopback for address in found):
+        raise ConfigError(
+            f'host must be a loopback address (127.0.0.1, ::1, localhost), got "{host}": '
+            f"rpsd {rpsd.__version__} has no credentials to ask others for"
+        )
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    if sys.platform != "win32":  # there it would let two servers have one port
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise RpsdError(f"port {port} of {host} cannot be had: {error.strerror}") from None
+    return listener
+
+
+def _take_over_logging(log: Log) -> None:
+    """Send what libraries log, and warnings of no request, through the log of the service."""
+    root = logging.getLogger()
+    root.handlers = [Forwarded(log)]
+    root.setLevel(logging.WARNING)
+    ours = logging.getLogger("rpsd")
+    ours.handlers, ours.propagate = [], True
+    _notes.install(lambda text: log.write("WARNING", "warning", text))
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's server with an end of our own: it would end by the signal itself, and at once."""
+
+    def __init__(self, config: uvicorn.Config, phase: Phase, delay: float, log: Log) -> None:
+        super().__init__(config)
+        self._phase = phase
+        self._delay = delay
+        self._log = log
+        self._close_at: float | None = None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to listen."""
+        await super().startup(sockets)
+        self._phase.serve()
+        places = ", ".join("{}:{}".format(*one.getsockname()[:2]) for one in sockets or [])
+        self._log.write("INFO", "start", f"rpsd {rpsd.__version__} listens on {places}")
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Begin to drain at the first signal, end at the second."""
+        if self._phase.name == "draining":
+            self.should_exit = self.force_exit = True
+            return
+        self._phase.drain()
+        delay = 0.0 if sig == signal.SIGINT else self._delay
+        self._log.write("INFO", "stop", f"{signal.Signals(sig).name}: draining, {delay} s with open doors")
+        self._close_at = time.monotonic() + delay
+
+    async def on_tick(self, counter: int) -> bool:
+        """Tell ten times a second whether the time to close has come."""
+        if self._close_at is not None and time.monotonic() >= self._close_at:
+            self.should_exit = True
+        return await super().on_tick(counter)
+
+
+def _make_server(state: State) -> _Server:
+    service = state.snapshot.service
+    times = Times()
+    times.header, times.body, times.send = service.header_timeout, service.body_timeout, service.send_timeout
+    config = uvicorn.Config(
+        make_app(state),
+        loop="uvloop" if importlib.util.find_spec("uvloop") else "asyncio",
+        http=make_protocol(times),
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        backlog=_BACKLOG,
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=int(service.drain_timeout),
+    )
+    return _Server(config, state.phase, service.drain_delay, state.log)

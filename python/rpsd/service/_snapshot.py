@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: MIT
+"""The settings that one request sees from beginning to end."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections import OrderedDict
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+
+from rpsd import Config, Denoiser
+from rpsd._config import Service
+from rpsd.service._notes import collected_notes
+
+#: Denoisers that are kept; making one takes longer than a short series.
+_KEPT: Final = 128
+
+
+class Snapshot:
+    """A configuration with what was built of it; any thread may ask.
+
+    Parameters
+    ----------
+    config : Config
+
+    Attributes
+    ----------
+    config : Config
+    service : Service
+        Its section.
+    digest : str
+        Tells two configurations apart, in answers and logs.
+
+    Raises
+    ------
+    ConfigError
+        Where no denoiser can be made of the configuration.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.service: Service = config.service
+        self.digest = hashlib.sha256(config.to_yaml().encode()).hexdigest()[:12]
+        self._lock = threading.Lock()
+        self._denoisers: OrderedDict[bytes, tuple[Denoiser, list[str]]] = OrderedDict()
+        self.denoiser({}, None)
+
+    def denoiser(
+        self, options: Mapping[str, Any], guardrails: Mapping[str, Any] | None
+    ) -> tuple[Denoiser, list[str]]:
+        """Return the denoiser with options on top of the configuration, and what there is to say of them.
+
+        Raises
+        ------
+        ConfigError, CausalityError
+            For options that are not allowed, as `rpsd.Denoiser`.
+        """
+        key = msgspec.json.encode((options, guardrails), order="sorted")
+        with self._lock:
+            made = self._denoisers.get(key)
+            if made is not None:
+                self._denoisers.move_to_end(key)
+                return made
+        with collected_notes() as notes:
+            made = Denoiser(self.config, guardrails=guardrails, **options), notes
+        with self._lock:
+            self._denoisers[key] = made
+            if len(self._denoisers) > _KEPT:
+                self._denoisers.popitem(last=False)
+        return made
