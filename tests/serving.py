@@ -14,7 +14,7 @@ import time
 
 import pytest
 
-_PATIENCE = 60.0  # seconds, on a machine that has other things to do
+_PATIENCE = 45.0  # seconds, on a machine that has other things to do
 
 
 def free_port():

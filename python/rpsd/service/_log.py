@@ -84,15 +84,15 @@ class _Lines:
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
-        self._queue: queue.Queue[bytes | None] = queue.Queue(_WAITING)
+        self._queue: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         self.lost = 0
         self._thread = threading.Thread(target=self._write, name="rpsd-log", daemon=True)
         self._thread.start()
 
     def _put(self, line: bytes) -> None:
-        try:
-            self._queue.put_nowait(line)
-        except queue.Full:
+        if self._queue.qsize() < _WAITING:
+            self._queue.put(line)
+        else:
             self.lost += 1
 
     debug = info = warning = error = critical = _put
@@ -107,10 +107,7 @@ class _Lines:
                 self.lost += 1
 
     def close(self, seconds: float) -> None:
-        try:
-            self._queue.put(None, timeout=seconds)
-        except queue.Full:
-            return
+        self._queue.put(None)
         self._thread.join(seconds)
 
 

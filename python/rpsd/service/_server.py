@@ -127,6 +127,7 @@ class _Server(uvicorn.Server):
         self._phase = phase
         self._delay = delay
         self._log = log
+        self._signals: list[int] = []
         self._close_at: float | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -137,17 +138,19 @@ class _Server(uvicorn.Server):
         self._log.write("INFO", "start", f"rpsd {rpsd.__version__} listens on {places}")
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Begin to drain at the first signal, end at the second."""
-        if self._phase.name == "draining":
+        """Remember a signal: it may come in the middle of anything, the log's own locks among them."""
+        self._signals.append(sig)
+        if len(self._signals) > 1:
             self.should_exit = self.force_exit = True
-            return
-        self._phase.drain()
-        delay = 0.0 if sig == signal.SIGINT else self._delay
-        self._log.write("INFO", "stop", f"{signal.Signals(sig).name}: draining, {delay} s with open doors")
-        self._close_at = time.monotonic() + delay
 
     async def on_tick(self, counter: int) -> bool:
-        """Tell ten times a second whether the time to close has come."""
+        """Ten times a second, ask whether to drain, or to close the doors."""
+        if self._signals and self._close_at is None:
+            self._phase.drain()
+            sig = signal.Signals(self._signals[0])
+            delay = 0.0 if sig == signal.SIGINT else self._delay
+            self._close_at = time.monotonic() + delay
+            self._log.write("INFO", "stop", f"{sig.name}: draining, {delay} s with open doors")
         if self._close_at is not None and time.monotonic() >= self._close_at:
             self.should_exit = True
         return await super().on_tick(counter)

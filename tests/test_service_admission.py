@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: MIT
+"""The queue in front of the workers: its bounds, deadlines, and clients that leave."""
+
+import asyncio
+import threading
+
+import pytest
+
+from rpsd.service._admission import Admission
+from rpsd.service._body import ClientGone
+from rpsd.service._clock import Deadline
+from rpsd.service._problems import Problem
+from rpsd.service._rates import Rates
+from rpsd.service._workers import Workers
+
+
+class Gate:
+    """Work that waits until it is let go."""
+
+    def __init__(self):
+        self.open = threading.Event()
+        self.done = []
+        self.stops = []
+
+    def work(self, name):
+        def run(stop):
+            self.stops.append(stop)
+            self.open.wait(30)
+            self.done.append(name)
+            return name
+
+        return run
+
+
+async def stays():
+    await asyncio.Event().wait()
+
+
+async def leaves():
+    return {"type": "http.disconnect"}
+
+
+def with_admission(scenario, workers=1, requests=2, points=100):
+    """Run a coroutine of an admission and a gate."""
+
+    async def whole():
+        threads, gate = Workers(workers), Gate()
+        try:
+            return await scenario(Admission(threads, requests, points), gate)
+        finally:
+            gate.open.set()
+            threads.close()
+
+    return asyncio.run(whole())
+
+
+def start(admission, gate, name, points=1, seconds=30.0, receive=stays):
+    return asyncio.create_task(admission.run(points, Deadline(seconds), gate.work(name), receive))
+
+
+async def settle():
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+def test_first_come_first_served():
+    async def scenario(admission, gate):
+        tasks = [start(admission, gate, k) for k in range(3)]
+        await settle()
+        assert (admission.running, admission.waiting, admission.waiting_points) == (1, 2, 2)
+        gate.open.set()
+        assert await asyncio.gather(*tasks) == gate.done == [0, 1, 2]
+        assert (admission.running, admission.waiting, admission.waiting_points) == (0, 0, 0)
+
+    with_admission(scenario)
+
+
+def test_a_full_queue_says_when_to_come_back():
+    async def scenario(admission, gate):
+        tasks = [start(admission, gate, k) for k in range(3)]
+        await settle()
+        with pytest.raises(Problem) as refused:
+            await admission.run(1, Deadline(30), gate.work("late"), stays)
+        assert refused.value.name == "overloaded"
+        assert int(refused.value.headers["retry-after"]) > 0
+        assert admission.shed == 1
+        gate.open.set()
+        assert await asyncio.gather(*tasks) == [0, 1, 2]
+
+    with_admission(scenario)
+
+
+def test_the_queue_is_bounded_in_samples_too():
+    async def scenario(admission, gate):
+        tasks = [start(admission, gate, k, points=60) for k in range(2)]
+        await settle()
+        with pytest.raises(Problem):
+            await admission.run(41, Deadline(30), gate.work("large"), stays)
+        tasks.append(start(admission, gate, "small", points=40))
+        await settle()
+        gate.open.set()
+        assert await asyncio.gather(*tasks) == [0, 1, "small"]
+
+    with_admission(scenario)
+
+
+def test_a_single_request_may_be_larger_than_the_queue():
+    async def scenario(admission, gate):
+        gate.open.set()
+        assert await start(admission, gate, "whole", points=1000) == "whole"
+
+    with_admission(scenario, requests=0)
+
+
+def test_what_waits_too_long_is_never_begun():
+    async def scenario(admission, gate):
+        first = start(admission, gate, "first")
+        await settle()
+        with pytest.raises(Problem) as late:
+            await start(admission, gate, "late", points=7, seconds=0.01)
+        assert late.value.name == "deadline-exceeded"
+        assert (admission.expired, admission.waiting, admission.waiting_points) == (1, 0, 0)
+        gate.open.set()
+        await first
+        assert gate.done == ["first"]
+
+    with_admission(scenario)
+
+
+def test_running_work_is_told_that_its_time_is_over():
+    async def scenario(admission, gate):
+        with pytest.raises(Problem):
+            await start(admission, gate, "late", seconds=0.01)
+        assert gate.stops[0].set
+        assert admission.running == 1  # the worker is not free before it heeds that
+        gate.open.set()
+        while admission.running:
+            await asyncio.sleep(0.001)
+
+    with_admission(scenario)
+
+
+def test_what_a_client_left_is_taken_out():
+    async def scenario(admission, gate):
+        first = start(admission, gate, "first")
+        await settle()
+        with pytest.raises(ClientGone):
+            await start(admission, gate, "left", points=7, receive=leaves)
+        assert (admission.cancelled, admission.waiting, admission.waiting_points) == (1, 0, 0)
+        gate.open.set()
+        await first
+        assert gate.done == ["first"]
+
+    with_admission(scenario)
+
+
+def test_errors_of_the_work_are_the_callers():
+    async def scenario(admission, gate):
+        def fail(stop):
+            raise KeyError("inside")
+
+        with pytest.raises(KeyError, match="inside"):
+            await admission.run(1, Deadline(30), fail, stays)
+        gate.open.set()
+        assert await start(admission, gate, "next") == "next"
+
+    with_admission(scenario)
+
+
+def test_workers_run_side_by_side():
+    async def scenario(admission, gate):
+        barrier = threading.Barrier(3, timeout=30)
+
+        def meet(stop):
+            return barrier.wait()
+
+        met = await asyncio.gather(*(admission.run(1, Deadline(30), meet, stays) for _ in range(3)))
+        assert sorted(met) == [0, 1, 2]
+
+    with_admission(scenario, workers=3)
+
+
+def test_rates_are_those_of_the_last_minute():
+    now = 1000.0
+    rates = Rates(lambda: now)
+    assert rates.summary() == (0, 0.0, 0.0)
+    rates.add(1.0, failed=False)
+    now = 1030.0
+    rates.add(3.0, failed=True)
+    assert rates.summary() == (2, 2.0, 0.5)
+    now = 1060.5
+    assert rates.summary() == (1, 3.0, 1.0)
+    now = 1090.0
+    assert rates.summary() == (0, 0.0, 0.0)
