@@ -95,7 +95,7 @@ def test_byte_order_mark_and_windows_line_ends_are_fine(file):
         ("denoiser:\n  levle: 3", 'FILE:2: unknown key "denoiser.levle"; did you mean "level"?'),
         ("denoiser:\n  zzz: 3", 'FILE:2: unknown key "denoiser.zzz"; known: method, wavelet, level'),
         ("denoiser:\n  log_level: INFO", '"denoiser.log_level"; log_level is a key of section monitoring'),
-        ("service:\n  port: 1", 'FILE:2: unknown key "service.port"; known: none in this release'),
+        ("service:\n  prot: 1", 'FILE:2: unknown key "service.prot"; did you mean "port"?'),
         ("denoiser: {<<: {level: 3}}", 'FILE:1: unknown key "denoiser.<<"'),
         ("\ndenoser: {}", 'FILE:2: unknown section "denoser"; did you mean "denoiser"?'),
         ("zzz: {}", 'FILE:1: unknown section "zzz"; known: denoiser, guardrails, performance'),

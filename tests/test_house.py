@@ -36,6 +36,7 @@ LAYERS = [
     {"__init__"},
     {"integrations", "report"},
     {"batch"},
+    {"service"},
     {"cli"},
 ]
 
@@ -47,6 +48,7 @@ def test_exported_names_are_sorted_and_complete():
         "cli",
         "integrations",
         "report",
+        "service",
     }
     assert public | {"__version__"} == set(rpsd.__all__)
 

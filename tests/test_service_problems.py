@@ -5,10 +5,13 @@ import gzip
 import json
 import re
 import socket
+from pathlib import Path
 
 import numpy as np
 import pytest
 from serving import server, wait_until
+
+from rpsd.service._problems import CATALOGUE
 
 __all__ = ["server"]
 BINARY = "application/octet-stream"
@@ -193,6 +196,12 @@ def test_a_client_that_leaves_in_the_middle_of_its_body_is_noticed(server):
     with socket.create_connection(("127.0.0.1", server.port)) as raw:
         raw.sendall(head + b"{")
     assert server.logged(request_id="left")["status"] == 499
+
+
+def test_the_page_lists_the_catalogue():
+    page = (Path(__file__).parents[1] / "docs" / "service.md").read_text(encoding="utf-8")
+    listed = re.findall(r"^\| `urn:rpsd:problem:([\w-]+)` \| (\d+) (.*) \|$", page, re.M)
+    assert listed == [(name, str(entry.status), entry.title) for name, entry in CATALOGUE.items()]
 
 
 def test_nothing_here_was_the_services_own_fault(server):

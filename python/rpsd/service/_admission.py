@@ -54,20 +54,24 @@ class Admission:
     most_requests, most_points : int
         That may wait; a single request that is larger waits where nothing else does.
 
-    Attributes
-    ----------
-    shed, expired, cancelled : int
-        Requests that were turned away, too late, or left by their clients.
+    count : callable
+        Told of each request that was ``shed``, ``expired`` or ``cancelled``.
     """
 
-    def __init__(self, workers: Workers, most_requests: int, most_points: int) -> None:
+    def __init__(
+        self,
+        workers: Workers,
+        most_requests: int,
+        most_points: int,
+        count: Callable[[str], None] = lambda what: None,
+    ) -> None:
         self._workers = workers
+        self._count = count
         self.most_requests = most_requests
         self.most_points = most_points
         self._waiting: deque[_Job] = deque()
         self.waiting_points = 0
         self.running = 0
-        self.shed = self.expired = self.cancelled = 0
 
     @property
     def waiting(self) -> int:
@@ -99,7 +103,7 @@ class Admission:
         if self._waiting and (
             len(self._waiting) >= self.most_requests or self.waiting_points + points > self.most_points
         ):
-            self.shed += 1
+            self._count("shed")
             raise overloaded()
         loop = asyncio.get_running_loop()
         job = _Job(points, deadline, work, loop.create_future())
@@ -151,14 +155,14 @@ class Admission:
 
     def _expire(self, job: _Job) -> None:
         if not job.future.done():
-            self.expired += 1
+            self._count("expired")
             job.future.set_exception(Problem("deadline-exceeded", "the answer was not there in time"))
 
     async def _watch(self, job: _Job, receive: Callable[[], Any]) -> None:
         while (await receive())["type"] != "http.disconnect":
             pass
         if not job.future.done():
-            self.cancelled += 1
+            self._count("cancelled")
             job.future.set_exception(ClientGone())
 
     def _drop(self, job: _Job) -> None:

@@ -72,6 +72,13 @@ class Metrics:
             build["version"], build["isa"]
         ).set(1)
 
+    def count(self, what: str) -> None:
+        """Count a request that was shed, expired or cancelled."""
+        if what == "shed":
+            self.shed.labels("queue").inc()
+        else:
+            {"expired": self.expired, "cancelled": self.cancelled}[what].inc()
+
     def text(self) -> bytes:
         """Return all of them in Prometheus' text format."""
         return generate_latest(self.registry)

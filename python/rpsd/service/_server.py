@@ -61,13 +61,13 @@ def serve(config: Config) -> int:
     sockets = [_listen(service.host, port) for port in dict.fromkeys(ports)]
     log = Log(sys.stderr.buffer, config.monitoring.log_level)
     _take_over_logging(log)
-    workers = Workers(config.performance.max_workers)
+    workers, metrics = Workers(config.performance.max_workers), Metrics()
     state = State(
         snapshot=snapshot,
         ports=ports,
         log=log,
-        metrics=Metrics(),
-        admission=Admission(workers, service.queue_requests, service.queue_points),
+        metrics=metrics,
+        admission=Admission(workers, service.queue_requests, service.queue_points, metrics.count),
         system=System(config.paths.data_path),
     )
     server = _make_server(state)

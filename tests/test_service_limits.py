@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: MIT
+"""How much the service takes on: sizes at and beyond their limits, a full queue, deadlines, slow clients."""
+
+import contextlib
+import json
+import socket
+import threading
+import time
+
+import numpy as np
+import pytest
+from serving import Server
+
+import rpsd
+
+BINARY = "application/octet-stream"
+POST = b"POST /v1/denoise HTTP/1.1\r\nHost: x\r\n"
+MOST_POINTS, MOST_SERIES, MOST_BYTES = 200_000, 3, 1_700_000
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    """Return a server that takes little: one worker, a queue of one."""
+    running = Server(
+        tmp_path_factory.mktemp("home"),
+        max_workers=1,
+        queue_requests=1,
+        max_points=MOST_POINTS,
+        max_series=MOST_SERIES,
+        max_body_bytes=MOST_BYTES,
+        header_timeout=0.5,
+        body_timeout=1,
+    )
+    try:
+        yield running.wait()
+        assert running.stop() == 0
+    finally:
+        running.process.kill()
+
+
+def bytes_of(n):
+    return np.full(n, 7.0).tobytes()
+
+
+def problem(answer):
+    return answer.status, answer.json["type"].rpartition(":")[2]
+
+
+@pytest.mark.parametrize(("more", "status"), [(0, 200), (1, 413), (MOST_POINTS, 413)])
+def test_samples(small, more, status):
+    assert small.post(bytes_of(MOST_POINTS + more), content_type=BINARY).status == status
+    text = b'{"report": "none", "values": [' + b"7," * (MOST_POINTS + more - 1) + b"7]}"
+    assert small.post(text).status == status
+
+
+@pytest.mark.parametrize(("count", "status"), [(MOST_SERIES, 200), (MOST_SERIES + 1, 413), (3000, 413)])
+def test_series(small, count, status):
+    assert small.post({"series": {str(k): [1, 2] for k in range(count)}}).status == status
+    assert small.post(bytes_of(count), f"/v1/denoise?series={count}", content_type=BINARY).status == status
+
+
+@pytest.mark.parametrize(("more", "status"), [(0, 200), (1, 413), (1000 * MOST_BYTES, 413)])
+def test_bytes(small, more, status):
+    text = b'{"values": [1, 2]' + b" " * (MOST_BYTES - 18) + b"}"
+    if more:  # told by its length alone, before it is sent
+        head = POST + b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n" % (MOST_BYTES + more)
+        assert small.send(head).startswith(b"HTTP/1.1 413 ")
+    else:
+        assert small.post(text).status == status
+
+
+def test_bytes_in_chunks_without_a_length(small):
+    chunk = b"10000\r\n" + b" " * 0x10000 + b"\r\n"
+    head = POST + b"Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+    assert small.send(head + chunk * 30).startswith(b"HTTP/1.1 413 ")
+
+
+def long_series():
+    return 100 + rpsd.simulate("a", MOST_POINTS, seed=1).noisy
+
+
+def test_a_full_queue_answers_everyone(small):
+    x, answers = long_series(), []
+
+    def ask():
+        answers.append(small.post(x.tobytes(), content_type=BINARY))
+
+    clients = [threading.Thread(target=ask) for _ in range(6)]
+    for client in clients:
+        client.start()
+    lives = [small.ask("GET", "/health/live").status for _ in range(5)]
+    for client in clients:
+        client.join()
+    assert lives == [200] * 5
+    served = [answer for answer in answers if answer.status == 200]
+    shed = [answer for answer in answers if answer.status != 200]
+    assert len(served) >= 2
+    assert shed
+    expected = rpsd.denoise(x).tobytes()
+    assert all(answer.body == expected for answer in served)
+    for answer in shed:
+        assert problem(answer) == (503, "overloaded")
+        assert 1 <= int(answer.headers["retry-after"]) <= 3
+    metrics = small.ask("GET", "/metrics").body.decode()
+    assert f'rpsd_shed_total{{reason="queue"}} {float(len(shed))}' in metrics
+
+
+def test_what_is_not_done_in_time_is_told(small):
+    answer = small.post(long_series().tobytes(), content_type=BINARY, request_timeout="0.001")
+    assert problem(answer) == (504, "deadline-exceeded")
+    assert "rpsd_deadline_exceeded_total 1.0" in small.ask("GET", "/metrics").body.decode()
+
+
+def test_a_client_that_leaves_the_queue_is_counted(small):
+    body = long_series().tobytes()
+    head = POST + b"Content-Type: application/octet-stream\r\nContent-Length: %d\r\n" % len(body)
+    with socket.create_connection(("127.0.0.1", small.port)) as raw:
+        raw.sendall(head + b"X-Request-ID: gone\r\n\r\n" + body)
+        time.sleep(0.05)
+    assert small.logged(request_id="gone")["status"] in (499, 200)
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        (b"", b""),
+        (b"\r\n", b""),
+        (b"GET /health HTTP/1.1\r\nHos", b"HTTP/1.1 408 "),
+        (POST + b"Content-Type: application/json\r\nContent-Length: 9\r\n\r\n{", b"HTTP/1.1 408 "),
+        (b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n", b"HTTP/1.1 200 "),  # and is closed when nothing follows
+    ],
+)
+def test_a_client_that_sends_no_more_is_sent_away(small, sent, status):
+    received = small.send(sent)
+    assert received.startswith(status)
+    if status.endswith(b"408 "):
+        assert json.loads(received.partition(b"\r\n\r\n")[2])["type"] == "urn:rpsd:problem:slow-request"
+
+
+def test_many_slow_clients_do_not_keep_others_out(small):
+    with contextlib.ExitStack() as slow:
+        for _ in range(200):
+            raw = slow.enter_context(socket.create_connection(("127.0.0.1", small.port)))
+            raw.sendall(b"GET /health HTTP/1.1\r\nA")
+        assert small.post({"values": [1, 2]}).status == 200
