@@ -5,7 +5,6 @@ import contextlib
 import json
 import socket
 import threading
-import time
 
 import numpy as np
 import pytest
@@ -111,13 +110,12 @@ def test_what_is_not_done_in_time_is_told(small):
     assert "rpsd_deadline_exceeded_total 1.0" in small.ask("GET", "/metrics").body.decode()
 
 
-def test_a_client_that_leaves_the_queue_is_counted(small):
+def test_a_client_that_leaves_is_noticed(small):
     body = long_series().tobytes()
     head = POST + b"Content-Type: application/octet-stream\r\nContent-Length: %d\r\n" % len(body)
     with socket.create_connection(("127.0.0.1", small.port)) as raw:
         raw.sendall(head + b"X-Request-ID: gone\r\n\r\n" + body)
-        time.sleep(0.05)
-    assert small.logged(request_id="gone")["status"] in (499, 200)
+    assert small.logged(request_id="gone")["status"] == 499
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ _EXTRA: Final = ("httptools", "litestar", "prometheus_client", "psutil", "struct
 def serve(config_path: str | None, **given: Any) -> int:
     """Answer HTTP requests on this machine until SIGTERM or Ctrl-C.
 
-    Health, metrics and POST /v1/denoise are on metrics_port of the loopback address; with --port, /v1 is on
+    Health, metrics and /v1 are on metrics_port of the loopback address; with --port, /v1 is on
     a port of its own. The log goes to standard error, a JSON object a line.
     """
     config = configuration(config_path, given)

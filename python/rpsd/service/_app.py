@@ -9,11 +9,11 @@ from litestar import Litestar, Request, Response
 from litestar.exceptions import HTTPException
 
 from rpsd.service._body import ClientGone
-from rpsd.service._denoise import denoise_routes
 from rpsd.service._health import health_routes
 from rpsd.service._listeners import Listeners
 from rpsd.service._observe import Observe, seen
 from rpsd.service._problems import MEDIA_TYPE, Problem
+from rpsd.service._series import series_routes
 from rpsd.service._state import State
 
 _BY_STATUS = {404: "not-found", 405: "method-not-allowed"}
@@ -27,7 +27,7 @@ def make_app(state: State) -> Observe:
         return _error_response(state, request, error)
 
     litestar = Litestar(
-        [*health_routes(state), *denoise_routes(state)],
+        [*health_routes(state), *series_routes(state)],
         exception_handlers={Exception: answer_error},
         openapi_config=None,
         logging_config=None,

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import Final
 
 import numpy as np
@@ -42,13 +41,26 @@ def decode(body: bytes, query: bytes, limits: Limits) -> Asked:
     return Asked(names, rows, given.options, given.guardrails or None, given.report)
 
 
+def decode_pairs(body: bytes, query: bytes, limits: Limits) -> Asked:
+    """Read an input and its output, one after the other.
+
+    Raises
+    ------
+    Problem
+        As `decode`.
+    """
+    asked = decode(body, query + b"&series=2" if query else b"series=2", limits)
+    x, y = asked.series
+    return Asked(None, (x,), asked.options, asked.guardrails, "full", (y,))
+
+
 def encode(answer: Answer) -> tuple[bytes, dict[str, str]]:
     """Return the values of all series, and in headers what was done to them."""
-    body = b"".join(outcome.values.astype("<f8", copy=False).tobytes() for outcome in answer.outcomes)
-    actions = Counter(outcome.action for outcome in answer.outcomes)
-    lookahead = answer.outcomes[0].lookahead
-    return body, {
-        "rpsd-action": ", ".join(actions),
+    values = [one.values for one in answer.outcomes if one.values is not None]
+    contents = [one.content for one in answer.outcomes]
+    lookahead = contents[0]["lookahead"]
+    return b"".join(one.astype("<f8", copy=False).tobytes() for one in values), {
+        "rpsd-action": ", ".join(dict.fromkeys(one["action"] for one in contents)),
         "rpsd-lookahead": "none" if lookahead is None else str(lookahead),
-        "rpsd-notes": str(sum(len(outcome.notes) for outcome in answer.outcomes)),
+        "rpsd-notes": str(sum(len(one["notes"]) for one in contents)),
     }

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
@@ -32,6 +33,26 @@ _Body: Any = msgspec.defstruct(
 _decoder: Final = msgspec.json.Decoder(_Body)
 
 
+class Pair(msgspec.Struct, forbid_unknown_fields=True):
+    """An input and its output."""
+
+    x: _Numbers
+    y: _Numbers
+
+
+class EvaluateRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """One pair, or several by name."""
+
+    x: _Numbers | msgspec.UnsetType = msgspec.UNSET
+    y: _Numbers | msgspec.UnsetType = msgspec.UNSET
+    series: dict[str, Pair] | msgspec.UnsetType = msgspec.UNSET
+    lookahead: int | None = None
+    guardrails: dict[str, Any] | None = None
+
+
+_pairs_decoder: Final = msgspec.json.Decoder(EvaluateRequest)
+
+
 def most_points(body: bytes) -> int:
     """Return a number of samples that the body does not exceed, without reading it."""
     return body.count(b",") + 1
@@ -45,13 +66,7 @@ def decode(body: bytes, query: bytes, limits: Limits) -> Asked:
     Problem
         For anything else.
     """
-    if query:
-        raise Problem(
-            "invalid-request", "options of a JSON request are fields of its body, not of the address"
-        )
-    # Before numbers become objects, which are fifteen times as large as the text of the shortest.
-    if most_points(body) > limits.points + limits.series + _BESIDE_POINTS:
-        raise Problem("too-large", f"a request has at most {limits.points} samples")
+    _check_outside(body, query, limits)
     given = decoded(_decoder, body)
     if (given.values is msgspec.UNSET) == (given.series is msgspec.UNSET):
         raise Problem("invalid-request", "the body must have one of values and series")
@@ -65,6 +80,39 @@ def decode(body: bytes, query: bytes, limits: Limits) -> Asked:
         return Asked(None, (array(given.values),), options, guardrails, report)
     series = tuple(array(values) for values in given.series.values())
     return Asked(tuple(given.series), series, options, guardrails, report)
+
+
+def decode_pairs(body: bytes, query: bytes, limits: Limits) -> Asked:
+    """Read ``{"x": [...], "y": [...]}`` or ``{"series": {"name": {"x": [...], "y": [...]}}}``.
+
+    Raises
+    ------
+    Problem
+        For anything else.
+    """
+    _check_outside(body, query, limits)
+    given = decoded(_pairs_decoder, body)
+    one = (given.x is not msgspec.UNSET, given.y is not msgspec.UNSET)
+    if any(one) == (given.series is not msgspec.UNSET) or (any(one) and not all(one)):
+        raise Problem("invalid-request", "the body must have x and y, or series of them")
+    require_shallow(given.guardrails)
+    pairs = {"": given} if all(one) else given.series
+    return Asked(
+        None if all(one) else tuple(pairs),
+        tuple(array(pair.x) for pair in pairs.values()),
+        {"lookahead": given.lookahead},
+        given.guardrails,
+        "full",
+        tuple(array(pair.y) for pair in pairs.values()),
+    )
+
+
+def _check_outside(body: bytes, query: bytes, limits: Limits) -> None:
+    if query:
+        raise Problem("invalid-request", "options of JSON are fields of its body, not of the address")
+    # Before numbers become objects, which are fifteen times as large as the text of the shortest.
+    if most_points(body) > limits.points + limits.series + _BESIDE_POINTS:
+        raise Problem("too-large", f"a request has at most {limits.points} samples")
 
 
 #: Commas that options may have.
@@ -107,13 +155,7 @@ def encode(answer: Answer) -> tuple[bytes, dict[str, str]]:
     return msgspec.json.encode({"series": series}), {}
 
 
-def _plain(outcome: Outcome) -> dict[str, Any]:
-    return {
-        "values": outcome.values.tolist(),
-        "report": outcome.report,
-        "noise": outcome.noise,
-        "action": outcome.action,
-        "lookahead": outcome.lookahead,
-        "warmup": outcome.warmup,
-        "notes": outcome.notes,
-    }
+def _plain(outcome: Outcome) -> Mapping[str, Any]:
+    if outcome.values is None:
+        return outcome.content
+    return {"values": outcome.values.tolist(), **outcome.content}

@@ -9,12 +9,9 @@ from rpsd.service._problems import Problem
 
 JSON: Final = "application/json"
 BINARY: Final = "application/octet-stream"
-ARROW: Final = "application/vnd.apache.arrow.stream"
-#: In the order in which they are preferred where a client does not care.
-KNOWN: Final = (JSON, BINARY, ARROW)
 
 
-def sent_type(content_type: str | None) -> str:
+def sent_type(content_type: str | None, known: tuple[str, ...]) -> str:
     """Return the media type of a body.
 
     Raises
@@ -23,27 +20,27 @@ def sent_type(content_type: str | None) -> str:
         For one that is not known, or where none is given.
     """
     name = (content_type or "").partition(";")[0].strip().lower()
-    if name not in KNOWN:
+    if name not in known:
         came = f'"{name}"' if name else "no Content-Type"
-        raise Problem("unsupported-media-type", f"Content-Type must be {', '.join(KNOWN)}, got {came}")
+        raise Problem("unsupported-media-type", f"Content-Type must be {', '.join(known)}, got {came}")
     return name
 
 
-def wanted_type(accept: str | None, sent: str) -> str:
-    """Return the media type of the answer: what came, unless Accept prefers another.
+def wanted_type(accept: str | None, sent: str, known: tuple[str, ...]) -> str:
+    """Return the media type of the answer: what came if it is known, unless Accept prefers another.
 
     Raises
     ------
     Problem
-        Where Accept allows none of those that are known.
+        Where Accept allows none of them.
     """
-    if accept is None or accept.strip() in ("", "*/*", sent):
-        return sent
-    preferred = (sent, *(name for name in KNOWN if name != sent))
+    preferred = tuple(sorted(known, key=lambda name: name != sent))
+    if accept is None or accept.strip() in ("", "*/*", preferred[0]):
+        return preferred[0]
     weights = {name: _weight(accept, name) for name in preferred}
     best = max(preferred, key=lambda name: weights[name])
     if weights[best] <= 0:
-        raise Problem("not-acceptable", f"Accept must allow one of {', '.join(KNOWN)}")
+        raise Problem("not-acceptable", f"Accept must allow one of {', '.join(known)}")
     return best
 
 

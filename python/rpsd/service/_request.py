@@ -40,6 +40,8 @@ class Asked:
     names : tuple of str or None
         One for each series; None for a single one without a name.
     series : tuple of ndarray
+    others : tuple of ndarray
+        The output of each series, where that is what is asked about.
     options, guardrails : mapping
         As given; not checked yet.
     report : str
@@ -51,11 +53,12 @@ class Asked:
     options: Mapping[str, Any] = field(default_factory=dict)
     guardrails: Mapping[str, Any] | None = None
     report: Reported = "full"
+    others: tuple[F64, ...] = ()
 
     @property
     def points(self) -> int:
         """Samples in all."""
-        return sum(len(one) for one in self.series)
+        return sum(len(one) for one in (*self.series, *self.others))
 
     def check(self, limits: Limits) -> None:
         """Raise the Problem of too many series or samples."""
@@ -69,15 +72,21 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of one series."""
+    """What came of one series.
 
-    values: F64
-    action: str
-    lookahead: int | None
-    warmup: int
-    noise: Mapping[str, Any]
-    report: Mapping[str, Any] | None
-    notes: tuple[str, ...] = ()
+    Attributes
+    ----------
+    values : ndarray or None
+        The output, where there is one.
+    content : mapping
+        All else, as plain data in the order of JSON.
+    size : int
+        Samples of the series.
+    """
+
+    values: F64 | None
+    content: Mapping[str, Any]
+    size: int
 
 
 @dataclass(frozen=True, slots=True)
