@@ -11,6 +11,7 @@ import numpy.typing as npt
 from rpsd._text import shown
 from rpsd.batch._outcome import Columns
 from rpsd.batch.files import Table, Times, choose_columns, find_column
+from rpsd.batch.files._buffers import as_numpy
 from rpsd.batch.files._numbers import BadCells
 from rpsd.batch.files._table import blaming, refuse_several_series
 
@@ -85,7 +86,7 @@ class Reader:
         for place in indices.unique().to_pylist():
             if texts[place]:
                 ids[place] = self.ids.setdefault(texts[place], len(self.ids))
-        codes: _Codes = ids[indices.to_numpy(zero_copy_only=False)]
+        codes: _Codes = ids[as_numpy(indices)]
         lost = codes == NO_KEY
         if lost.any():
             rows, error = self.keyless

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from rpsd._errors import InputError
 from rpsd._text import shown
+from rpsd.batch.files._buffers import as_numpy
 from rpsd.batch.files._formats import Format
 from rpsd.batch.files._numbers import BadCell, BadCells, Numbers
 from rpsd.batch.files._times import Times, check_order
@@ -115,7 +116,7 @@ def refuse_several_series(table: Table, times: Times) -> None:
         labels = table.labels(column)
         if labels is None or not 2 <= len(labels.dictionary) <= table.rows // 2:
             continue
-        codes = labels.indices.fill_null(len(labels.dictionary)).to_numpy(zero_copy_only=False)
+        codes = as_numpy(labels.indices.fill_null(len(labels.dictionary)))
         if len(np.unique(instant * (len(labels.dictionary) + 1) + codes)) == table.rows:
             first, second = (shown(str(labels.dictionary[i].as_py())) for i in (0, 1))
             raise InputError(

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rpsd._text import shown
+from rpsd.batch.files._buffers import as_arrow, as_numpy, missing_rows
 from rpsd.batch.files._numbers import NO_BAD_CELLS, BadCell, BadCells, failures, first_failure, without
 
 _ALLOWED: Final = (
@@ -116,8 +117,8 @@ def _from_cast(values: Any, text: Any) -> tuple[Times, BadCells]:
     import pyarrow as pa
 
     if not pa.types.is_timestamp(values.type):
-        return _from_numbers(values.to_numpy(zero_copy_only=False))
-    instants = values.cast(pa.timestamp("ns")).to_numpy(zero_copy_only=False)
+        return _from_numbers(as_numpy(values))
+    instants = as_numpy(values.cast(pa.timestamp("ns")))
     if not values.type.tz:
         return Times(instants, ""), NO_BAD_CELLS
     return Times(instants, "UTC", _offsets(text)), NO_BAD_CELLS
@@ -125,7 +126,7 @@ def _from_cast(values: Any, text: Any) -> tuple[Times, BadCells]:
 
 def read_arrow_times(column: Any) -> tuple[Times, BadCells]:
     """Read a pyarrow array of timestamps, dates or numbers."""
-    missing = np.flatnonzero(np.asarray(column.is_null()))
+    missing = np.flatnonzero(missing_rows(column))
     lost = BadCells(missing, lambda row: f"the time is missing; allowed: {_ALLOWED}")
     if missing.size == len(column):
         return Times(np.zeros(len(column), np.int64), None), lost
@@ -142,14 +143,14 @@ def _from_arrow(column: Any) -> tuple[Times, BadCells]:
     import pyarrow as pa
 
     if not (pa.types.is_timestamp(column.type) or pa.types.is_date(column.type)):
-        return _from_numbers(column.to_numpy(zero_copy_only=False))
+        return _from_numbers(as_numpy(column))
     zone: Literal["UTC", ""] = "UTC" if getattr(column.type, "tz", None) else ""
     unit = getattr(column.type, "unit", "ms")
     if pa.types.is_date(column.type):
         column = column.cast(pa.timestamp("ms"))
         unit = "ms"
-    bad = _out_of_range(column.cast(pa.int64()).to_numpy(zero_copy_only=False), unit)
-    return Times(column.cast(pa.timestamp("ns"), safe=False).to_numpy(zero_copy_only=False), zone), bad
+    bad = _out_of_range(as_numpy(column.cast(pa.int64())), unit)
+    return Times(as_numpy(column.cast(pa.timestamp("ns"), safe=False)), zone), bad
 
 
 def check_order(times: Times) -> tuple[int, int]:
@@ -246,13 +247,13 @@ def _from_digits(values: npt.NDArray[Any], digits: int) -> tuple[Times, BadCells
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    text = pc.cast(pa.array(values), pa.string())
+    text = pc.cast(as_arrow(values), pa.string())
     cut = "(.{4})(.{2})(.{2})" + "(.{2})(.{2})(.{2})" * (digits == 14)
     iso = pc.replace_substring_regex(text, cut, r"\1-\2-\3" + r" \4:\5:\6" * (digits == 14))
     bad = failures(iso, pa.timestamp("ns"), _LOCAL)
     form = "YYYYMMDDhhmmss"[:digits]
     instants = pc.cast(without(iso, bad), pa.timestamp("ns")).fill_null(0)
-    return Times(instants.to_numpy(zero_copy_only=False), ""), BadCells(
+    return Times(as_numpy(instants), ""), BadCells(
         bad,
         lambda row: (
             f"{values[row]} is no date in the form {form} from 1677 to 2262; "
