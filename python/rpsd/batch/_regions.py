@@ -7,6 +7,7 @@ from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 import msgspec
@@ -99,7 +100,8 @@ class Regions:
     @property
     def outcomes(self) -> list[Outcome]:
         """What became of each series so far, in the order in which they begin; rows without a key last."""
-        found = [outcome for _, _, outcome in sorted(self._found, key=lambda item: item[:2])]
+        self._found.sort(key=itemgetter(0, 1))
+        found = [outcome for _, _, outcome in self._found]
         rows, error = self._reader.keyless
         if rows:
             found += [Outcome(column=self._names[column], rows=rows, error=error) for column in self.values]
@@ -170,12 +172,12 @@ class Regions:
 
     def _finish(self, stop: int) -> None:
         """Denoise the series in the rows held from those that are done up to stop."""
-        self._codes = [np.concatenate(self._codes)]
-        if self._time is not None:
-            self._times = [np.concatenate(self._times)]
+        self._codes = _joined(self._codes)
+        self._times = _joined(self._times)
         for column in self.values:
+            # Denoised in place: never what the table still holds.
             self._numbers[column] = [np.concatenate(self._numbers[column])]
-            self._failed[column] = [np.concatenate(self._failed[column])]
+            self._failed[column] = _joined(self._failed[column])
         start, self._done = self._done, stop
         codes = self._codes[0][start:stop]
         rows = None
@@ -305,3 +307,8 @@ class Regions:
         tables = self._again[1]
         self._again = number + 1, tables
         return next(tables)
+
+
+def _joined(parts: list[npt.NDArray[Any]]) -> list[npt.NDArray[Any]]:
+    """Return arrays as one, as it is where it is one already."""
+    return parts if len(parts) < 2 else [np.concatenate(parts)]

@@ -241,6 +241,12 @@ def _make(
         if found is not None:
             series, output = found["series"], found["output"]
         else:
+            plainly: list[list[dict[str, Any]]] = []
+
+            def metadata(outcomes: Sequence[Outcome]) -> dict[str, Any]:
+                plainly[:] = [as_plain(outcomes)]
+                return make_receipt(settings, digest, plainly[0])
+
             outcomes = denoise_file(
                 task.source,
                 os.fspath(temporary),
@@ -248,9 +254,9 @@ def _make(
                 config,
                 name=task.name,
                 threads=task.threads,
-                metadata=lambda outcomes: make_receipt(settings, digest, as_plain(outcomes)),
+                metadata=metadata,
             )
-            series = as_plain(outcomes)
+            series = plainly[0] if plainly else as_plain(outcomes)  # CSV has no place for it
             if _stamp(task.source) != stamp:
                 raise InputError(f"{task.name}: it was changed while it was read")
             if not series:
