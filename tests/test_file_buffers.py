@@ -57,8 +57,10 @@ def test_an_array_becomes_the_numbers_that_pyarrow_makes(kind: pa.DataType, cut:
 def test_a_text_becomes_the_scalar_that_pyarrow_makes(kind: pa.DataType, text: str | None) -> None:
     """Null too."""
     assert scalar(text, kind).equals(pa.scalar(text, kind))
-    if text is not None:
-        assert texts([text, "b", ""], kind).equals(pa.array([text, "b", ""], kind))
+    for given in ([], [text], [text, "b", "", None] * 5):
+        made = texts(given, kind)
+        made.validate(full=True)
+        assert made.equals(pa.array(given, kind))
 
 
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])

@@ -55,21 +55,22 @@ def missing_rows(array: Any) -> npt.NDArray[np.bool_]:
     return ~_bits(valid, array.offset, len(array))
 
 
-def texts(given: Sequence[str], kind: Any) -> Any:
-    """Return texts as a pyarrow array of one of the types of text."""
+def texts(given: Sequence[str | None], kind: Any) -> Any:
+    """Return texts as a pyarrow array of type string or large_string."""
     import pyarrow as pa
 
-    data = [text.encode() for text in given]
-    offsets = np.cumsum([0, *map(len, data)], dtype=np.int64)
-    array = pa.LargeStringArray.from_buffers(len(data), pa.py_buffer(offsets), pa.py_buffer(b"".join(data)))
-    return array.cast(kind)
+    data = [b"" if text is None else text.encode() for text in given]
+    offsets = np.cumsum([0, *map(len, data)], dtype=np.int64 if pa.types.is_large_string(kind) else np.int32)
+    present = [text is not None for text in given]
+    valid = None if all(present) else pa.py_buffer(np.packbits(present, bitorder="little"))
+    return pa.Array.from_buffers(
+        kind, len(data), [valid, pa.py_buffer(offsets), pa.py_buffer(b"".join(data))]
+    )
 
 
 def scalar(text: str | None, kind: Any) -> Any:
-    """Return a text, or null, as a pyarrow scalar of one of the types of text."""
-    import pyarrow as pa
-
-    return pa.nulls(1, kind)[0] if text is None else texts([text], kind)[0]
+    """Return a text, or null, as a pyarrow scalar of type string or large_string."""
+    return texts([text], kind)[0]
 
 
 def _bits(buffer: Any, start: int, count: int) -> npt.NDArray[np.bool_]:
