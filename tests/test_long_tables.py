@@ -160,6 +160,18 @@ def test_keys_of_any_type(tmp_path, keys):
     assert [(o.key, o.rows, o.action) for o in outcomes] == [("7", 2, "passthrough"), ("9", 1, "passthrough")]
 
 
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_keys_are_taken_as_they_are(tmp_path, suffix):
+    keys = ["A", " A", "A ", "\tA", 'A"B', "A,B", "a", " "]
+    frame = pd.DataFrame({"symbol": keys * 3, "price": [1.0, 2, 3, 4, 5, 6, 7, 8] * 3})
+    write(frame, tmp_path / f"in.{suffix}")
+    outcomes = run(tmp_path / f"in.{suffix}", tmp_path / f"out.{suffix}", by="symbol")
+    assert [(o.key, o.rows) for o in outcomes] == [*((key, 3) for key in keys[:-1]), ("", 3)]
+    assert outcomes[-1].error.startswith(f"{'line 9' if 'csv' in suffix else 'row 8'}, column \"symbol\"")
+    run(tmp_path / f"in.{suffix}", tmp_path / f"one.{suffix}", by="symbol", only=(" A",))
+    assert read(tmp_path / f"one.{suffix}")["symbol"].tolist() == [" A"] * 3
+
+
 def test_sessions_go_by_the_times_of_each_series(tmp_path):
     rng = np.random.default_rng(4)
     minutes = {"A": np.r_[0:300, 2000:2300], "B": np.r_[0:200, 900:1300], "C": np.arange(600)}

@@ -84,7 +84,7 @@ class Reader:
         texts = [*keys.dictionary.cast("string").to_pylist(), None]
         ids = np.full(len(texts), NO_KEY, dtype=np.int32)
         for place in indices.unique().to_pylist():
-            if texts[place]:
+            if (texts[place] or "").strip():
                 ids[place] = self.ids.setdefault(texts[place], len(self.ids))
         codes: _Codes = ids[as_numpy(indices)]
         lost = codes == NO_KEY
