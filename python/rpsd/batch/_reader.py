@@ -44,8 +44,12 @@ class Reader:
         As `Times.offsets`.
     errors : dict
         What is wrong with a series, by its number and a price column; of the whole series by None.
+    unread : dict
+        How many prices of a series cannot be read, by its number and the column.
     keyless : tuple of int and str
         How many rows have no key, and what is wrong with the first.
+    keyless_missing : dict
+        How many prices of those rows are missing, by column.
     """
 
     def __init__(self, head: Table, columns: Columns) -> None:
@@ -57,7 +61,9 @@ class Reader:
         self.zone: Literal["UTC", ""] | None = None
         self.offsets: frozenset[str] = frozenset()
         self.errors: dict[tuple[int, int | None], str] = {}
+        self.unread: dict[tuple[int, int], int] = {}
         self.keyless = (0, "")
+        self.keyless_missing: dict[int, int] = dict.fromkeys(self.values, 0)
         self._begun = False
 
     def read(self, table: Table) -> tuple[_Codes, npt.NDArray[Any] | None, dict[int, _F64]]:
@@ -66,11 +72,22 @@ class Reader:
         times = None if self.time is None else self._times(self.time, codes, table)
         self._begun = True
         numbers = {}
+        lost = codes == NO_KEY
         for column in self.values:
-            with blaming(table, column):
-                numbers[column], bad, _ = table.read_numbers(column)
+            numbers[column], bad, _ = table.read_numbers(column)
             self._blame(codes, bad, column, column, table)
+            for series, count in zip(*np.unique(codes[bad.rows], return_counts=True), strict=True):
+                cell = int(series), column
+                self.unread[cell] = self.unread.get(cell, 0) + int(count)
+            if lost.any():
+                missing = np.isnan(numbers[column]) & lost
+                missing[bad.rows] = False
+                self.keyless_missing[column] += int(missing.sum())
         return codes, times, numbers
+
+    def missing(self, series: int, column: int, prices: _F64) -> int:
+        """Return how many prices of a whole series are missing: without those that cannot be read."""
+        return int(np.isnan(prices).sum()) - self.unread.get((series, column), 0)
 
     def _codes(self, table: Table) -> _Codes:
         if self.by is None:

@@ -104,7 +104,11 @@ class Regions:
         found = [outcome for _, _, outcome in self._found]
         rows, error = self._reader.keyless
         if rows:
-            found += [Outcome(column=self._names[column], rows=rows, error=error) for column in self.values]
+            missing = self._reader.keyless_missing
+            found += [
+                Outcome(column=self._names[column], rows=rows, missing=missing[column], error=error)
+                for column in self.values
+            ]
         notes = self._file.mends + self._time_notes(Times(np.empty(0), None, self._reader.offsets).notes)
         if not notes:
             return found
@@ -226,7 +230,7 @@ class Regions:
         where.put(self._numbers[column][0], x)
         for k, (code, found, told) in enumerate(zip(codes, fields, notes, strict=True)):
             if found.get("error"):
-                found.setdefault("missing", int(np.isnan(x[k]).sum()))
+                found.setdefault("missing", self._reader.missing(code, column, x[k]))
                 self._fail(column, where.all_of(k))
             found["notes"] = told + found.get("notes", ())
             outcome = Outcome(key=keys[code], column=self._names[column], rows=where.shape[1], **found)
@@ -253,6 +257,8 @@ class Regions:
                 errors[k] = self._time_notes([reason], self._place(where.at(k, at)))[0]
             same = (steps == 0).sum(axis=1)
             for k in np.flatnonzero(same).tolist():
+                if (codes[k], None) in self._reader.errors:
+                    continue  # of times that were not read nothing is known
                 first = self._place(where.at(k, int(np.argmax(steps[k] == 0)) + 1))
                 notes[k] = self._time_notes([why_duplicates(int(same[k]), first)])
         if self._reader.errors:

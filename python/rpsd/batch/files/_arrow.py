@@ -108,13 +108,14 @@ class ArrowTable:
         return values
 
     def read_numbers(self, column: int) -> Numbers:
-        """Read a column as float64, nulls and infinite values as NaN."""
+        """Read a column as float64, nulls and unreadable values, as those of no number, as NaN."""
         import pyarrow as pa
 
-        if not self.looks_numeric(column):
-            kind = self._type(column)
-            raise BadCell(0, f"the column is of type {kind}; allowed: integer, floating or decimal")
         data = self._column(column)
+        if not self.looks_numeric(column):
+            why = f"the column is of type {data.type}; allowed: integer, floating or decimal"
+            unread = np.flatnonzero(~missing_rows(data))
+            return Numbers(np.full(self.rows, np.nan), BadCells(unread, lambda row: why))
         if not pa.types.is_float64(data.type):
             data = data.cast(pa.float64(), safe=False)
         values: _F64 = as_numpy(data)

@@ -67,7 +67,7 @@ class Table(Protocol):
         """Read a column as float64, missing as NaN; BadCell where a cell is neither."""
 
     def read_numbers(self, column: int) -> Numbers:
-        """Read a column as float64; BadCell where it is of a type that holds no numbers."""
+        """Read a column as float64, missing and unreadable cells as NaN."""
 
     def times(self, column: int) -> Times:
         """Read a column as times; BadCell where a cell is none."""
