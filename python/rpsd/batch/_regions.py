@@ -15,13 +15,14 @@ import numpy as np
 import numpy.typing as npt
 
 from rpsd._errors import InputError
+from rpsd._repeats import repeats_as_several
 from rpsd._text import shown
 from rpsd.batch._outcome import Columns, Outcome
 from rpsd.batch._reader import NO_KEY, Reader
 from rpsd.batch._rows import Rows
 from rpsd.batch._series import Fields, Runner, runs_of
 from rpsd.batch.files import Source, Table, Times
-from rpsd.batch.files._table import why_duplicates
+from rpsd.batch.files._table import why_duplicates, why_several
 from rpsd.batch.files._times import why_back
 
 _F64 = npt.NDArray[np.float64]
@@ -260,6 +261,9 @@ class Regions:
                 if (codes[k], None) in self._reader.errors:
                     continue  # of times that were not read nothing is known
                 first = self._place(where.at(k, int(np.argmax(steps[k] == 0)) + 1))
+                if self._columns.by is not None and not errors[k] and repeats_as_several(t[k]):
+                    errors[k] = self._time_notes([why_several(int(same[k]), t.shape[1])], first)[0]
+                    continue
                 notes[k] = self._time_notes([why_duplicates(int(same[k]), first)])
         if self._reader.errors:
             for k, code in enumerate(codes):
