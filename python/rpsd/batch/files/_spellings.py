@@ -59,13 +59,15 @@ def spellings(text: Any) -> Iterator[Any]:
 
 def why_no_instant(cell: str) -> str:
     """Return what is wrong with a time in a zone that does not tell an instant, or ""."""
+    import pyarrow as pa
+
     match = re.search(rf" *\[?({_ZONE})\]?$", cell)
     if match is None:
         return ""
     zone = match.group(1)
     if _zone(zone) is None:
         return f"'{zone}' is not a time zone that is known here; allowed: names such as America/New_York"
-    *_, rewritten = spellings(texts([cell], "large_string"))
+    *_, rewritten = spellings(texts([cell], pa.large_string()))
     if _OFFSET.search(rewritten[0].as_py()) is not None or not is_time(cell):
         return ""
     return (
