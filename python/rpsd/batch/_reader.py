@@ -8,8 +8,10 @@ from typing import Any, Final, Literal
 import numpy as np
 import numpy.typing as npt
 
+from rpsd._errors import InputError
 from rpsd._text import shown
 from rpsd.batch._outcome import Columns
+from rpsd.batch._partitions import NULL, partition_key
 from rpsd.batch.files import Table, Times, choose_columns, find_column
 from rpsd.batch.files._buffers import as_numpy
 from rpsd.batch.files._numbers import BadCells
@@ -35,6 +37,8 @@ class Reader:
     Attributes
     ----------
     by, time : int or None
+    key : str
+        That of all rows, where no column has keys.
     values : list of int
     ids : dict
         The number of each key, counted as they appear.
@@ -53,7 +57,11 @@ class Reader:
     """
 
     def __init__(self, head: Table, columns: Columns) -> None:
-        self.by = None if columns.by is None else find_column(head, columns.by, "--by")
+        self.by: int | None = None
+        self.key = ""
+        self._keyed = columns.by is not None
+        if columns.by is not None:
+            self.by, self.key = _find_key(head, columns.by)
         self.time, self.values = choose_columns(
             head, columns.time, columns.values, no_time=columns.no_time, by=self.by
         )
@@ -91,7 +99,7 @@ class Reader:
 
     def _codes(self, table: Table) -> _Codes:
         if self.by is None:
-            self.ids[""] = 0
+            self.ids[self.key] = 0
             return np.zeros(table.rows, dtype=np.int32)
         with blaming(table, self.by):
             keys = table.keys(self.by)
@@ -117,7 +125,7 @@ class Reader:
             times, bad = table.read_times(column)
         if not self._begun:
             self.zone = times.zone
-            if self.by is None:
+            if not self._keyed:
                 refuse_several_series(table, times)
         self._blame(codes, bad, None, column, table)
         if times.zone != self.zone:
@@ -136,6 +144,25 @@ class Reader:
             if series not in self.errors:
                 place = f'{table.place(row)}, column "{shown(table.columns[column])}"'
                 self.errors[series] = f"{place}: {bad.why(row)}"
+
+
+def _find_key(head: Table, by: str) -> tuple[int | None, str]:
+    """Return the column of keys, or None and the key that the folders of the file's name give all rows."""
+    key = None if by in head.columns else partition_key(head.name, by)
+    if key is None:
+        try:
+            return find_column(head, by, "--by"), ""
+        except InputError as error:
+            if by in head.columns:
+                raise
+            hint = f'where folders tell it ("{shown(by)}=KEY"), give the folder that they are in'
+            raise InputError(f"{error}; {hint}") from None
+    if key == NULL or not key.strip():
+        raise InputError(
+            f'{head.name}: the key is missing in the folder "{shown(by)}={shown(key)}"; allowed: the name of '
+            "a series"
+        )
+    return None, key
 
 
 def as_numbers(times: Times) -> npt.NDArray[Any]:

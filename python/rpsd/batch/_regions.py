@@ -88,6 +88,8 @@ class Regions:
         self._names = head.columns
         if self._by is not None and self._columns.only:
             self._file.keep(self._by, self._columns.only)
+        elif self._columns.only and self._reader.key not in self._columns.only:
+            raise self._no_rows()
         chosen = [column for column in (self._by, self._time, *self.values) if column is not None]
         self._tables = self._file.pieces(None if self._room else chosen)
         self._reset()
@@ -119,7 +121,7 @@ class Regions:
     def delivers(self) -> bool:
         """Whether there is a file to write: all of its columns, or with `by` any series, came out."""
         came = [outcome.action != "failed" for _, _, outcome in self._found]
-        return all(came) if self._by is None else any(came)
+        return all(came) if self._columns.by is None else any(came)
 
     def __iter__(self) -> Iterator[tuple[Table, Mapping[int, _F64], Mapping[int, _Mask]]]:
         for number, table in enumerate(self._tables):
@@ -128,12 +130,15 @@ class Regions:
                 self._finish(ended)
                 yield from self._given_back()
         if not self._base + self._rows:
-            keys = ", ".join(map(shown, self._columns.only))
-            which = f' with any of the keys {keys} in column "{self._columns.by}"' if keys else ""
-            raise InputError(f"{self._file.name}: no data rows{which}")
+            raise self._no_rows()
         self._finish(self._rows)
         if self._early or self.delivers:
             yield from self._given_back()
+
+    def _no_rows(self) -> InputError:
+        keys = ", ".join(map(shown, self._columns.only))
+        which = f' with any of the keys {keys} in column "{self._columns.by}"' if keys else ""
+        return InputError(f"{self._file.name}: no data rows{which}")
 
     def _take(self, number: int, table: Table) -> int:
         """Take rows up; return how many of those held belong to series that have ended."""
