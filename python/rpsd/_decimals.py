@@ -29,8 +29,9 @@ def nearest_doubles(column: Any) -> npt.NDArray[np.float64]:
     for high in parts.T[1:]:
         exact &= high == low >> 63
     # One operation on two exact numbers is rounded once, and so to the nearest.
-    power = float(10 ** min(abs(scale), _POWER))
-    values: npt.NDArray[np.float64] = low / power if scale >= 0 else low * power
+    power = np.float64(10 ** min(abs(scale), _POWER))
+    whole_numbers = low.astype(np.float64)
+    values = whole_numbers / power if scale >= 0 else whole_numbers * power
     if exact.all() and abs(scale) <= _POWER:
         return values
     texts = column.cast(pa.string()).cast(pa.float64())

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 from functools import lru_cache
 from typing import Any, Final
-from zoneinfo import ZoneInfo
 
 import numpy as np
 
@@ -158,7 +157,7 @@ def _offset_of_hour(hour: str, zone: str) -> str | None:
     return offsets.pop() if len(offsets) == 1 else None
 
 
-def _one_offset(clock: datetime, zone: ZoneInfo | None) -> str | None:
+def _one_offset(clock: datetime, zone: tzinfo | None) -> str | None:
     if zone is None:
         return None
     early, late = (clock.replace(tzinfo=zone, fold=fold).utcoffset() for fold in (0, 1))
@@ -170,7 +169,9 @@ def _one_offset(clock: datetime, zone: ZoneInfo | None) -> str | None:
 
 
 @lru_cache(maxsize=256)
-def _zone(name: str) -> ZoneInfo | None:
+def _zone(name: str) -> tzinfo | None:
+    from zoneinfo import ZoneInfo  # which most files need not
+
     try:
         return ZoneInfo(name)
     except (KeyError, OSError, ValueError):
