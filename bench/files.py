@@ -2,8 +2,9 @@
 """Files in and out beside the readers and writers alone: python bench/files.py [-o RESULTS.md].
 
 Task H: a CSV of timestamp and price, 1e6 rows, by `rpsd denoise`. And 5,000 symbols of 390 bars in one
-Parquet file (symbol, timestamp, price, volume), all of its series by `denoise_file`. Each is a process of its
-own, start included, as a user runs it; the best of some runs, which take turns, and its processor time.
+Parquet file (symbol, timestamp, price, volume), all of its series by `denoise_file`, and by `rpsd batch`.
+Each is a process of its own, start included, as a user runs it; the best of some runs, which take turns, and
+its processor time.
 """
 
 import argparse
@@ -137,6 +138,9 @@ def main() -> None:
             command = [*python, f"import sys{ALL_SERIES}", *parquet, str(threads)]
             tables[f"rpsd, {threads} thread(s)"] = command, {}
             tables[f"rpsd, seed's chain, {threads} thread(s)"] = command, SEED
+        whole = [sys.executable, "-m", "rpsd.cli", "batch", parquet[0], "-o", str(Path(folder) / "batch")]
+        whole += ["--by", "symbol", "--cache-size", "0"]
+        tables |= {"rpsd batch": (whole, {}), "rpsd batch, seed's chain": (whole, SEED)}
         lines = [
             *table(f"H {ROWS:,} rows of CSV", measure(text, arguments.rounds)),
             *table(

@@ -43,6 +43,7 @@ def test_version_and_help_by_the_real_command():
     [
         (["denoise", "x.csv", "--fir-cut", "1"], 'No such option "--fir-cut"; did you mean "--fir-cutoff"?'),
         (["polish"], "No such command 'polish'. (see rpsd --help)"),
+        (["denoize"], "No such command 'denoize'; did you mean \"denoise\"? (see rpsd --help)"),
         (["denoise"], "Missing argument 'IN'. (see rpsd denoise --help)"),
         (["denoise", "x.csv", "--json"], "--json prints its summary where the data go without"),
         (["denoise", "x.csv", "-o", "-", "--json"], "--json prints its summary where the data go"),
@@ -92,9 +93,9 @@ sys.exit(main(['denoise', {path!r}]))
 
 
 def test_another_missing_module_is_not_called_an_extra():
-    code = "import sys; sys.modules['rpsd.cli._show'] = None; from rpsd.cli import main; main(['--version'])"
+    code = "import sys; sys.modules['rpsd.cli._doctor'] = None; from rpsd.cli import main; main(['doctor'])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert "ModuleNotFoundError: import of rpsd.cli._show halted" in done.stderr
+    assert "ModuleNotFoundError: import of rpsd.cli._doctor halted" in done.stderr
 
 
 def test_importing_rpsd_loads_nothing_of_the_command():
@@ -332,10 +333,34 @@ def test_doctor_finds_this_installation_sound():
         "threads",
         "packages",
         "extra cli",
+        "extra frames",
+        "extra ray",
+        "extra remote",
+        "extra sklearn",
         "configuration",
         "self-test",
     }
     assert "transform" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("absent", "verdict", "told"),
+    [
+        (["ray"], "ok", 'not installed; pip install "rpsd[ray]"'),
+        (["fsspec", "s3fs"], "ok", 'not installed; pip install "rpsd[remote]"'),
+        (["s3fs"], "warn", 's3fs missing; pip install "rpsd[remote]"'),
+        (["rich"], "warn", 'rich missing; pip install "rpsd[cli]"'),
+    ],
+    ids=str,
+)
+def test_doctor_tells_of_extras_that_are_not_there(absent, verdict, told, monkeypatch):
+    from rpsd.cli import _doctor
+
+    monkeypatch.setattr(_doctor.importlib.util, "find_spec", lambda name: None if name in absent else name)
+    monkeypatch.setattr(_doctor.metadata, "version", lambda name: "1.0")
+    found = {finding.text: finding.verdict for finding in _doctor._extra_findings()}
+    assert found[told] == verdict
+    assert list(found.values()).count("ok") >= 5
 
 
 def test_doctor_fails_on_an_unknown_instruction_set():

@@ -57,6 +57,30 @@ def test_the_manifest_has_a_row_for_each_series(tmp_path, in_process):
     assert rows["bad.csv", "ask"]["action"] == rows["bad.csv", "bid"]["action"] == "failed"
 
 
+@pytest.mark.parametrize("by", [[], ["--by", "symbol"]], ids=["one series", "a table"])
+def test_the_manifest_names_the_guardrails_that_are_breached(by, tmp_path, in_process):
+    (tmp_path / "in").mkdir()
+    series = {"A": prices(1), "B": np.linspace(100, 101, 200) ** 2, "C": prices(3)}
+    if by:
+        table = pa.table(
+            {"symbol": np.repeat(list(series), 200), "price": np.concatenate(list(series.values()))}
+        )
+        pq.write_table(table, tmp_path / "in" / "long.parquet")
+    else:
+        for name, x in series.items():
+            pq.write_table(pa.table({"price": x}), tmp_path / "in" / f"{name}.parquet")
+    assert batch("in", "-o", "out", *by, "--roughness-threshold", "0", "--variance-threshold", "5") == 0
+    strict = rpsd.Denoiser(guardrails={"roughness_threshold": 0.0, "variance_threshold": 5.0})
+    told = {}
+    for row in manifest(tmp_path / "out"):
+        name = row["key"] or row["file"].removesuffix(".parquet")
+        told[name] = row["breached"]
+        report = strict.run(series[name]).report
+        assert row["breached"] == ",".join(c.name for c in report.checks if c.counts and not c.passed)
+        assert (row["breached"] == "") == row["passed"]
+    assert told["A"] == "variance,roughness"
+
+
 def test_the_page_has_every_column_of_the_manifest(tmp_path, in_process):
     make_folder(tmp_path / "in", files=1)
     assert batch("in", "-o", "out") == 0

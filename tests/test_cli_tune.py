@@ -11,6 +11,7 @@ from command import own_home, plain, prices
 from loose import LOOSE
 
 import rpsd
+from rpsd._breaks import causal_time_starts, time_starts
 from rpsd.cli import main
 
 __all__ = ["own_home"]  # a fixture that guards every test here
@@ -150,6 +151,24 @@ def test_sessions_by_the_times_are_written_as_auto(tmp_path, capsys):
     out, err = capsys.readouterr()
     assert [row["options"]["breaks"] for row in json.loads(out)["candidates"]] == [None, "auto"]
     assert "method=kalman breaks=auto" in err
+
+
+def test_sessions_are_told_by_the_times_before_them(tmp_path, capsys):
+    """What comes later, hours apart, does not make a gap of an hour the usual one."""
+    minutes = np.concatenate([np.arange(300), 360 + np.arange(100), 600 + 60 * np.arange(1200)])
+    stamps = np.datetime64("2025-08-18T13:30", "ns") + minutes.astype("m8[m]").astype("m8[ns]")
+    x = prices(1600, nsr=3.0)
+    rows = [f"{t}Z,{p!r}\n" for t, p in zip(stamps, x.tolist(), strict=True)]
+    (tmp_path / "days.csv").write_text("time,price\n" + "".join(rows))
+    command = ["tune", "days.csv", "--folds", "2", "--json", "--grid", "method=kalman", "--breaks", "auto"]
+    assert main(command) == 0
+    first = np.zeros(1600, dtype=bool)
+    first[causal_time_starts(stamps.astype(np.int64))] = True
+    assert np.flatnonzero(first[:401]).tolist() == [300, 400]
+    assert time_starts(stamps.astype(np.int64)) == []
+    by_mask = rpsd.tune(x, {"method": "kalman"}, config=rpsd._options.make_options(breaks=first), folds=2)
+    scores = json.loads(capsys.readouterr().out)["candidates"][0]["scores"]
+    assert scores == list(by_mask.table[0].scores)
 
 
 @pytest.mark.parametrize(

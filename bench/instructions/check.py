@@ -15,6 +15,8 @@ import platform
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -52,10 +54,13 @@ def count(program: Path, task: str, isa: str) -> int:
 def measure(program: Path, description: dict[str, Any]) -> dict[str, dict[str, float]]:
     """Return instructions a sample, by instruction set and task."""
     isas = [isa for isa in ISAS if isa in description["isas"]]
+    tasks = description["tasks"]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        counts = {isa: pool.map(partial(count, program, isa=isa), tasks) for isa in isas}
     return {
         isa: {
-            task: round(count(program, task, isa) / samples, 2)
-            for task, samples in description["tasks"].items()
+            task: round(total / samples, 2)
+            for (task, samples), total in zip(tasks.items(), counts[isa], strict=True)
         }
         for isa in isas
     }

@@ -112,7 +112,10 @@ def report(cells: list[Cell], records: list[Record], refused: dict[str, str]) ->
     prices = [cell for cell in cells if cell.group in {"offline", "harm", "short"}]
     rows = tables.calibration(prices, groups)
     if len(rows) > 3:
-        text = f"What `{tables.DEFAULT}` predicted and what came, in dB, over the series that it denoised."
+        text = (
+            f"What `{tables.DEFAULT}` predicted and what came, in dB, over the series that it denoised, "
+            "of the samples that are not missing."
+        )
         lines += ["## Predicted gain", "", text, "", *rows]
     return "\n".join(lines)
 

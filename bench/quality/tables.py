@@ -161,9 +161,9 @@ def calibration(cells: list[Cell], records: Records) -> list[str]:
                 cell.name,
                 f"{len(told)} of {len(found)}",
                 mean_error(r.predicted_db for r in told),
-                mean_error(r.gain_db for r in told),
-                mean_error((r.predicted_db - r.gain_db for r in told), 3),
-                f"{100 * np.mean([r.gain_db > 0 for r in told]):.0f} %",
+                mean_error(r.seen_gain_db for r in told),
+                mean_error((r.predicted_db - r.seen_gain_db for r in told), 3),
+                f"{100 * np.mean([r.seen_gain_db > 0 for r in told]):.0f} %",
             ]
         )
     return table(["cell", "denoised", "predicted", "real", "predicted - real", "real > 0"], rows)

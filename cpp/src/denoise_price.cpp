@@ -7,6 +7,7 @@
 #include <limits>
 #include <vector>
 
+#include "price_gain.hpp"
 #include "price_work.hpp"
 #include "rpsd/cleaning.hpp"
 #include "rpsd/cpu.hpp"
@@ -27,8 +28,6 @@ constexpr std::size_t kLeastKalman = 3;
 constexpr double kLeastStep = 1e-24;        // variance, in squares of the series' scale
 constexpr double kMostBadTicks = 0.05;     // a larger share is none, but what the series is
 constexpr double kNoNoise = 1e-5;          // the ratio of variances at the end of the range that is searched
-
-double square(double v) noexcept { return v * v; }
 
 struct PriceScratch {
   std::array<SeriesScratch, kPriceBundle> series;
@@ -56,56 +55,6 @@ void smooth_all(const std::vector<Work*>& works, const PriceModel* models) {
   smooth(problems.data(), outputs.data(), works.size(), nullptr);
 }
 
-// Optimal gain of a filter that sees the past only, for noise to step variance r: the steady-state Kalman gain.
-double causal_gain_db(double r) noexcept { return r > 0 ? -10 * std::log10((std::sqrt(1 + 4 * r) - 1) / (2 * r)) : 0.0; }
-
-// What not knowing which steps are jumps and which samples are bad adds to the errors' variance. A site's doubt spreads to
-// the levels around it, which follow it by lambda^distance, half of a step to each side; and doubts of sites near each
-// other add up to more than their sum, by factors found on simulated series (docs/decisions/0010-price-model.md).
-// Works on w.r, w.q and w.step_square, which are of no use afterwards.
-double scale_doubt(Work& w, const PriceModel& model) {
-  constexpr double kNoiseFactor = 2, kStepFactor = 1.5, kLeastVariance = 1e-12;
-  const double noise = w.test.noise_variance * w.test.believed, ratio = noise / w.test.step_variance;
-  const double predicted = (1 + std::sqrt(1 + 4 * ratio)) / 2, lambda = ratio / (predicted + ratio);
-  const double least = kLeastVariance * w.test.step_variance;
-  double doubt = 0;
-  if (model.parts.noise) {
-    double* const counts = model.q;
-    for (std::size_t t = 0; t < w.n; ++t) counts[t] = w.available[t] * (1 - w.test.outlier[t]);
-    NoiseSites sites{w.y, counts, w.mean, w.variance, w.n, least, noise, {}, w.r};
-    std::copy(model.noise_weights.begin(), model.noise_weights.end(), sites.weights);
-    doubt += kNoiseFactor * update_noise_sites(sites).doubt * (1 + square(lambda)) / (1 - square(lambda));
-  }
-  if (model.parts.steps) {
-    // Between gaps: what is missing has no error.
-    double steps = 0;
-    for (std::size_t t = 0, end = 0; t < w.n; t = end + 1) {
-      for (end = t; end < w.n && !std::isnan(w.x[end]);) ++end;
-      if (end < t + 2) continue;
-      StepSites sites{w.mean + t, w.step_square + t, model.volatility + t, w.q + t, end - t, least, w.test.step_variance,
-                      {}, w.step_square + t, w.q + t};
-      std::copy(model.step_weights.begin(), model.step_weights.end(), sites.weights);
-      steps += update_step_sites(sites).doubt;
-    }
-    doubt += kStepFactor * steps / (2 - 2 * square(lambda));
-  }
-  return doubt;
-}
-
-// What is expected to be gained: error of the raw series over error of the smoothed one. The raw series is the one that
-// was smoothed, or the one that came, with its bad ticks. Of what is missing there is no raw series.
-double predicted_gain_db(const Work& w, bool as_it_came) noexcept {
-  double raw = 0, left = w.doubt;
-  for (std::size_t t = 0; t < w.n; ++t) {
-    if (std::isnan(w.x[t])) continue;
-    const bool bad = as_it_came && w.cleaned > 0 && w.spike[t] != 0 && std::isfinite(w.x[t]);
-    const double away = square((bad ? (w.x[t] - w.centre) / w.scale : w.y[t]) - w.mean[t]);
-    raw += w.test.outlier[t] != 0 && w.available[t] != 0 ? away : away + w.variance[t];
-    left += w.variance[t];
-  }
-  return 10 * std::log10(std::max(raw, 1e-300) / std::max(left, 1e-300));
-}
-
 void describe(const Work& w) noexcept {
   PriceReport& report = *w.report;
   double noise = 0, steps = 0, count = 0;
@@ -118,7 +67,7 @@ void describe(const Work& w) noexcept {
   }
   report.noise_sd = std::sqrt(w.test.noise_variance * noise / count) * w.scale;
   report.step_sd = std::sqrt(w.test.step_variance * steps / static_cast<double>(w.n)) * w.scale;
-  report.causal_gain_db = causal_gain_db(square(report.noise_sd / report.step_sd));
+  report.causal_gain_db = causal_gain_db(std::pow(report.noise_sd / report.step_sd, 2));
   report.gain_probability = w.test.gain_probability;
 }
 
@@ -175,23 +124,36 @@ bool smooth_ticks(Work& w, const PriceFit& fit) {
   return true;
 }
 
+constexpr std::size_t kPeakReach = 5;  // samples on either side
+
 enum class Raised { on_average, on_both_sides };
 
-// Is a sample the tip of a peak, whose neighbours are raised too, over the level a few samples away? A bad tick stands
-// alone; where two stand in a row, the neighbours are raised on average, but not on both sides.
-bool is_tip(const Work& w, std::size_t t, Raised neighbours) noexcept {
-  constexpr std::size_t kNear = 3, kFar = 5;
-  constexpr double kShoulder = 0.25;
-  if (t < kFar || t + kFar >= w.n) return false;
-  std::array<double, 2 * (kFar - kNear + 1)> away;
+// The first of the samples seen next to t, to the left (by -1) or right; false where there are fewer.
+bool neighbours_seen(const Work& w, std::size_t t, std::ptrdiff_t by, std::array<double, kPeakReach>& out) noexcept {
   std::size_t count = 0;
-  for (std::size_t k = kNear; k <= kFar; ++k) {
-    away[count++] = w.y[t - k];
-    away[count++] = w.y[t + k];
+  const auto n = static_cast<std::ptrdiff_t>(w.n);
+  for (auto i = static_cast<std::ptrdiff_t>(t) + by; i >= 0 && i < n && count < out.size(); i += by)
+    if (w.available[i] != 0) out[count++] = w.y[i];
+  return count == out.size();
+}
+
+// Is a sample the tip of a peak, whose neighbours are raised too, over the level a few samples away? A bad tick stands
+// alone; where two stand in a row, the neighbours are raised on average, but not on both sides. Lines through what is
+// missing are raised by the tip itself, and say nothing.
+bool is_tip(const Work& w, std::size_t t, Raised neighbours) noexcept {
+  constexpr std::size_t kNear = 3;
+  constexpr double kShoulder = 0.25;
+  std::array<double, kPeakReach> before, after;
+  if (!neighbours_seen(w, t, -1, before) || !neighbours_seen(w, t, 1, after)) return false;
+  std::array<double, 2 * (kPeakReach - kNear + 1)> away;
+  std::size_t count = 0;
+  for (std::size_t k = kNear; k <= kPeakReach; ++k) {
+    away[count++] = before[k - 1];
+    away[count++] = after[k - 1];
   }
   std::sort(away.begin(), away.end());
   const double level = (away[count / 2 - 1] + away[count / 2]) / 2;
-  const double tip = w.y[t] - level, left = (w.y[t - 1] - level) * tip, right = (w.y[t + 1] - level) * tip;
+  const double tip = w.y[t] - level, left = (before[0] - level) * tip, right = (after[0] - level) * tip;
   return (neighbours == Raised::on_both_sides ? std::min(left, right) : (left + right) / 2) > kShoulder * tip * tip;
 }
 
@@ -288,7 +250,7 @@ void work_on(const std::vector<Work*>& works, const PriceOptions& options, Price
     PriceReport& report = *w->report;
     if (!(w->test.believed > 0)) keep_signal(*w);
     const bool on_ticks = w->test.believed > 0 && smooth_ticks(*w, fits[k]);
-    if (w->test.believed > 0 && !on_ticks) w->doubt = scale_doubt(*w, models[k]);
+    if (w->test.believed > 0 && !on_ticks) w->doubt = doubt(*w, models[k]);
     if (options.contest && !on_ticks) hear_wavelets(*w, models[k], *options.contest, scratch.contest);
     if (w->test.believed > 0 && !on_ticks && !(w->wavelet_gain_db > 0)) keep_peaks(*w);
     describe(*w);

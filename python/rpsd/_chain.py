@@ -6,6 +6,7 @@ import numpy as np
 from rpsd import _core
 from rpsd._errors import ConfigError
 from rpsd._options import Options
+from rpsd._taps import design_taps
 from rpsd._wavelet import filter_bank
 
 _AUTO_LEVEL = -1
@@ -16,11 +17,8 @@ def build_chain(options: Options) -> _core.Denoiser:
     given = isinstance(options.noise, float | int)
     taps = np.empty(0)
     if options.use_fir_filter:
-        from scipy.signal import firwin  # takes longer to import than all of rpsd
-
         try:
-            with np.errstate(all="ignore"):
-                taps = firwin(options.fir_taps, options.fir_cutoff, window=options.fir_window)
+            taps = design_taps(options.fir_taps, options.fir_cutoff, options.fir_window)
         except (TypeError, ValueError) as error:
             raise ConfigError(f"fir_window {options.fir_window!r} cannot be designed: {error}") from None
         if not np.isfinite(taps).all():

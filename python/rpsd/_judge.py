@@ -71,31 +71,35 @@ DefaultRun = tuple[_F64, Sequence[npt.NDArray[Any]]]
 
 
 def make_reference(
-    x: _F64, lookahead: int | None, threads: int, default: DefaultRun | None = None
+    x: _F64,
+    lookahead: int | None,
+    threads: int,
+    default: DefaultRun | None = None,
+    metrics: _F64 | None = None,
 ) -> Reference:
     """Fit each series, series x time, and return its best estimate by the default options.
 
     Where the default finds no significant noise, the smoother of as much noise as there may be takes its
     place: an output that smooths no more than that does no harm that could be told.
 
-    default: the run of the default options on x, where there was one already.
+    default: the run of the default options on x, where there was one already; metrics: of x and its values.
     """
     best, found = default or _run("auto", None, x, threads)
-    best = best.copy() if default else best
     noise_sd, level, _, action, step_sd, gain = (np.array(column, dtype=np.float64) for column in found[:6])
     with np.errstate(all="ignore"):
         ratio = np.nan_to_num(noise_sd / step_sd, posinf=0.0)
         walk = level == 0
-        for row in np.flatnonzero(
-            walk & ((action == _PASSTHROUGH) | (gain < _DOUBTED * _predicted_db(ratio)))
-        ):
+        doubted = np.flatnonzero(walk & ((action == _PASSTHROUGH) | (gain < _DOUBTED * _predicted_db(ratio))))
+        if default and doubted.size:
+            best, metrics = best.copy(), None
+        for row in doubted:
             best[row], noise_sd[row], step_sd[row] = _benefit_of_doubt(x[row], threads)
             ratio[row] = np.nan_to_num(noise_sd[row] / step_sd[row], posinf=0.0)
             gain[row] = _predicted_db(ratio[row])
     like = best if lookahead is None else _run("auto", lookahead, x, threads)[0]
     late = np.array([lag_of_lookahead(r, lookahead) for r in ratio])
     models = np.ascontiguousarray(np.stack([noise_sd, step_sd, np.nan_to_num(gain), late, walk], axis=1))
-    plain = _core.metrics(x, best, threads=threads)
+    plain = _core.metrics(x, best, threads=threads) if metrics is None else metrics
     if lookahead is None:
         return Reference(best, best, models, plain, plain)
     return Reference(best, like, models, _core.metrics(x, like, threads=threads), plain)
@@ -170,7 +174,7 @@ def make_report(
 
     def judged() -> tuple[tuple[Check, ...], Any, Any]:
         default = None if found is None else (y, found)
-        against = reference or make_reference(x, lookahead, count, default)
+        against = reference or make_reference(x, lookahead, count, default, default and table)
         checks = make_checks(x, y, table, against, guardrails, count)
         passed = np.logical_and.reduce([c.passed | ~c.counts for c in checks], axis=0)
         same = ((x == y) | np.isnan(x) | np.isnan(y)).all(axis=1)

@@ -47,6 +47,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
         One line that says why it failed, else "".
     notes : tuple of str
         What the user should know about how it was read.
+    breached : str
+        The guardrails that count and do not hold, joined by commas.
     checks : dict
         Value of each guardrail by name; NaN where it cannot be computed.
     """
@@ -68,5 +70,6 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     strength: float = 1.0
     binding: str = ""
     passed: bool = False
+    breached: str = ""
     score: float = float("nan")
     checks: dict[str, Any] = {}

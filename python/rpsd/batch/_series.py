@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Callable, Iterator
+from itertools import compress
 from typing import Any, Final
 
 import msgspec
@@ -181,10 +182,12 @@ def fields_of(result: Result) -> list[Fields]:
 def _report_fields(report: Report) -> list[Fields]:
     names = [check.name for check in report.checks]
     values = zip(*(np.ravel(check.value).tolist() for check in report.checks), strict=True)
-    passed, scores = np.ravel(report.passed).tolist(), np.ravel(report.score).tolist()
+    failed = np.array([np.ravel(check.counts) & ~np.ravel(check.passed) for check in report.checks]).T
+    breached = [",".join(compress(names, row)) if any(row) else "" for row in failed.tolist()]
+    columns = (np.ravel(report.passed).tolist(), breached, np.ravel(report.score).tolist(), values)
     return [
-        {"passed": ok, "score": score, "checks": dict(zip(names, row, strict=True))}
-        for ok, score, row in zip(passed, scores, values, strict=True)
+        {"passed": ok, "breached": told, "score": score, "checks": dict(zip(names, row, strict=True))}
+        for ok, told, score, row in zip(*columns, strict=True)
     ]
 
 

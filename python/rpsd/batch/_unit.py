@@ -18,6 +18,7 @@ from rpsd._text import one_line
 from rpsd.batch._cache import Cache
 from rpsd.batch._file import denoise_file
 from rpsd.batch._outcome import Columns, Outcome
+from rpsd.batch._partitions import partition_key
 from rpsd.batch._plan import Source, target_of
 from rpsd.batch._receipt import (
     FORM,
@@ -231,6 +232,7 @@ def _make(
             "input": digest,
             "isa": instruction_set(),
             "format": format_of(task.name),
+            "key": task.columns.by and partition_key(task.name, task.columns.by),
             "chunk_size": config.performance.chunk_size,  # pieces of a large file are row groups
         }
     )
@@ -241,6 +243,12 @@ def _make(
         if found is not None:
             series, output = found["series"], found["output"]
         else:
+            plainly: list[list[dict[str, Any]]] = []
+
+            def metadata(outcomes: Sequence[Outcome]) -> dict[str, Any]:
+                plainly[:] = [as_plain(outcomes)]
+                return make_receipt(settings, digest, plainly[0])
+
             outcomes = denoise_file(
                 task.source,
                 os.fspath(temporary),
@@ -248,9 +256,9 @@ def _make(
                 config,
                 name=task.name,
                 threads=task.threads,
-                metadata=lambda outcomes: make_receipt(settings, digest, as_plain(outcomes)),
+                metadata=metadata,
             )
-            series = as_plain(outcomes)
+            series = plainly[0] if plainly else as_plain(outcomes)  # CSV has no place for it
             if _stamp(task.source) != stamp:
                 raise InputError(f"{task.name}: it was changed while it was read")
             if not series:

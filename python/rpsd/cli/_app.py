@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import logging
 import os
 import signal
@@ -19,18 +20,7 @@ import click
 import rpsd
 from rpsd._schema import suggestion
 from rpsd._text import one_line
-from rpsd.cli._batch import batch
-from rpsd.cli._config import config
-from rpsd.cli._demo import demo
-from rpsd.cli._denoise import denoise
-from rpsd.cli._diff import diff
-from rpsd.cli._doctor import doctor
-from rpsd.cli._evaluate import evaluate
 from rpsd.cli._log import logging_to_stderr
-from rpsd.cli._serve import serve
-from rpsd.cli._stream import stream
-from rpsd.cli._tune import tune
-from rpsd.cli._verify import verify
 
 _FAILURE: Final = 1
 _USAGE: Final = 2
@@ -39,7 +29,43 @@ _INTERRUPTED: Final = 130
 _TERMINATED: Final = 143
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+#: Each is what a module of its name holds, loaded when it is asked for: none waits for what the others need.
+_COMMANDS: Final = (
+    "denoise",
+    "batch",
+    "verify",
+    "diff",
+    "stream",
+    "evaluate",
+    "tune",
+    "demo",
+    "config",
+    "serve",
+    "doctor",
+)
+
+
+class _Commands(click.Group):
+    """The commands, not loaded yet."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(_COMMANDS)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if not args[0].startswith("-") and args[0] not in _COMMANDS:
+            ctx.fail(f"No such command {args[0]!r}{suggestion(args[0], _COMMANDS) or '.'}")
+        return super().resolve_command(ctx, args)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        command: click.Command = getattr(importlib.import_module(f"rpsd.cli._{cmd_name}"), cmd_name)
+        return command
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(rpsd.__version__, message="rpsd %(version)s")
 def _cli() -> None:
     """Remove microstructure noise from price series.
@@ -47,10 +73,6 @@ def _cli() -> None:
     Data go to standard output, messages to standard error. Exit codes: 0 ok, 1 failure, 2 usage, 3 guardrail
     (policy raise), 4 partial (some series of a batch failed), 130 interrupted.
     """
-
-
-for _command in (denoise, batch, verify, diff, stream, evaluate, tune, demo, config, serve, doctor):
-    _cli.add_command(_command)
 
 
 def run(argv: list[str]) -> int:

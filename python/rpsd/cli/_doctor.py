@@ -19,7 +19,17 @@ from rpsd._config import SYSTEM_CONFIG
 from rpsd.cli._peer import pywavelets_chain
 
 # What each extra brings beside the base installation.
-_EXTRAS: Final = {"cli": ("click", "rich", "pyarrow", "matplotlib"), "plot": ("matplotlib",)}
+_EXTRAS: Final = {
+    "cli": ("click", "rich", "pyarrow", "matplotlib"),
+    "plot": ("matplotlib",),
+    "frames": ("narwhals",),
+    "ray": ("ray",),
+    "remote": ("fsspec", "s3fs"),
+    "sklearn": ("scikit-learn",),
+}
+# The command line is not whole without these; of the others a part alone is a mistake.
+_NEEDED: Final = ("cli", "plot")
+_MODULES: Final = {"scikit-learn": "sklearn"}
 _TRANSFORM_TOLERANCE: Final = 1e-12
 _CHAIN_TOLERANCE: Final = 1e-10
 
@@ -72,8 +82,10 @@ def _build_findings(info: dict[str, Any]) -> Iterator[_Finding]:
 
 def _extra_findings() -> Iterator[_Finding]:
     for extra, names in _EXTRAS.items():
-        absent = [name for name in names if importlib.util.find_spec(name) is None]
-        if absent:
+        absent = [name for name in names if importlib.util.find_spec(_MODULES.get(name, name)) is None]
+        if len(absent) == len(names) and extra not in _NEEDED:
+            yield _Finding("ok", f"extra {extra}", f'not installed; pip install "rpsd[{extra}]"')
+        elif absent:
             yield _Finding(
                 "warn", f"extra {extra}", f'{", ".join(absent)} missing; pip install "rpsd[{extra}]"'
             )

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from rpsd import Candidate, Config, ConfigError, InputError, Options, Tuned
 from rpsd import tune as tune_series
-from rpsd._breaks import Mask, time_starts
+from rpsd._breaks import Mask, session_starts
 from rpsd._config_file import read_grid
 from rpsd._folds import LEAST_PART
 from rpsd._options import make_options
@@ -210,7 +210,8 @@ def _read(
         notes += time_notes
         if times.zone is not None:
             first = np.zeros(file.rows, dtype=bool)
-            first[time_starts(times.values.astype(np.int64))] = True
+            # By what came before each, as the library tells them: a test part is no part of what is known.
+            first[session_starts("auto", file.rows, times.values.astype(np.int64), causal=True)] = True
             starts = Mask(first.tolist())
     for note in notes:
         logger.warning("%s: %s", file.name, note)

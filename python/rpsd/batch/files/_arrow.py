@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from rpsd._decimals import nearest_doubles
 from rpsd.batch.files import _times
+from rpsd.batch.files._buffers import as_arrow, as_numpy, missing_rows
 from rpsd.batch.files._formats import Format
 from rpsd.batch.files._numbers import NO_BAD_CELLS, BadCell, BadCells, Numbers, finite_numbers
 from rpsd.batch.files._times import Times
@@ -107,16 +109,21 @@ class ArrowTable:
         return values
 
     def read_numbers(self, column: int) -> Numbers:
-        """Read a column as float64, nulls and infinite values as NaN."""
+        """Read a column as float64, nulls and unreadable values, as those of no number, as NaN."""
         import pyarrow as pa
 
-        if not self.looks_numeric(column):
-            kind = self._type(column)
-            raise BadCell(0, f"the column is of type {kind}; allowed: integer, floating or decimal")
         data = self._column(column)
-        if not pa.types.is_float64(data.type):
-            data = data.cast(pa.float64(), safe=False)
-        values: _F64 = data.to_numpy(zero_copy_only=False)
+        if not self.looks_numeric(column):
+            why = f"the column is of type {data.type}; allowed: integer, floating or decimal"
+            unread = np.flatnonzero(~missing_rows(data))
+            return Numbers(np.full(self.rows, np.nan), BadCells(unread, lambda row: why))
+        values: _F64
+        if pa.types.is_decimal(data.type):
+            values = nearest_doubles(data)
+            if data.null_count:
+                values = np.where(missing_rows(data), np.nan, values)
+        else:
+            values = as_numpy(data if pa.types.is_float64(data.type) else data.cast(pa.float64(), safe=False))
         allowed = "allowed: a finite number, or null for missing"
         return finite_numbers(values, lambda row: f"{values[row]} is infinite; {allowed}")
 
@@ -162,12 +169,10 @@ class ArrowTable:
 
     def kept(self, mask: _Mask) -> ArrowTable:
         """Return a table of some of the rows, its row groups with those that are left."""
-        import pyarrow as pa
-
         sizes = np.add.reduceat(mask, np.cumsum([0, *self.groups[:-1]])).tolist() if self.rows else []
         rows = self._row + np.arange(self.rows) if isinstance(self._row, int) else self._row
         return ArrowTable(
-            self.table.filter(pa.array(mask)),
+            self.table.filter(as_arrow(mask)),
             self.name,
             self.format,
             self.columns,
@@ -186,29 +191,23 @@ class ArrowTable:
         failed : dict of ndarray of bool, optional
             Rows that have no value.
         """
-        import pyarrow as pa
-
         table = self.table
         for column, new in values.items():
             field = new_field(table.schema.field(column))
             # Nulls stay nulls; a NaN in the input, or before the first causal value, stays NaN.
             nulls = table.column(column).null_count > 0
-            mask = np.asarray(table.column(column).combine_chunks().is_null()) if nulls else None
+            mask = missing_rows(_joined(table.column(column))) if nulls else None
             lost = None if failed is None else failed.get(column)
             if lost is not None:
                 mask = lost if mask is None else mask | lost
-            array = pa.array(new, mask=mask)
-            table = table.set_column(column, field, array.cast(field.type))
+            array = as_arrow(new, mask)
+            if array.type != field.type:
+                array = array.cast(field.type)
+            table = table.set_column(column, field, array)
         return table
 
     def _column(self, column: int) -> Any:
-        import pyarrow as pa
-
-        data = self.table.column(column if self._at is None else self._at[column])
-        if data.num_chunks == 1:
-            return data.chunk(0)
-        data = data.combine_chunks()
-        return data.combine_chunks() if isinstance(data, pa.ChunkedArray) else data
+        return _joined(self.table.column(column if self._at is None else self._at[column]))
 
     def _type(self, column: int) -> Any:
         return self.table.schema.field(column if self._at is None else self._at[column]).type
@@ -221,6 +220,16 @@ def new_field(field: Any) -> Any:
     # A failed series leaves nulls.
     kind = field.type if pa.types.is_float32(field.type) else pa.float64()
     return field.with_type(kind).with_nullable(True)
+
+
+def _joined(column: Any) -> Any:
+    """Return a pyarrow chunked array as one array."""
+    import pyarrow as pa
+
+    if column.num_chunks == 1:
+        return column.chunk(0)
+    column = column.combine_chunks()
+    return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
 
 
 def _is_text(kind: Any) -> bool:

@@ -6,10 +6,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-import numpy as np
-
 from rpsd._errors import InputError
 from rpsd.batch.files._arrow import ArrowTable
+from rpsd.batch.files._buffers import as_numpy
 from rpsd.batch.files._formats import Format
 
 _MAGIC: Final = b"ARROW1"
@@ -56,7 +55,7 @@ class _Columnar:
             return piece
         keys = piece.keys(self._by)
         mask = pc.fill_null(pc.is_in(keys.dictionary, value_set=self._wanted).take(keys.indices), False)
-        return piece.kept(np.asarray(mask))
+        return piece.kept(as_numpy(mask))
 
 
 class ParquetSource(_Columnar):

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from rpsd._errors import InputError
 from rpsd.batch.files import _numbers, _times
+from rpsd.batch.files._buffers import as_arrow, scalar
 from rpsd.batch.files._formats import Format
 from rpsd.batch.files._numbers import BadCells, Numbers
 from rpsd.batch.files._split import Cells, split
@@ -130,12 +131,12 @@ class CsvTable:
         return self.keys(column)
 
     def keys(self, column: int) -> Any:
-        """Return a column as a pyarrow dictionary array, without white space around the texts."""
+        """Return a column as a pyarrow dictionary array, of the texts as they are."""
         import pyarrow as pa
         import pyarrow.compute as pc
 
         coded = self._text(column).dictionary_encode()
-        texts = pc.replace_substring(pc.utf8_trim_whitespace(coded.dictionary), '""', '"')
+        texts = pc.replace_substring(coded.dictionary, '""', '"')
         if texts.equals(coded.dictionary):
             return coded
         again = texts.dictionary_encode()
@@ -181,14 +182,13 @@ class CsvTable:
         texts = [self._new_text(column, values[column], lost.get(column)) for column in columns]
         pieces = []
         for i, text in enumerate(texts):
-            pieces += [gaps.take(pa.array(np.arange(i, len(gaps) - 1, len(columns)))), text]
-        joined = pc.binary_join_element_wise(*pieces, pa.scalar("", pa.large_string()))
+            pieces += [gaps.take(as_arrow(np.arange(i, len(gaps) - 1, len(columns)))), text]
+        joined = pc.binary_join_element_wise(*pieces, scalar("", pa.large_string()))
         _, offsets, body = joined.buffers()
         size = int(np.frombuffer(offsets, np.int64)[self.rows])
         return [memoryview(body)[:size], gaps[len(gaps) - 1].as_py().encode()]
 
     def _new_text(self, column: int, values: _F64, failed: _Mask | None) -> Any:
-        import pyarrow as pa
         import pyarrow.compute as pc
 
         if column not in self._read:
@@ -199,7 +199,7 @@ class CsvTable:
             kept &= ~failed
             values = np.where(failed, np.nan, values)
         text = _numbers.write_numbers(values, comma=comma)
-        return pc.if_else(pa.array(kept), self._text(column), text) if kept.any() else text
+        return pc.if_else(as_arrow(kept), self._text(column), text) if kept.any() else text
 
     def _text(self, column: int) -> Any:
         return _take(self._cells.data, self._cells.starts[:, column], self._cells.stops[:, column])
@@ -223,4 +223,4 @@ def _take(data: bytes, starts: _I64, stops: _I64) -> Any:
     offsets = np.empty(2 * len(starts), np.int64)
     offsets[0::2], offsets[1::2] = starts, stops
     both = pa.LargeStringArray.from_buffers(len(offsets) - 1, pa.py_buffer(offsets), pa.py_buffer(data))
-    return both.take(pa.array(np.arange(0, len(both), 2)))
+    return both.take(as_arrow(np.arange(0, len(both), 2)))

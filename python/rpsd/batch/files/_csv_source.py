@@ -9,9 +9,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
-import numpy as np
-
 from rpsd._errors import InputError
+from rpsd.batch.files._buffers import as_numpy, texts
 from rpsd.batch.files._csv import CsvTable, mends
 from rpsd.batch.files._formats import Format
 from rpsd.batch.files._split import Layout, find_newline, split
@@ -80,7 +79,7 @@ class CsvSource:
         """Leave out the rows that have none of some keys in a column."""
         import pyarrow as pa
 
-        self._wanted = by, pa.array(only, pa.large_string())
+        self._wanted = by, texts(only, pa.large_string())
 
     def pieces(self, columns: Sequence[int] | None = None, *, first: int = 0) -> Iterator[CsvTable]:
         """Yield the rows in file order, from a piece on; always with all columns."""
@@ -117,7 +116,7 @@ class CsvSource:
 
             by, wanted = self._wanted
             keys = table.keys(by)
-            table = table.kept(np.asarray(pc.is_in(keys.dictionary, value_set=wanted).take(keys.indices)))
+            table = table.kept(as_numpy(pc.is_in(keys.dictionary, value_set=wanted).take(keys.indices)))
         table.commas = self._commas
         return table
 

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rpsd._text import shown
+from rpsd.batch.files._buffers import as_arrow, as_numpy, scalar, texts
 
 _F64 = npt.NDArray[np.float64]
 
@@ -89,18 +90,18 @@ def read_numbers(text: Any, *, comma_allowed: bool, comma: bool = False) -> Numb
 
     if not comma:
         try:
-            values: _F64 = pc.cast(text, pa.float64()).to_numpy()
+            values: _F64 = as_numpy(pc.cast(text, pa.float64()))
             return finite_numbers(values, lambda row: why_infinite(text[row].as_py()))
         except pa.ArrowInvalid:
             pass
     text = pc.utf8_trim_whitespace(text)
     comma, mixed = _find_decimal_comma(text, comma) if comma_allowed else (False, NO_BAD_CELLS)
-    words = pc.is_in(pc.utf8_lower(text), value_set=pa.array(MISSING, text.type))
+    words = pc.is_in(pc.utf8_lower(text), value_set=texts(MISSING, text.type))
     plain = pc.replace_substring(text, ",", ".") if comma else text
-    plain = pc.if_else(words, pa.scalar(None, text.type), plain)
+    plain = pc.if_else(words, scalar(None, text.type), plain)
     unread = failures(plain, pa.float64(), _PLAIN_NUMBER)
     plain = without(plain, np.union1d(unread, mixed.rows))
-    values = pc.cast(plain, pa.float64()).to_numpy(zero_copy_only=False)
+    values = as_numpy(pc.cast(plain, pa.float64()))
     infinite = np.flatnonzero(np.isinf(values))
     values = np.where(np.isinf(values), np.nan, values)
 
@@ -123,14 +124,13 @@ def finite_numbers(values: _F64, why: Callable[[int], str]) -> Numbers:
 
 def without(text: Any, rows: npt.NDArray[np.int64]) -> Any:
     """Return a pyarrow string array with nulls in some rows."""
-    import pyarrow as pa
     import pyarrow.compute as pc
 
     if not rows.size:
         return text
     out = np.zeros(len(text), np.bool_)
     out[rows] = True
-    return pc.if_else(pa.array(out), pa.scalar(None, text.type), text)
+    return pc.if_else(as_arrow(out), scalar(None, text.type), text)
 
 
 def write_numbers(values: _F64, *, comma: bool) -> Any:
@@ -141,9 +141,9 @@ def write_numbers(values: _F64, *, comma: bool) -> Any:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    text = pc.cast(pa.array(values), pa.large_string())
+    text = pc.cast(as_arrow(values), pa.large_string())
     if np.isnan(values).any():
-        text = pc.if_else(pa.array(np.isnan(values)), pa.scalar("NaN", pa.large_string()), text)
+        text = pc.if_else(as_arrow(np.isnan(values)), scalar("NaN", pa.large_string()), text)
     return pc.replace_substring(text, ".", ",") if comma else text
 
 
@@ -176,14 +176,13 @@ def failures(text: Any, kind: Any, pattern: str) -> npt.NDArray[np.int64]:
 
     pattern: what every text that can be cast matches; so few others are left that they are found one by one.
     """
-    import pyarrow as pa
     import pyarrow.compute as pc
 
     if first_failure(text, kind) is None:
         return np.empty(0, np.int64)
     unlike = pc.fill_null(pc.invert(pc.match_substring_regex(text, pattern)), False)
-    out = np.asarray(unlike)
-    rest = pc.if_else(unlike, pa.scalar(None, text.type), text)
+    out = as_numpy(unlike)
+    rest = pc.if_else(unlike, scalar(None, text.type), text)
     found = [np.flatnonzero(out)]
     start = 0
     while (row := first_failure(rest.slice(start), kind)) is not None:
@@ -196,8 +195,8 @@ def _find_decimal_comma(text: Any, comma: bool) -> tuple[bool, BadCells]:
     """Return whether numbers have a decimal comma, and the cells whose sign is not that of the first."""
     import pyarrow.compute as pc
 
-    with_comma = np.flatnonzero(np.asarray(pc.match_substring(text, ",")))
-    with_point = np.flatnonzero(np.asarray(pc.match_substring(text, ".")))
+    with_comma = np.flatnonzero(as_numpy(pc.match_substring(text, ",")))
+    with_point = np.flatnonzero(as_numpy(pc.match_substring(text, ".")))
     if not with_comma.size and not comma:
         return False, NO_BAD_CELLS
     if not with_point.size:

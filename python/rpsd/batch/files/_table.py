@@ -11,7 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from rpsd._errors import InputError
+from rpsd._repeats import RULE
 from rpsd._text import shown
+from rpsd.batch.files._buffers import as_numpy
 from rpsd.batch.files._formats import Format
 from rpsd.batch.files._numbers import BadCell, BadCells, Numbers
 from rpsd.batch.files._times import Times, check_order
@@ -66,7 +68,7 @@ class Table(Protocol):
         """Read a column as float64, missing as NaN; BadCell where a cell is neither."""
 
     def read_numbers(self, column: int) -> Numbers:
-        """Read a column as float64; BadCell where it is of a type that holds no numbers."""
+        """Read a column as float64, missing and unreadable cells as NaN."""
 
     def times(self, column: int) -> Times:
         """Read a column as times; BadCell where a cell is none."""
@@ -104,6 +106,15 @@ def why_duplicates(count: int, first: str) -> str:
     return f"{count} duplicate timestamp(s) kept in file order, the first at {first}"
 
 
+def why_several(count: int, rows: int) -> str:
+    """Return what is wrong with a series whose times repeat as those of several do."""
+    return (
+        f"{count} of {rows} rows repeat the time before them, this is the first: the key most likely does "
+        f"not tell series apart; allowed: {RULE}; name a column that does with --by, or take rows as they "
+        "come with --no-time"
+    )
+
+
 def refuse_several_series(table: Table, times: Times) -> None:
     """Raise InputError where many times repeat, and never under one label of a column with few of them."""
     if (times.values[1:] > times.values[:-1]).all():
@@ -115,7 +126,7 @@ def refuse_several_series(table: Table, times: Times) -> None:
         labels = table.labels(column)
         if labels is None or not 2 <= len(labels.dictionary) <= table.rows // 2:
             continue
-        codes = labels.indices.fill_null(len(labels.dictionary)).to_numpy(zero_copy_only=False)
+        codes = as_numpy(labels.indices.fill_null(len(labels.dictionary)))
         if len(np.unique(instant * (len(labels.dictionary) + 1) + codes)) == table.rows:
             first, second = (shown(str(labels.dictionary[i].as_py())) for i in (0, 1))
             raise InputError(
