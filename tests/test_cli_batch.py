@@ -33,6 +33,28 @@ def test_outputs_keep_names_and_suffixes_and_are_what_denoise_makes(tmp_path):
     assert pq.read_table(tmp_path / "out" / "p.parquet").equals(pq.read_table(tmp_path / "p.parquet"))
 
 
+@pytest.mark.parametrize(
+    ("option", "values"),
+    [
+        ("--by", ("exch", "symbol")),
+        ("--time", ("t", "price")),
+        ("--output", ("out", "other")),
+        ("--manifest", ("m.parquet", "n.parquet")),
+        ("--shard", ("1/2", "2/2")),
+        ("--config", ("a.yaml", "b.yaml")),
+    ],
+)
+def test_of_two_columns_or_places_none_is_lost(tmp_path, capsys, option, values):
+    (tmp_path / "in").mkdir()
+    symbols = {"exch": ["N"] * 400, "symbol": ["A", "B"] * 200, "price": [*prices(1), *prices(2)]}
+    pq.write_table(pa.table(symbols), tmp_path / "in" / "long.parquet")
+    output = [] if option == "--output" else ["-o", "out"]
+    assert batch("in", *output, *(part for value in values for part in (option, value))) == 2
+    message = f"rpsd: error: {option} may be given once, got {values[0]}, {values[1]}"
+    assert capsys.readouterr().err.startswith(message)
+    assert not (tmp_path / "out").exists()
+
+
 def test_the_manifest_has_a_row_for_each_series(tmp_path, in_process):
     (tmp_path / "in").mkdir()
     bid, ask = prices(1), prices(2)

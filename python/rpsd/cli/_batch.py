@@ -15,7 +15,7 @@ from rpsd._schema import fields
 from rpsd._text import one_line, shown
 from rpsd._unused import warn_of_unused
 from rpsd.cli._log import logger
-from rpsd.cli._options import batch_options, configuration
+from rpsd.cli._options import batch_options, configuration, once
 from rpsd.cli._show import console, print_json, table
 
 if TYPE_CHECKING:
@@ -29,9 +29,7 @@ _NONE_DELIVERED: Final = 1
 _PARTIAL: Final = 4
 
 
-def _read_shard(_: click.Context, __: click.Parameter, text: str | None) -> tuple[int, int] | None:
-    if text is None:
-        return None
+def _read_shard(text: str) -> tuple[int, int]:
     k, slash, n = text.partition("/")
     if slash and k.isdecimal() and n.isdecimal() and 1 <= int(k) <= int(n):
         return int(k), int(n)
@@ -40,9 +38,9 @@ def _read_shard(_: click.Context, __: click.Parameter, text: str | None) -> tupl
 
 @click.command()
 @click.argument("inputs", metavar="IN...", nargs=-1, required=True)
-@click.option("-o", "--output", metavar="OUT", required=True, help="Folder of the outputs.")
-@click.option("--by", metavar="COLUMN", help="Column that tells the series of a long table apart.")
-@click.option("--time", metavar="COLUMN", help="Time column; found by itself where that is unambiguous.")
+@once("-o", "--output", metavar="OUT", required=True, help="Folder of the outputs.")
+@once("--by", metavar="COLUMN", help="Column that tells the series of a long table apart.")
+@once("--time", metavar="COLUMN", help="Time column; found by itself where that is unambiguous.")
 @click.option("--no-time", is_flag=True, help="Take the rows in file order, whatever their times.")
 @click.option("--value", "values", metavar="COLUMN", multiple=True, help="Price column; may be repeated.")
 @click.option("--only", metavar="KEY", multiple=True, help="Series of --by to keep; may be repeated.")
@@ -59,16 +57,14 @@ def _read_shard(_: click.Context, __: click.Parameter, text: str | None) -> tupl
     show_default=True,
     help="Processes of this machine, or a Ray cluster.",
 )
-@click.option(
+@once(
     "--address",
     metavar="ADDRESS",
     help="Of a Ray cluster, HOST:PORT or auto.  [default: RAY_ADDRESS, else one is started here]",
 )
 @click.option("--resume", is_flag=True, help="Keep what an earlier run finished; try again what failed.")
-@click.option("--manifest", metavar="PARQUET", help="Where a copy of the manifest goes.")
-@click.option(
-    "--shard", metavar="K/N", callback=_read_shard, help="Do every N-th file from the K-th on only."
-)
+@once("--manifest", metavar="PARQUET", help="Where a copy of the manifest goes.")
+@once("--shard", metavar="K/N", read=_read_shard, help="Do every N-th file from the K-th on only.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON summary on standard output.")
 @batch_options
 def batch(

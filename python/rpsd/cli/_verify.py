@@ -11,7 +11,7 @@ import click
 
 from rpsd._text import one_line, shown
 from rpsd.cli._log import logger
-from rpsd.cli._options import configuration, general_options
+from rpsd.cli._options import configuration, general_options, once
 from rpsd.cli._show import print_json
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ _DIFFERENT: Final = 1
 
 @click.command()
 @click.argument("out", metavar="OUT")
-@click.option("--input", "source", metavar="IN", help="Where its input is, if not where it was.")
+@once("--input", "source", metavar="IN", help="Where its input is, if not where it was.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON summary on standard output.")
 @general_options
 def verify(out: str, source: str | None, as_json: bool, config_path: str | None, **given: Any) -> int:
