@@ -87,6 +87,12 @@ def test_what_is_there_is_kept_only_while_everything_is_as_it_was(day, tmp_path)
         damage()
         assert how() == "made"
         assert how() == "kept"
+
+    def config_with(rows):
+        return {**unit["config"], "performance": {**unit["config"]["performance"], "chunk_size": rows}}
+
+    assert how(config=config_with(500)) == "kept"  # 65,536 rows are read at a time at least
+    assert how(config=config_with(100_000)) == "made"
     assert how(columns={"values": ["price"]}) == "made"
     day.write_text(csv_text(prices(2)))
     assert how() == "made"

@@ -16,9 +16,9 @@ from rpsd.batch._journal import Journal, journal_name
 from rpsd.batch._manifest import manifest_path, read_manifest, write_manifest
 from rpsd.batch._outcome import Columns
 from rpsd.batch._plan import OWN, Source, find_inputs, is_inside, share_of, suffix_of
-from rpsd.batch._receipt import make_settings, receipt_bytes, settings_hash
+from rpsd.batch._receipt import make_settings, receipt_bytes
 from rpsd.batch._store import Mirror, absolute, is_url, join, put, real, taken_from
-from rpsd.batch._unit import make_unit, remove_temporaries
+from rpsd.batch._unit import make_unit, remove_temporaries, work_hash
 from rpsd.batch.files import Outputs, check_writable, temporaries
 
 # Failed series that are told of; all are in the manifest.
@@ -206,7 +206,8 @@ class Batch:
         if self.manifest is not None and not is_url(self.manifest) and is_inside(self.manifest, self.output):
             os.makedirs(os.path.dirname(os.path.abspath(self.manifest)), exist_ok=True)
         settings = make_settings(self.columns, self.config)
-        with Journal(own, self.shard, resume=self.resume, settings=settings_hash(settings)) as journal:
+        key = work_hash(settings, self.config)
+        with Journal(own, self.shard, resume=self.resume, settings=key) as journal:
             self._clean(sources)
             manifest = manifest_path(books.root)
             if manifest.exists() and self.shard is None and not self.resume:

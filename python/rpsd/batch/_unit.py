@@ -31,7 +31,7 @@ from rpsd.batch._receipt import (
     settings_hash,
 )
 from rpsd.batch._store import Stage, absolute, remove, remove_stages
-from rpsd.batch.files import Outputs, format_of, temporaries
+from rpsd.batch.files import LEAST_ROWS, Outputs, format_of, temporaries
 
 # What the work depends on; the rest of a configuration stays at home.
 _CARRIED = ("denoiser", "guardrails", "performance")
@@ -161,7 +161,7 @@ def run_unit(unit: Mapping[str, Any]) -> dict[str, Any]:
     task = msgspec.convert(unit, Unit)
     config = config_of(task.config, task.origins)
     settings = make_settings(task.columns, config)
-    key, digest = settings_hash(settings), None
+    key, digest = work_hash(settings, config), None
     try:
         with Stage(task.source, task.output, task.name) as stage:
             stamp = _stamp(stage.source)
@@ -169,7 +169,7 @@ def run_unit(unit: Mapping[str, Any]) -> dict[str, Any]:
             if task.done is not None and _is_done(task, key, digest):
                 return {**task.done, "how": "kept"}
             here = msgspec.structs.replace(task, source=stage.source, output=stage.output)
-            record = _make(here, config, settings, digest, stamp)
+            record = _make(here, config, settings, key, digest, stamp)
             if record.output is None:
                 _remove_outputs(task)
             stage.put()
@@ -187,8 +187,17 @@ def run_unit(unit: Mapping[str, Any]) -> dict[str, Any]:
 def failed_record(unit: Mapping[str, Any], reason: str) -> dict[str, Any]:
     """Return the record of a unit that no worker could do, and see to it that it has no output."""
     task = msgspec.convert(unit, Unit)
-    settings = make_settings(task.columns, config_of(task.config, task.origins))
-    return _carried(_fail(task, reason), settings=settings_hash(settings))
+    config = config_of(task.config, task.origins)
+    return _carried(_fail(task, reason), settings=work_hash(make_settings(task.columns, config), config))
+
+
+def work_hash(settings: Mapping[str, Any], config: Config) -> str:
+    """Return the SHA-256 of all that the output of an input depends on.
+
+    Beside the settings these are the rows that are read at a time: the first of them tell how numbers are
+    written, and whether a file has several series.
+    """
+    return settings_hash({**settings, "rows": max(LEAST_ROWS, config.performance.chunk_size)})
 
 
 def remove_temporaries(output: str, names: Iterable[str]) -> None:
@@ -218,7 +227,7 @@ def config_of(values: Mapping[str, Mapping[str, Any]], origins: Mapping[str, str
 
 
 def _make(
-    task: Unit, config: Config, settings: dict[str, Any], digest: str, stamp: tuple[int, int]
+    task: Unit, config: Config, settings: dict[str, Any], key: str, digest: str, stamp: tuple[int, int]
 ) -> Record:
     """Write the output, from the cache where it has it, and its receipt."""
     target = target_of(task.output, task.name)
@@ -226,12 +235,11 @@ def _make(
     cache = None if task.cache is None else Cache(task.cache, config.performance.cache_size)
     entry = settings_hash(
         {
-            **settings,
+            "settings": key,
             "form": FORM,
             "input": digest,
             "isa": instruction_set(),
             "format": format_of(task.name),
-            "chunk_size": config.performance.chunk_size,  # pieces of a large file are row groups
         }
     )
     os.makedirs(os.path.dirname(target), exist_ok=True)
