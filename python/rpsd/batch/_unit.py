@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import stat
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -30,7 +31,7 @@ from rpsd.batch._receipt import (
     receipt_path,
     settings_hash,
 )
-from rpsd.batch._store import Stage, absolute, remove, remove_stages
+from rpsd.batch._store import Stage, absolute, is_url, remove, remove_stages
 from rpsd.batch.files import LEAST_ROWS, Outputs, format_of, temporaries
 
 # What the work depends on; the rest of a configuration stays at home.
@@ -244,7 +245,7 @@ def _make(
     )
     os.makedirs(os.path.dirname(target), exist_ok=True)
     with Outputs() as outputs:
-        temporary = outputs.reserve(target)
+        temporary = outputs.reserve(target, through=False)
         found = None if cache is None else cache.fetch(entry, temporary)
         if found is not None:
             series, output = found["series"], found["output"]
@@ -280,7 +281,7 @@ def _make(
             os.makedirs(os.path.dirname(receipt_at), exist_ok=True)
             text = receipt_bytes(make_receipt(settings, digest, series))
             receipt = hashlib.sha256(text).hexdigest()
-            outputs.add(receipt_at, [text])
+            outputs.add(receipt_at, [text], through=False)
         outputs.commit()
     how = "made" if found is None else "cached"
     return Record(name=task.name, output=output, receipt=receipt, series=series, how=how)
@@ -291,12 +292,14 @@ def _is_done(task: Unit, settings: str, digest: str) -> bool:
     done = msgspec.convert(task.done, Record)
     if (done.name, done.settings, done.input) != (task.name, settings, digest) or is_failed(done.series):
         return False
-    receipt_at = receipt_path(task.output, task.name)
+    target, receipt_at = target_of(task.output, task.name), receipt_path(task.output, task.name)
     try:
-        return done.output == file_hash(target_of(task.output, task.name)) and (
+        if not is_url(target):
+            _stamp(target)
+        return done.output == file_hash(target) and (
             receipt_at is None or done.receipt == file_hash(receipt_at)
         )
-    except OSError:
+    except (OSError, InputError):
         return False
 
 
@@ -309,7 +312,9 @@ def _fail(task: Unit, reason: str) -> Record:
     """Return the record of a file that failed as a whole; it keeps no output of an earlier run."""
     with contextlib.suppress(OSError):
         _remove_outputs(task)
-    text = one_line(reason if task.name in reason else f"{task.name}: {reason}")
+    # The name of the file stands beside the reason wherever that is told.
+    bare = reason.removeprefix(f"{task.name}: ").replace(f"cannot read {task.name}: ", "cannot be read: ")
+    text = one_line(bare)
     return Record(name=task.name, series=as_plain([Outcome(error=text)]))
 
 
@@ -328,6 +333,8 @@ def _remove_outputs(task: Unit) -> None:
 
 def _stamp(path: str) -> tuple[int, int]:
     found = os.stat(path)
+    if not stat.S_ISREG(found.st_mode):  # to open a pipe would wait for someone to write to it
+        raise InputError("not a regular file")
     return found.st_size, found.st_mtime_ns
 
 
