@@ -38,7 +38,7 @@ from rpsd.batch.files import (
 from rpsd.cli._log import logger
 from rpsd.cli._noise import action_rows, noise_json, noise_rows
 from rpsd.cli._options import configuration, denoiser_options, once
-from rpsd.cli._show import console, guardrail_table, print_json, report_json, table
+from rpsd.cli._show import console, guardrail_table, print_json, report_json, show, table
 
 _F64 = npt.NDArray[np.float64]
 _STDOUT: Final = (None, "-")
@@ -172,7 +172,7 @@ def _denoise(
             results[column] = denoiser.run(series, threads=config.performance.threads)
         except GuardrailError as error:
             if logger.isEnabledFor(logging.INFO):
-                console(stderr=True).print(guardrail_table(error.report, title=shown(file.columns[column])))
+                show(console(stderr=True), guardrail_table(error.report, title=shown(file.columns[column])))
             raise
         except InputError as error:
             raise _placed(error, file, name) from None
@@ -250,8 +250,8 @@ def _tell(job: _Job) -> None:
             ("lookahead", offline if result.lookahead is None else str(result.lookahead)),
         ):
             facts.add_row(key, value)
-        where.print(facts)
-        where.print(guardrail_table(result.report))
+        show(where, facts)
+        show(where, guardrail_table(result.report))
 
 
 def _summary(

@@ -20,7 +20,9 @@ _GUARDRAILS: Final = {"guardrails": None}
 _GENERAL: Final = {"monitoring": ("log_level",), "paths": ("data_dir",)}
 
 
-def once(*declarations: str, read: Callable[[str], Any] | None = None, **more: Any) -> Callable[..., Any]:
+def once(
+    *declarations: str, read: Callable[[str], Any] | None = None, **more: Any
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Return `click.option` of an option that names a column or a place, and may be given once.
 
     Of two the first would be lost without a word, and other data read or written than those that were meant.

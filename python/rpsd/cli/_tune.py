@@ -25,7 +25,7 @@ from rpsd._text import shown
 from rpsd.batch.files import Outputs, check_writable, choose_columns, read_numbers, read_table, read_times
 from rpsd.cli._log import logger
 from rpsd.cli._options import configuration, once, tuning_options
-from rpsd.cli._show import console, number, print_json, table
+from rpsd.cli._show import console, number, print_json, show, table
 
 _MOST_ROWS: Final = 20
 _UNITS: Final = {
@@ -279,7 +279,7 @@ def _tell(tuned: Tuned, in_path: str) -> None:
         verdict = "passed" if row.passed else "breached"
         out.add_row(_words(row), _signed(row.mean, digits), number(row.standard_error, digits), verdict)
     where = console(stderr=True)
-    where.print(out)
+    show(where, out)
     if len(order) > _MOST_ROWS:
         where.print(f"and {len(order) - _MOST_ROWS} more; --json lists all of them")
     for line in _remarks(tuned):
