@@ -266,6 +266,12 @@ def test_breaches_and_what_was_put_right_are_told_with_where_to_look(tmp_path, i
     assert told == f"rpsd: {where}; such as 3.csv: {told_first}"
 
 
+def test_the_name_of_the_output_is_one_line(tmp_path, in_process, capsys):
+    make_folder(tmp_path / "in", files=1)
+    assert batch("in", "-o", "out/of/many/folders/below/each/other") == 0
+    assert "out/of/many/folders/below/each/other" in capsys.readouterr().err.splitlines()
+
+
 def test_json(tmp_path, in_process, capsys):
     make_folder(tmp_path / "in", files=1)
     (tmp_path / "in" / "bad.csv").write_text("price\n1\nx\n")

@@ -42,8 +42,11 @@ def table(*columns: str, title: str = "") -> Table:
 
 
 def show(where: Console, what: Table) -> None:
-    """Print a table without the blanks that its lines end in."""
+    """Print a table without the blanks that its lines end in, and its title in one line however long."""
+    title, what.title = what.title, None
     with where.capture() as captured:
+        if title:
+            where.print(title, style="italic", soft_wrap=True)
         where.print(what)
     where.file.write(_BLANKS.sub(r"\1", captured.get()))
 
