@@ -14,6 +14,7 @@ from rpsd.batch._file import denoise_file
 from rpsd.batch._outcome import Columns
 
 START = np.datetime64("2025-01-02T14:30", "us")
+GOOD = [f"GOOD,2025-01-02T14:{m:02d}:00,{100 + m}" for m in range(5)]
 
 
 def long_table(series=9, n=390, order="symbol"):
@@ -90,3 +91,8 @@ def each_alone(frame, by="symbol", **options):
     for rows in frame.groupby(by, sort=False).indices.values():
         out[rows] = rpsd.denoise(frame["price"].to_numpy()[rows], **options)
     return out
+
+
+def lines(*rows):
+    """Return a CSV file of symbol, timestamp and price."""
+    return "symbol,timestamp,price\n" + "\n".join(rows) + "\n"

@@ -93,9 +93,9 @@ sys.exit(main(['denoise', {path!r}]))
 
 
 def test_another_missing_module_is_not_called_an_extra():
-    code = "import sys; sys.modules['rpsd.cli._show'] = None; from rpsd.cli import main; main(['--version'])"
+    code = "import sys; sys.modules['rpsd.cli._doctor'] = None; from rpsd.cli import main; main(['doctor'])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert "ModuleNotFoundError: import of rpsd.cli._show halted" in done.stderr
+    assert "ModuleNotFoundError: import of rpsd.cli._doctor halted" in done.stderr
 
 
 def test_importing_rpsd_loads_nothing_of_the_command():
@@ -346,10 +346,10 @@ def test_doctor_finds_this_installation_sound():
 @pytest.mark.parametrize(
     ("absent", "verdict", "told"),
     [
-        ({"ray"}, "ok", 'not installed; pip install "rpsd[ray]"'),
-        ({"fsspec", "s3fs"}, "ok", 'not installed; pip install "rpsd[remote]"'),
-        ({"s3fs"}, "warn", 's3fs missing; pip install "rpsd[remote]"'),
-        ({"rich"}, "warn", 'rich missing; pip install "rpsd[cli]"'),
+        (["ray"], "ok", 'not installed; pip install "rpsd[ray]"'),
+        (["fsspec", "s3fs"], "ok", 'not installed; pip install "rpsd[remote]"'),
+        (["s3fs"], "warn", 's3fs missing; pip install "rpsd[remote]"'),
+        (["rich"], "warn", 'rich missing; pip install "rpsd[cli]"'),
     ],
     ids=str,
 )

@@ -161,6 +161,17 @@ def test_what_the_core_refuses_has_its_line(stream, capsys, bad, options, messag
     assert (code, out) == stream(text + text, *options)
 
 
+def test_keys_of_series_are_taken_as_they_are(stream, capsys):
+    text = "".join(f"{key},{v!r}\n" for v in prices(80).tolist() for key in ("A", " A", '"A "'))
+    alone = "".join(f"A,{v!r}\n" for v in prices(80).tolist())
+    header = "symbol,price\n"
+    told = [line.rpartition(b",")[2] for line in stream(header + text, "--series", "symbol")[1].splitlines()]
+    expected = stream(header + alone, "--series", "symbol")[1].splitlines()
+    assert told[1::3] == told[2::3] == told[3::3] == [line.rpartition(b",")[2] for line in expected[1:]]
+    stream(header + "A,1\n ,2\n", "--series", "symbol")
+    assert 'line 3: column "symbol": the series is missing' in capsys.readouterr().err
+
+
 def test_series_are_limited(stream, capsys):
     text = "symbol,price\nA,1\nB,2\nC,3\nA,4\n,5\n"
     options = ["--series", "symbol", "--max-series", "2"]

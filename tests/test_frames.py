@@ -315,3 +315,18 @@ def test_arrays_load_no_frames():
         "assert not any(name.startswith('rpsd.integrations') for name in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_columns_of_one_name_are_refused():
+    column = pa.array(np.arange(50.0))
+    table = pa.table([column, column, column], names=["a", "b", "a"])
+
+    class Capsule:
+        def __arrow_c_stream__(self, requested_schema=None):
+            return table.__arrow_c_stream__(requested_schema)
+
+    told = "x must have columns of different names, got 2 named 'a': rename them"
+    for given in (table, table.to_batches()[0], Capsule()):
+        for call in (rpsd.denoise, rpsd.estimate_noise, lambda x: rpsd.denoise(x, value="b")):
+            with pytest.raises(rpsd.InputError, match=told):
+                call(given)

@@ -313,3 +313,12 @@ def test_a_table_without_rows(kind):
     run = rpsd.Denoiser().run(given, by="symbol", time="ts", value="px")
     assert run.groups == ()
     assert run.action.shape == (0,)
+
+
+def test_each_group_for_functions_without_by():
+    px = np.concatenate([rpsd.simulate("a", 300, seed=k, nsr=2.0).noisy for k in range(2)])
+    frame = pl.DataFrame({"symbol": ["A"] * 300 + ["B"] * 300, "px": px})
+    groups = frame.to_pandas().groupby("symbol")["px"]
+    alone = groups.apply(lambda x: rpsd.estimate_noise(x).noise_sd).to_dict()
+    result = rpsd.Denoiser().run(frame, by="symbol", value="px")
+    assert dict(zip(result.groups, result.noise.noise_sd, strict=True)) == alone

@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from long_tables import START, each_alone, long_table, read, run, write
+from long_tables import GOOD, START, each_alone, lines, long_table, read, run, write
 
 import rpsd
 from rpsd import Guardrails, InputError
@@ -76,81 +76,6 @@ def test_threads_change_nothing(tmp_path):
     assert (tmp_path / "one.parquet").read_bytes() == (tmp_path / "two.parquet").read_bytes()
 
 
-def lines(*rows):
-    return "symbol,timestamp,price\n" + "\n".join(rows) + "\n"
-
-
-GOOD = [f"GOOD,2025-01-02T14:{m:02d}:00,{100 + m}" for m in range(5)]
-BAD_SERIES = {
-    "text": (["A,2025-01-02,1", "A,2025-01-03,abc"], "line 8, column \"price\": 'abc' is not a number"),
-    "infinity": (["A,2025-01-02,inf", "A,2025-01-03,2"], "line 7, column \"price\": 'inf' is infinite"),
-    "all text": (["A,2025-01-02,x", "A,2025-01-03,y"], "line 7, column \"price\": 'x' is not a number"),
-    "no number": (["A,2025-01-02,", "A,2025-01-03,NA"], "no number in any row"),
-    "no time": (["A,2025-01-02,1", "A,,2"], 'line 8, column "timestamp": the time is missing'),
-    "zone": (["A,2025-01-02,1", "A,2025-01-03T00:00:00Z,2"], "mixes times with and without a zone"),
-    "unsorted": (
-        ["A,2025-01-03,1", "A,2025-01-02,2"],
-        'line 8, column "timestamp": 2025-01-02 00:00:00 comes after 2025-01-03 00:00:00; allowed',
-    ),
-    "no key": ([",2025-01-03,1", " ,2025-01-02,2"], 'line 7, column "symbol": the key is missing'),
-}
-
-
-@pytest.mark.parametrize(("bad", "message"), BAD_SERIES.values(), ids=BAD_SERIES)
-@pytest.mark.parametrize("mixed", [False, True])
-def test_a_bad_series_fails_by_itself_and_says_why(tmp_path, bad, message, mixed):
-    rows = GOOD + bad
-    if mixed:
-        rows = [GOOD[0], bad[0], *GOOD[1:], bad[1]]
-        message = message.replace("line 7", "line 3")
-    (tmp_path / "in.csv").write_text(lines(*rows))
-    outcomes = run(tmp_path / "in.csv", tmp_path / "out.csv", by="symbol")
-    failed = [o for o in outcomes if o.action == "failed"]
-    assert [o.key for o in failed] == ["" if message.endswith("the key is missing") else "A"]
-    assert message in failed[0].error
-    assert (failed[0].rows, failed[0].column, "\n" in failed[0].error) == (2, "price", False)
-    out = read(tmp_path / "out.csv")
-    assert out["price"].isna().tolist() == [row not in GOOD for row in rows]
-    good = out["price"].dropna().to_numpy()
-    np.testing.assert_array_equal(good, rpsd.denoise(np.arange(100.0, 105.0)))
-
-
-def test_a_failed_series_is_null_in_parquet(tmp_path):
-    frame = long_table(series=3)
-    frame.loc[frame["symbol"] == "S001", "price"] = np.inf
-    write(frame, tmp_path / "in.parquet")
-    outcomes = run(tmp_path / "in.parquet", tmp_path / "out.parquet", by="symbol")
-    assert [o.action == "failed" for o in outcomes] == [False, True, False]
-    assert outcomes[1].error.startswith('row 391, column "price": inf is infinite')
-    column = pq.read_table(tmp_path / "out.parquet")["price"]
-    missing = frame["price"].isna() | (frame["symbol"] == "S001")
-    assert column.is_null().to_pylist() == missing.tolist()
-
-
-def test_where_all_fail_nothing_is_written(tmp_path):
-    (tmp_path / "in.csv").write_text(lines("A,2025-01-02,x", "B,2025-01-02,y"))
-    outcomes = run(tmp_path / "in.csv", tmp_path / "out.csv", by="symbol", values=("price",))
-    assert [o.error.split(":")[0] for o in outcomes] == [f'line {i}, column "price"' for i in (2, 3)]
-    assert not (tmp_path / "out.csv").exists()
-
-
-def test_a_column_that_fails_leaves_no_file_where_columns_are_series(tmp_path):
-    (tmp_path / "in.csv").write_text("t,a,b\n1,1,1\n2,2,x\n3,3,3\n")
-    outcomes = run(tmp_path / "in.csv", tmp_path / "out.csv", values=("a", "b"))
-    assert [(o.key, o.column, o.action) for o in outcomes] == [("", "a", "passthrough"), ("", "b", "failed")]
-    assert not (tmp_path / "out.csv").exists()
-
-
-def test_duplicate_times_of_a_key_are_kept_and_noted(tmp_path):
-    (tmp_path / "in.csv").write_text(lines(GOOD[0], "A,2025-01-02,1", *GOOD[1:], "A,2025-01-02,3"))
-    first, second = run(tmp_path / "in.csv", tmp_path / "out.csv", by="symbol")
-    assert first.notes == ()
-    assert second.notes == (
-        'column "timestamp": 1 duplicate timestamp(s) kept in file order, the first at line 8',
-    )
-    assert second.action == "passthrough"
-
-
 @pytest.mark.parametrize(
     "keys", [pa.array([7, 7, 9], pa.int32()), pa.array(["7", "7", "9"]).dictionary_encode()]
 )
@@ -158,6 +83,18 @@ def test_keys_of_any_type(tmp_path, keys):
     pq.write_table(pa.table({"id": keys, "price": [1.0, 2.0, 3.0]}), tmp_path / "in.parquet")
     outcomes = run(tmp_path / "in.parquet", tmp_path / "out.parquet", by="id")
     assert [(o.key, o.rows, o.action) for o in outcomes] == [("7", 2, "passthrough"), ("9", 1, "passthrough")]
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_keys_are_taken_as_they_are(tmp_path, suffix):
+    keys = ["A", " A", "A ", "\tA", 'A"B', "A,B", "a", " "]
+    frame = pd.DataFrame({"symbol": keys * 3, "price": [1.0, 2, 3, 4, 5, 6, 7, 8] * 3})
+    write(frame, tmp_path / f"in.{suffix}")
+    outcomes = run(tmp_path / f"in.{suffix}", tmp_path / f"out.{suffix}", by="symbol")
+    assert [(o.key, o.rows) for o in outcomes] == [*((key, 3) for key in keys[:-1]), ("", 3)]
+    assert outcomes[-1].error.startswith(f'{"line 9" if "csv" in suffix else "row 8"}, column "symbol"')
+    run(tmp_path / f"in.{suffix}", tmp_path / f"one.{suffix}", by="symbol", only=(" A",))
+    assert read(tmp_path / f"one.{suffix}")["symbol"].tolist() == [" A"] * 3
 
 
 def test_sessions_go_by_the_times_of_each_series(tmp_path):

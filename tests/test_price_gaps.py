@@ -75,3 +75,38 @@ def test_series_with_gaps_have_the_same_bits_alone_and_among_others():
     together = rpsd.denoise(np.array(rows))
     for row, values in zip(rows, together, strict=True):
         np.testing.assert_array_equal(values, rpsd.denoise(row))
+
+
+@pytest.mark.parametrize(
+    "missing",
+    [slice(501, 502), slice(495, 500), slice(501, 531), [499, 501]],
+    ids=["one after", "five before", "thirty after", "one on either side"],
+)
+def test_a_bad_tick_beside_what_is_missing_goes_as_any_other(missing):
+    kept = 0
+    for seed in range(20):
+        q = rpsd.simulate("a", 1000, seed, nsr=1.0)
+        x = q.noisy.copy()
+        x[500] += 20
+        x[missing] = np.nan
+        kept += abs(rpsd.denoise(x)[500] - q.truth[500]) > 10
+    assert kept <= 4
+
+
+def test_bad_ticks_among_many_missing_samples_go():
+    gains = []
+    for seed in range(6):
+        q = rpsd.simulate("e_out", 2048, seed)
+        x = q.noisy.copy()
+        x[np.random.default_rng(seed).random(len(x)) < 0.4] = np.nan
+        gains.append(gain_db(x, rpsd.denoise(x), q.truth))
+    assert min(gains) > 10
+
+
+def test_a_price_on_ticks_that_is_alone_beside_a_gap_stays_near():
+    for seed in range(12):
+        q = rpsd.simulate("d", 400, seed)
+        for missing in (slice(1, 200), slice(200, 399)):
+            x = q.noisy.copy()
+            x[missing] = np.nan
+            assert np.nanmax(np.abs(rpsd.denoise(x) - x)) < 5  # ticks

@@ -124,23 +124,36 @@ bool smooth_ticks(Work& w, const PriceFit& fit) {
   return true;
 }
 
+constexpr std::size_t kPeakReach = 5;  // samples on either side
+
 enum class Raised { on_average, on_both_sides };
 
-// Is a sample the tip of a peak, whose neighbours are raised too, over the level a few samples away? A bad tick stands
-// alone; where two stand in a row, the neighbours are raised on average, but not on both sides.
-bool is_tip(const Work& w, std::size_t t, Raised neighbours) noexcept {
-  constexpr std::size_t kNear = 3, kFar = 5;
-  constexpr double kShoulder = 0.25;
-  if (t < kFar || t + kFar >= w.n) return false;
-  std::array<double, 2 * (kFar - kNear + 1)> away;
+// The first of the samples seen next to t, to the left (by -1) or right; false where there are fewer.
+bool neighbours_seen(const Work& w, std::size_t t, std::ptrdiff_t by, std::array<double, kPeakReach>& out) noexcept {
   std::size_t count = 0;
-  for (std::size_t k = kNear; k <= kFar; ++k) {
-    away[count++] = w.y[t - k];
-    away[count++] = w.y[t + k];
+  const auto n = static_cast<std::ptrdiff_t>(w.n);
+  for (auto i = static_cast<std::ptrdiff_t>(t) + by; i >= 0 && i < n && count < out.size(); i += by)
+    if (w.available[i] != 0) out[count++] = w.y[i];
+  return count == out.size();
+}
+
+// Is a sample the tip of a peak, whose neighbours are raised too, over the level a few samples away? A bad tick stands
+// alone; where two stand in a row, the neighbours are raised on average, but not on both sides. Lines through what is
+// missing are raised by the tip itself, and say nothing.
+bool is_tip(const Work& w, std::size_t t, Raised neighbours) noexcept {
+  constexpr std::size_t kNear = 3;
+  constexpr double kShoulder = 0.25;
+  std::array<double, kPeakReach> before, after;
+  if (!neighbours_seen(w, t, -1, before) || !neighbours_seen(w, t, 1, after)) return false;
+  std::array<double, 2 * (kPeakReach - kNear + 1)> away;
+  std::size_t count = 0;
+  for (std::size_t k = kNear; k <= kPeakReach; ++k) {
+    away[count++] = before[k - 1];
+    away[count++] = after[k - 1];
   }
   std::sort(away.begin(), away.end());
   const double level = (away[count / 2 - 1] + away[count / 2]) / 2;
-  const double tip = w.y[t] - level, left = (w.y[t - 1] - level) * tip, right = (w.y[t + 1] - level) * tip;
+  const double tip = w.y[t] - level, left = (before[0] - level) * tip, right = (after[0] - level) * tip;
   return (neighbours == Raised::on_both_sides ? std::min(left, right) : (left + right) / 2) > kShoulder * tip * tip;
 }
 

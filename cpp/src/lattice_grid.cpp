@@ -13,7 +13,7 @@ namespace {
 // Moves that it takes to believe in a tick.
 constexpr std::size_t kLeastMoves = 20;
 // Neighbouring prices whose median is the middle of the window: two bad ticks in a row do not move it.
-constexpr std::size_t kNeighbours = 5;
+constexpr std::size_t kNeighbours = 5, kNear = 16;  // samples
 
 std::vector<std::size_t> indices_seen(const double* seen, std::size_t n) {
   std::vector<std::size_t> at;
@@ -32,24 +32,32 @@ double common_divisor(double a, double b, double tolerance) {
   }
 }
 
-// Of prices with the median of their neighbours, the nearest five.
-std::vector<std::int64_t> medians(const std::vector<std::int64_t>& prices) {
+// Of prices with the median of their neighbours, the nearest five of those that are near in time: what is beyond a gap says
+// nothing of where a price should be.
+std::vector<std::int64_t> medians(const std::vector<std::int64_t>& prices, const std::vector<std::size_t>& at) {
   const std::size_t n = prices.size(), window = std::min(n, kNeighbours);
   std::vector<std::int64_t> out(n), around;
   for (std::size_t i = 0; i < n; ++i) {
-    const std::size_t begin = std::min(i < window / 2 ? 0 : i - window / 2, n - window);
-    const auto first = prices.begin() + static_cast<std::ptrdiff_t>(begin);
-    around.assign(first, first + static_cast<std::ptrdiff_t>(window));
+    std::size_t begin = std::min(i < window / 2 ? 0 : i - window / 2, n - window), end = begin + window;
+    while (at[i] - at[begin] > kNear) ++begin;
+    while (at[end - 1] - at[i] > kNear) --end;
+    // An even number has no middle: without the one farthest away.
+    if (end - begin < window && (end - begin) % 2 == 0) at[i] - at[begin] > at[end - 1] - at[i] ? ++begin : --end;
+    const auto first = prices.begin();
+    around.assign(first + static_cast<std::ptrdiff_t>(begin), first + static_cast<std::ptrdiff_t>(end));
     std::sort(around.begin(), around.end());
-    out[i] = around[window / 2];
+    out[i] = around[around.size() / 2];
   }
   return out;
 }
 
-// By how much each price stands out from both neighbours to one side; 0 at the ends, and up to least.
-std::vector<std::int64_t> prominences(const std::vector<std::int64_t>& prices, std::int64_t least) {
+// By how much each price stands out from both neighbours to one side; 0 at the ends, up to least, and where a neighbour is
+// not near in time.
+std::vector<std::int64_t> prominences(const std::vector<std::int64_t>& prices, const std::vector<std::size_t>& at,
+                                      std::int64_t least) {
   std::vector<std::int64_t> out(prices.size());
   for (std::size_t i = 1; i + 1 < prices.size(); ++i) {
+    if (at[i] - at[i - 1] > kNear || at[i + 1] - at[i] > kNear) continue;
     const auto before = prices[i] - prices[i - 1], after = prices[i] - prices[i + 1];
     const auto by = std::min(std::abs(before), std::abs(after));
     out[i] = (before > 0) == (after > 0) && by > least ? by : 0;
@@ -63,7 +71,7 @@ std::vector<std::int64_t> centres(const std::vector<std::int64_t>& price, const 
   std::vector<std::int64_t> prices;
   for (const std::size_t t : at) prices.push_back(price[t]);
   // A spike, such as a bad tick, shows no middle. Its neighbours stand out from it as well, but less.
-  const auto spikes = prominences(prices, half);
+  const auto spikes = prominences(prices, at, half);
   std::vector<std::size_t> kept;
   std::vector<std::int64_t> tame;
   for (std::size_t i = 0; i < at.size(); ++i) {
@@ -71,7 +79,7 @@ std::vector<std::int64_t> centres(const std::vector<std::int64_t>& price, const 
     kept.push_back(at[i]);
     tame.push_back(prices[i]);
   }
-  const auto middle = medians(tame);
+  const auto middle = medians(tame, kept);
   std::vector<std::int64_t> centre(price.size());
   for (std::size_t t = 0, i = 0; t < price.size(); ++t) {
     if (i + 1 < kept.size() && t >= kept[i + 1]) ++i;

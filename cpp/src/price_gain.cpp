@@ -12,14 +12,26 @@ namespace {
 // Twice the square root of pi standard deviations of a Gaussian kernel.
 constexpr double kVolatilitySamples = 2 * 1.7724538509055160 * kVolatilityBandwidth;
 
+constexpr double kLeastVariance = 1e-12;  // of a site, in steps' variances
+
 double square(double v) noexcept { return v * v; }
+
+// The doubt about the steps between the samples [begin, end).
+double step_doubt(const Work& w, const PriceModel& model, std::size_t begin, std::size_t end) {
+  if (end < begin + 2) return 0;
+  const double least = kLeastVariance * w.test.step_variance;
+  StepSites sites{w.mean + begin, w.step_square + begin, model.volatility + begin, w.q + begin, end - begin, least,
+                  w.test.step_variance, {}, w.r + begin, model.q + begin};
+  std::copy(model.step_weights.begin(), model.step_weights.end(), sites.weights);
+  return update_step_sites(sites).doubt;
+}
 
 // What not knowing which steps are jumps and which samples are bad adds to the errors' variance. A site's doubt spreads to
 // the levels around it, which follow it by lambda^distance, half of a step to each side; and doubts of sites near each
 // other add up to more than their sum, by factors found on simulated series (docs/decisions/0010-price-model.md).
-// Works on w.r, w.q and w.step_square, which are of no use afterwards.
+// Works on w.r and the model's q, which are of no use afterwards.
 double scale_doubt(Work& w, const PriceModel& model) {
-  constexpr double kNoiseFactor = 2, kStepFactor = 1.3, kLeastVariance = 1e-12;
+  constexpr double kNoiseFactor = 2, kStepFactor = 1.3;
   const double noise = w.test.noise_variance * w.test.believed, ratio = noise / w.test.step_variance;
   const double predicted = (1 + std::sqrt(1 + 4 * ratio)) / 2, lambda = ratio / (predicted + ratio);
   const double least = kLeastVariance * w.test.step_variance;
@@ -32,15 +44,15 @@ double scale_doubt(Work& w, const PriceModel& model) {
     doubt += kNoiseFactor * update_noise_sites(sites).doubt * (1 + square(lambda)) / (1 - square(lambda));
   }
   if (model.parts.steps) {
-    // Between gaps: what is missing has no error.
+    // Half of a step's doubt goes to each side, and what is missing has no error.
     double steps = 0;
     for (std::size_t t = 0, end = 0; t < w.n; t = end + 1) {
       for (end = t; end < w.n && !std::isnan(w.x[end]);) ++end;
-      if (end < t + 2) continue;
-      StepSites sites{w.mean + t, w.step_square + t, model.volatility + t, w.q + t, end - t, least, w.test.step_variance,
-                      {}, w.step_square + t, w.q + t};
-      std::copy(model.step_weights.begin(), model.step_weights.end(), sites.weights);
-      steps += update_step_sites(sites).doubt;
+      if (end == t) continue;
+      const bool whole = t == 0 && end == w.n;
+      const double within = step_doubt(w, model, t, end);
+      const double about = whole ? within : step_doubt(w, model, t - (t > 0), end + (end < w.n));
+      steps += (within + about) / 2;
     }
     doubt += kStepFactor * steps / (2 - 2 * square(lambda));
   }

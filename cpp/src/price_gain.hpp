@@ -10,8 +10,8 @@ namespace rpsd {
 // Optimal gain of a filter that sees the past only, for noise to step variance r: the steady-state Kalman gain.
 double causal_gain_db(double r) noexcept;
 
-// What the model's own uncertainty of its scales and its volatility adds to the sum of the errors' variances. Works on w.r,
-// w.q and w.step_square, which are of no use afterwards.
+// What the model's own uncertainty of its scales and its volatility adds to the sum of the errors' variances. Works on w.r
+// and the model's q, which are of no use afterwards.
 double doubt(Work& w, const PriceModel& model);
 
 // What is expected to be gained: error of the raw series over error of the smoothed one. The raw series is the one that

@@ -8,8 +8,10 @@ from typing import Any, Final, Literal
 import numpy as np
 import numpy.typing as npt
 
+from rpsd._errors import InputError
 from rpsd._text import shown
 from rpsd.batch._outcome import Columns
+from rpsd.batch._partitions import NULL, partition_key
 from rpsd.batch.files import Table, Times, choose_columns, find_column
 from rpsd.batch.files._buffers import as_numpy
 from rpsd.batch.files._numbers import BadCells
@@ -35,6 +37,8 @@ class Reader:
     Attributes
     ----------
     by, time : int or None
+    key : str
+        That of all rows, where no column has keys.
     values : list of int
     ids : dict
         The number of each key, counted as they appear.
@@ -44,12 +48,20 @@ class Reader:
         As `Times.offsets`.
     errors : dict
         What is wrong with a series, by its number and a price column; of the whole series by None.
+    unread : dict
+        How many prices of a series cannot be read, by its number and the column.
     keyless : tuple of int and str
         How many rows have no key, and what is wrong with the first.
+    keyless_missing : dict
+        How many prices of those rows are missing, by column.
     """
 
     def __init__(self, head: Table, columns: Columns) -> None:
-        self.by = None if columns.by is None else find_column(head, columns.by, "--by")
+        self.by: int | None = None
+        self.key = ""
+        self._keyed = columns.by is not None
+        if columns.by is not None:
+            self.by, self.key = _find_key(head, columns.by)
         self.time, self.values = choose_columns(
             head, columns.time, columns.values, no_time=columns.no_time, by=self.by
         )
@@ -57,7 +69,9 @@ class Reader:
         self.zone: Literal["UTC", ""] | None = None
         self.offsets: frozenset[str] = frozenset()
         self.errors: dict[tuple[int, int | None], str] = {}
+        self.unread: dict[tuple[int, int], int] = {}
         self.keyless = (0, "")
+        self.keyless_missing: dict[int, int] = dict.fromkeys(self.values, 0)
         self._begun = False
 
     def read(self, table: Table) -> tuple[_Codes, npt.NDArray[Any] | None, dict[int, _F64]]:
@@ -66,15 +80,26 @@ class Reader:
         times = None if self.time is None else self._times(self.time, codes, table)
         self._begun = True
         numbers = {}
+        lost = codes == NO_KEY
         for column in self.values:
-            with blaming(table, column):
-                numbers[column], bad, _ = table.read_numbers(column)
+            numbers[column], bad, _ = table.read_numbers(column)
             self._blame(codes, bad, column, column, table)
+            for series, count in zip(*np.unique(codes[bad.rows], return_counts=True), strict=True):
+                cell = int(series), column
+                self.unread[cell] = self.unread.get(cell, 0) + int(count)
+            if lost.any():
+                missing = np.isnan(numbers[column]) & lost
+                missing[bad.rows] = False
+                self.keyless_missing[column] += int(missing.sum())
         return codes, times, numbers
+
+    def missing(self, series: int, column: int, prices: _F64) -> int:
+        """Return how many prices of a whole series are missing: without those that cannot be read."""
+        return int(np.isnan(prices).sum()) - self.unread.get((series, column), 0)
 
     def _codes(self, table: Table) -> _Codes:
         if self.by is None:
-            self.ids[""] = 0
+            self.ids[self.key] = 0
             return np.zeros(table.rows, dtype=np.int32)
         with blaming(table, self.by):
             keys = table.keys(self.by)
@@ -84,7 +109,7 @@ class Reader:
         texts = [*keys.dictionary.cast("string").to_pylist(), None]
         ids = np.full(len(texts), NO_KEY, dtype=np.int32)
         for place in indices.unique().to_pylist():
-            if texts[place]:
+            if (texts[place] or "").strip():
                 ids[place] = self.ids.setdefault(texts[place], len(self.ids))
         codes: _Codes = ids[as_numpy(indices)]
         lost = codes == NO_KEY
@@ -100,7 +125,7 @@ class Reader:
             times, bad = table.read_times(column)
         if not self._begun:
             self.zone = times.zone
-            if self.by is None:
+            if not self._keyed:
                 refuse_several_series(table, times)
         self._blame(codes, bad, None, column, table)
         if times.zone != self.zone:
@@ -119,6 +144,25 @@ class Reader:
             if series not in self.errors:
                 place = f'{table.place(row)}, column "{shown(table.columns[column])}"'
                 self.errors[series] = f"{place}: {bad.why(row)}"
+
+
+def _find_key(head: Table, by: str) -> tuple[int | None, str]:
+    """Return the column of keys, or None and the key that the folders of the file's name give all rows."""
+    key = None if by in head.columns else partition_key(head.name, by)
+    if key is None:
+        try:
+            return find_column(head, by, "--by"), ""
+        except InputError as error:
+            if by in head.columns:
+                raise
+            hint = f'where folders tell it ("{shown(by)}=KEY"), give the folder that they are in'
+            raise InputError(f"{error}; {hint}") from None
+    if key == NULL or not key.strip():
+        raise InputError(
+            f'{head.name}: the key is missing in the folder "{shown(by)}={shown(key)}"; allowed: the name of '
+            "a series"
+        )
+    return None, key
 
 
 def as_numbers(times: Times) -> npt.NDArray[Any]:

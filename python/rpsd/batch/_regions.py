@@ -15,13 +15,14 @@ import numpy as np
 import numpy.typing as npt
 
 from rpsd._errors import InputError
+from rpsd._repeats import repeats_as_several
 from rpsd._text import shown
 from rpsd.batch._outcome import Columns, Outcome
 from rpsd.batch._reader import NO_KEY, Reader
 from rpsd.batch._rows import Rows
 from rpsd.batch._series import Fields, Runner, runs_of
 from rpsd.batch.files import Source, Table, Times
-from rpsd.batch.files._table import why_duplicates
+from rpsd.batch.files._table import why_duplicates, why_several
 from rpsd.batch.files._times import why_back
 
 _F64 = npt.NDArray[np.float64]
@@ -87,6 +88,8 @@ class Regions:
         self._names = head.columns
         if self._by is not None and self._columns.only:
             self._file.keep(self._by, self._columns.only)
+        elif self._columns.only and self._reader.key not in self._columns.only:
+            raise self._no_rows()
         chosen = [column for column in (self._by, self._time, *self.values) if column is not None]
         self._tables = self._file.pieces(None if self._room else chosen)
         self._reset()
@@ -104,7 +107,11 @@ class Regions:
         found = [outcome for _, _, outcome in self._found]
         rows, error = self._reader.keyless
         if rows:
-            found += [Outcome(column=self._names[column], rows=rows, error=error) for column in self.values]
+            missing = self._reader.keyless_missing
+            found += [
+                Outcome(column=self._names[column], rows=rows, missing=missing[column], error=error)
+                for column in self.values
+            ]
         notes = self._file.mends + self._time_notes(Times(np.empty(0), None, self._reader.offsets).notes)
         if not notes:
             return found
@@ -114,7 +121,7 @@ class Regions:
     def delivers(self) -> bool:
         """Whether there is a file to write: all of its columns, or with `by` any series, came out."""
         came = [outcome.action != "failed" for _, _, outcome in self._found]
-        return all(came) if self._by is None else any(came)
+        return all(came) if self._columns.by is None else any(came)
 
     def __iter__(self) -> Iterator[tuple[Table, Mapping[int, _F64], Mapping[int, _Mask]]]:
         for number, table in enumerate(self._tables):
@@ -123,12 +130,15 @@ class Regions:
                 self._finish(ended)
                 yield from self._given_back()
         if not self._base + self._rows:
-            keys = ", ".join(map(shown, self._columns.only))
-            which = f' with any of the keys {keys} in column "{self._columns.by}"' if keys else ""
-            raise InputError(f"{self._file.name}: no data rows{which}")
+            raise self._no_rows()
         self._finish(self._rows)
         if self._early or self.delivers:
             yield from self._given_back()
+
+    def _no_rows(self) -> InputError:
+        keys = ", ".join(map(shown, self._columns.only))
+        which = f' with any of the keys {keys} in column "{self._columns.by}"' if keys else ""
+        return InputError(f"{self._file.name}: no data rows{which}")
 
     def _take(self, number: int, table: Table) -> int:
         """Take rows up; return how many of those held belong to series that have ended."""
@@ -226,7 +236,7 @@ class Regions:
         where.put(self._numbers[column][0], x)
         for k, (code, found, told) in enumerate(zip(codes, fields, notes, strict=True)):
             if found.get("error"):
-                found.setdefault("missing", int(np.isnan(x[k]).sum()))
+                found.setdefault("missing", self._reader.missing(code, column, x[k]))
                 self._fail(column, where.all_of(k))
             found["notes"] = told + found.get("notes", ())
             outcome = Outcome(key=keys[code], column=self._names[column], rows=where.shape[1], **found)
@@ -253,7 +263,12 @@ class Regions:
                 errors[k] = self._time_notes([reason], self._place(where.at(k, at)))[0]
             same = (steps == 0).sum(axis=1)
             for k in np.flatnonzero(same).tolist():
+                if (codes[k], None) in self._reader.errors:
+                    continue  # of times that were not read nothing is known
                 first = self._place(where.at(k, int(np.argmax(steps[k] == 0)) + 1))
+                if self._columns.by is not None and not errors[k] and repeats_as_several(t[k]):
+                    errors[k] = self._time_notes([why_several(int(same[k]), t.shape[1])], first)[0]
+                    continue
                 notes[k] = self._time_notes([why_duplicates(int(same[k]), first)])
         if self._reader.errors:
             for k, code in enumerate(codes):

@@ -14,6 +14,7 @@ from rpsd._errors import ConfigError, InputError, warn
 from rpsd.batch._journal import Journal, journal_name
 from rpsd.batch._manifest import manifest_path, read_manifest, write_manifest
 from rpsd.batch._outcome import Columns
+from rpsd.batch._partitions import without_other_keys
 from rpsd.batch._plan import OWN, Source, find_inputs, is_inside, share_of, suffix_of
 from rpsd.batch._receipt import make_settings, receipt_bytes
 from rpsd.batch._store import Mirror, absolute, is_url, join, put, real, taken_from
@@ -55,8 +56,10 @@ def plan(
     config = Config() if config is None else config
     Denoiser(config)
     given = [os.fspath(path) for path in inputs]
-    sources = find_inputs(given, os.fspath(output), str(config.paths.data_path))
-    return [make_unit(source, os.fspath(output), columns or Columns(), config) for source in sources]
+    columns = Columns() if columns is None else columns
+    found = find_inputs(given, os.fspath(output), str(config.paths.data_path))
+    sources = without_other_keys(found, columns.by, columns.only)
+    return [make_unit(source, os.fspath(output), columns, config) for source in sources]
 
 
 def finish(records: Iterable[Mapping[str, Any]], output: str | os.PathLike[str]) -> str:
@@ -134,7 +137,7 @@ class Batch:
             if not (is_url(self.manifest) or is_inside(self.manifest, self.output)):
                 check_writable(self.manifest)
         found = find_inputs(self.inputs, self.output, str(self.config.paths.data_path))
-        return share_of(found, self.shard)
+        return share_of(without_other_keys(found, self.columns.by, self.columns.only), self.shard)
 
     @property
     def _most(self) -> int:

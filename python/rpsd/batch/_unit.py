@@ -19,6 +19,7 @@ from rpsd._text import one_line
 from rpsd.batch._cache import Cache
 from rpsd.batch._file import denoise_file
 from rpsd.batch._outcome import Columns, Outcome
+from rpsd.batch._partitions import partition_key
 from rpsd.batch._plan import Source, target_of
 from rpsd.batch._receipt import (
     FORM,
@@ -241,6 +242,7 @@ def _make(
             "input": digest,
             "isa": instruction_set(),
             "format": format_of(task.name),
+            "key": task.columns.by and partition_key(task.name, task.columns.by),
         }
     )
     os.makedirs(os.path.dirname(target), exist_ok=True)

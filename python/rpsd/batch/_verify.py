@@ -20,6 +20,7 @@ from rpsd.batch._compare import Cell, Comparison, compare, read_schema
 from rpsd.batch._file import denoise_file
 from rpsd.batch._manifest import manifest_path, read_manifest
 from rpsd.batch._outcome import Columns
+from rpsd.batch._partitions import without_other_keys
 from rpsd.batch._plan import OWN, files_below, find_inputs, target_of
 from rpsd.batch._receipt import as_plain, file_hash, make_receipt, receipt_path
 from rpsd.batch._store import Stage, is_url, need_local, taken_from
@@ -78,11 +79,14 @@ class Folder:
         if given is not None:
             return {source.name: source.path for source in find_inputs([given], self.root, data_dir)}
         found: dict[str, str] = {}
+        columns = self.run.get("columns", {})
         for path in self.run.get("inputs", ()):
             try:
-                found |= {source.name: source.path for source in find_inputs([path], self.root)}
-            except InputError:  # gone: each output will say so
+                sources = find_inputs([path], self.root)
+                asked = without_other_keys(sources, columns.get("by"), columns.get("only", ()))
+            except InputError:  # gone, or without a key asked for: each output will say so
                 continue
+            found |= {source.name: source.path for source in asked}
         return found
 
     def receipt(self, name: str) -> dict[str, Any] | None:

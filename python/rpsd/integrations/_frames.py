@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: MIT
 """Mirrors of frames and series whose rows are time; columns are named by time and value."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from rpsd._errors import InputError, warn
 from rpsd._mirror import Batch, Mirror, check_index
+from rpsd._repeats import RULE, repeats_as_several
 from rpsd.integrations._groups import Groups
 from rpsd.integrations._tables import Clock, PandasTable, Table, series_columns, stacked, table_of
 
@@ -74,10 +77,36 @@ def check_clock(table: Table, label: Any, clock: Clock, groups: Groups, by: tupl
             f"{where} must not go back in time{within}, got {clock.shown(later)} after "
             f"{clock.shown(earlier)} {told(place)}; sort the rows by time first"
         )
-    repeated = int(np.count_nonzero((steps == 0) & inner))
+    repeats = (steps == 0) & inner
+    repeated = int(np.count_nonzero(repeats))
+    if by and repeated:
+        without = "reset the index" if label is None else "leave time out"
+        _refuse_several(where, groups.in_order(clock.times), repeats, groups, told, without)
     if repeated:
         among = f"{len(clock.times)} times" if not by else f"{len(clock.times)} times of {len(groups)} groups"
         warn(f"{where} repeats {repeated} of {among}; rows are taken in the order given")
+
+
+def _refuse_several(
+    where: str,
+    times: npt.NDArray[Any],
+    repeats: npt.NDArray[np.bool_],
+    groups: Groups,
+    told: Callable[[int], str],
+    without: str,
+) -> None:
+    """Refuse a group whose times, given group after group, repeat as those of several series do."""
+    places = np.flatnonzero(repeats) + 1
+    count = np.diff(np.searchsorted(places, np.append(groups.starts, len(times))))
+    for group in np.flatnonzero(count > groups.lengths // 10).tolist():
+        start, length = int(groups.starts[group]), int(groups.lengths[group])
+        if repeats_as_several(times[start : start + length]):
+            first = int(places[np.searchsorted(places, start)])
+            raise InputError(
+                f"{where} must tell the rows of a series apart ({RULE}, may repeat), got {count[group]} of "
+                f"{length} rows that repeat the time before them, the first {told(first)}; by most likely "
+                f"does not tell series apart: name another column too, or {without} to take rows as they come"
+            )
 
 
 def group_name(table: Table, groups: Groups, by: tuple[Any, ...], group: int) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from rpsd._decimals import nearest_doubles
 from rpsd._errors import ConfigError, InputError
 from rpsd.integrations._groups import Groups, groups_of_codes, groups_of_order
 from rpsd.integrations._tables import ALLOWED_TIMES, Clock, Column, missing_key, require_label
@@ -34,11 +35,14 @@ class NarwhalsTable:
             kind = self._schema[label]
             use = f"; times are named by time={label!r}" if kind.is_temporal() else "; value names the prices"
             raise InputError(f"{name} must be {allowed}, got {kind}{'' if self.is_series else use}")
-        series = self._frame.get_column(label)
-        if not series.dtype.is_float():
-            series = series.cast(self._nw.Float64)
-        values = np.ascontiguousarray(series.to_numpy())  # a null is NaN
+        given = self._frame.get_column(label)
+        series = given if given.dtype.is_float() else given.cast(self._nw.Float64)
         nulls = series.is_null() if series.null_count() else None
+        if given.dtype.is_decimal() and self._frame.implementation.is_pyarrow():
+            values = nearest_doubles(given.to_native())
+            values = values if nulls is None else np.where(nulls.to_numpy(), np.nan, values)
+        else:
+            values = np.ascontiguousarray(series.to_numpy())  # a null is NaN
 
         def restore(output: npt.NDArray[Any]) -> Any:
             fresh = self._nw.new_series(label, output, backend=self._frame.implementation)
@@ -107,20 +111,30 @@ def _opened(nw: Any, x: Any, name: str) -> tuple[Any, Callable[[Any], Any], bool
         return x, lambda frame: frame, False
     if isinstance(x, nw.Series):
         return x.to_frame(), lambda series: series, True
-    found = nw.from_native(x, eager_only=True, allow_series=True, pass_through=True)
+    try:
+        found = nw.from_native(x, eager_only=True, allow_series=True, pass_through=True)
+    except nw.exceptions.DuplicateError:
+        raise _not_unique(x.schema.names, name) from None
     if isinstance(found, nw.DataFrame):
         return found, lambda frame: frame.to_native(), False
     if isinstance(found, nw.Series):
         return found.to_frame(), lambda series: series.to_native(), True
     if hasattr(x, "__arrow_c_stream__") or hasattr(x, "__arrow_c_array__"):
-        return _opened_arrow(nw, x)
+        return _opened_arrow(nw, x, name)
     raise InputError(
         f"{name} must hold data, got {type(x).__module__.partition('.')[0]}.{type(x).__name__}, which is "
         "lazy: collect it first, or use polars expressions (import rpsd.integrations.polars)"
     )
 
 
-def _opened_arrow(nw: Any, x: Any) -> tuple[Any, Callable[[Any], Any], bool]:
+def _not_unique(names: Sequence[str], name: str) -> InputError:
+    twice = next((label for label in names if names.count(label) > 1), "")
+    return InputError(
+        f"{name} must have columns of different names, got {names.count(twice)} named {twice!r}: rename them"
+    )
+
+
+def _opened_arrow(nw: Any, x: Any, name: str) -> tuple[Any, Callable[[Any], Any], bool]:
     """Open any object with the Arrow PyCapsule interface by pyarrow.
 
     What comes back is made by the `from_arrow` of its type, where it has one, and else is pyarrow's.
@@ -138,6 +152,8 @@ def _opened_arrow(nw: Any, x: Any) -> tuple[Any, Callable[[Any], Any], bool]:
     if pa.types.is_struct(data.type):
         metadata = x.schema.metadata if isinstance(x, pa.RecordBatch) else None
         data = pa.Table.from_struct_array(data).replace_schema_metadata(metadata)
+    if isinstance(data, pa.Table) and len(set(data.column_names)) < data.num_columns:
+        raise _not_unique(data.column_names, name)
     made = None if type(x).__module__.startswith("pyarrow.") else getattr(type(x), "from_arrow", None)
 
     def alike(result: Any) -> Any:

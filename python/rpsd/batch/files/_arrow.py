@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from rpsd._decimals import nearest_doubles
 from rpsd.batch.files import _times
 from rpsd.batch.files._buffers import as_arrow, as_numpy, missing_rows
 from rpsd.batch.files._formats import Format
@@ -108,16 +109,21 @@ class ArrowTable:
         return values
 
     def read_numbers(self, column: int) -> Numbers:
-        """Read a column as float64, nulls and infinite values as NaN."""
+        """Read a column as float64, nulls and unreadable values, as those of no number, as NaN."""
         import pyarrow as pa
 
-        if not self.looks_numeric(column):
-            kind = self._type(column)
-            raise BadCell(0, f"the column is of type {kind}; allowed: integer, floating or decimal")
         data = self._column(column)
-        if not pa.types.is_float64(data.type):
-            data = data.cast(pa.float64(), safe=False)
-        values: _F64 = as_numpy(data)
+        if not self.looks_numeric(column):
+            why = f"the column is of type {data.type}; allowed: integer, floating or decimal"
+            unread = np.flatnonzero(~missing_rows(data))
+            return Numbers(np.full(self.rows, np.nan), BadCells(unread, lambda row: why))
+        values: _F64
+        if pa.types.is_decimal(data.type):
+            values = nearest_doubles(data)
+            if data.null_count:
+                values = np.where(missing_rows(data), np.nan, values)
+        else:
+            values = as_numpy(data if pa.types.is_float64(data.type) else data.cast(pa.float64(), safe=False))
         allowed = "allowed: a finite number, or null for missing"
         return finite_numbers(values, lambda row: f"{values[row]} is infinite; {allowed}")
 

@@ -131,12 +131,12 @@ class CsvTable:
         return self.keys(column)
 
     def keys(self, column: int) -> Any:
-        """Return a column as a pyarrow dictionary array, without white space around the texts."""
+        """Return a column as a pyarrow dictionary array, of the texts as they are."""
         import pyarrow as pa
         import pyarrow.compute as pc
 
         coded = self._text(column).dictionary_encode()
-        texts = pc.replace_substring(pc.utf8_trim_whitespace(coded.dictionary), '""', '"')
+        texts = pc.replace_substring(coded.dictionary, '""', '"')
         if texts.equals(coded.dictionary):
             return coded
         again = texts.dictionary_encode()

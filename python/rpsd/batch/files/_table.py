@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rpsd._errors import InputError
+from rpsd._repeats import RULE
 from rpsd._text import shown
 from rpsd.batch.files._buffers import as_numpy
 from rpsd.batch.files._formats import Format
@@ -67,7 +68,7 @@ class Table(Protocol):
         """Read a column as float64, missing as NaN; BadCell where a cell is neither."""
 
     def read_numbers(self, column: int) -> Numbers:
-        """Read a column as float64; BadCell where it is of a type that holds no numbers."""
+        """Read a column as float64, missing and unreadable cells as NaN."""
 
     def times(self, column: int) -> Times:
         """Read a column as times; BadCell where a cell is none."""
@@ -103,6 +104,15 @@ def read_times(table: Table, column: int) -> tuple[Times, list[str]]:
 def why_duplicates(count: int, first: str) -> str:
     """Return a note on times that repeat."""
     return f"{count} duplicate timestamp(s) kept in file order, the first at {first}"
+
+
+def why_several(count: int, rows: int) -> str:
+    """Return what is wrong with a series whose times repeat as those of several do."""
+    return (
+        f"{count} of {rows} rows repeat the time before them, this is the first: the key most likely does "
+        f"not tell series apart; allowed: {RULE}; name a column that does with --by, or take rows as they "
+        "come with --no-time"
+    )
 
 
 def refuse_several_series(table: Table, times: Times) -> None:

@@ -14,15 +14,16 @@ import numpy.typing as npt
 from rpsd._text import shown
 from rpsd.batch.files._buffers import as_arrow, as_numpy, missing_rows
 from rpsd.batch.files._numbers import NO_BAD_CELLS, BadCell, BadCells, failures, first_failure, without
+from rpsd.batch.files._spellings import is_time, spellings, why_no_instant
 
 _ALLOWED: Final = (
-    "ISO 8601 such as 2025-08-18 13:30:00+00:00 or 2025-08-18, "
-    "an integer epoch in s, ms, us or ns, or an integer index"
+    "ISO 8601 such as 2025-08-18 13:30:00+00:00, 20250818T1330Z or 2025-08-18, the year first, also written "
+    "2025/08/18 or with UTC or a zone such as America/New_York behind, digits YYYYMMDD or YYYYMMDDhhmmss, "
+    "an epoch in s, ms, us or ns, or an index of numbers"
 )
 #: Below this an integer is an index; above, an epoch in s, ms, us or ns by its size (years 1973 to 5138).
 _EPOCH_UNITS: Final = ((1e8, ""), (1e11, "s"), (1e14, "ms"), (1e17, "us"), (np.inf, "ns"))
 _NS_PER: Final = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
-_ISO: Final = re.compile(r"\d{4}-\d\d-\d\d([ T]\d\d(:?\d\d(:?\d\d(\.\d*)?)?)?(Z|[+-]\d\d(:?\d\d)?)?)?")
 _OFFSET: Final = re.compile(r"(Z|[+-]\d\d(:?\d\d)?)$")
 # What Arrow casts to a time with and without a zone, and to a number.
 _CLOCK: Final = r"^\d{4}-\d\d-\d\d([ T]\d\d(:?\d\d(:?\d\d(\.\d*)?)?)?"
@@ -58,9 +59,9 @@ class Times:
 
 
 def looks_like_time(cells: list[str]) -> bool:
-    """Tell whether most cells are ISO 8601 dates or times."""
+    """Tell whether most cells are dates or times, the year first."""
     present = [cell.strip() for cell in cells if cell.strip()]
-    return 2 * sum(_ISO.fullmatch(cell) is not None for cell in present) > len(present)
+    return 2 * sum(map(is_time, present)) > len(present)
 
 
 def looks_like_epoch(cells: list[str]) -> bool:
@@ -78,7 +79,7 @@ def read_times(text: Any) -> tuple[Times, BadCells]:
     import pyarrow.compute as pc
 
     kinds = _kinds()
-    for attempt in (text, pc.utf8_trim_whitespace(text)):
+    for attempt in spellings(text):
         for kind, _ in kinds:
             try:
                 # A cast that fails in every row takes long: try a row first.
@@ -90,12 +91,12 @@ def read_times(text: Any) -> tuple[Times, BadCells]:
     fits = [len(attempt) if (row := first_failure(attempt, kind)) is None else row for kind, _ in kinds]
     kind, pattern = kinds[fits.index(max(fits))]
     bad = failures(attempt, kind, pattern)
+    blame = _blamer(pc.utf8_trim_whitespace(text), attempt, kind)
     if len(bad) == len(attempt):
-        return Times(np.zeros(len(attempt), np.int64), None), BadCells(bad, _blamer(attempt, kind))
+        return Times(np.zeros(len(attempt), np.int64), None), BadCells(bad, blame)
     fitting = without(attempt, bad)
     first = int(np.argmin(np.isin(np.arange(len(bad) + 1), bad)))
     times, more = _from_cast(pc.fill_null(pc.cast(fitting, kind), pc.cast(fitting, kind)[first]), fitting)
-    blame = _blamer(attempt, kind)
     return times, BadCells(
         np.union1d(bad, more.rows), lambda row: more.why(row) if row in more.rows else blame(row)
     )
@@ -271,8 +272,8 @@ def _offsets(text: Any) -> frozenset[str]:
     return frozenset(match.group() for tail in tails if (match := _OFFSET.search(tail or "")))
 
 
-def _blamer(text: Any, kind: Any) -> Callable[[int], str]:
-    """Return what tells why a cell does not read as those before it do."""
+def _blamer(text: Any, read: Any, kind: Any) -> Callable[[int], str]:
+    """Return what tells why a cell does not read as those before it do; read: their text in one form."""
     import pyarrow as pa
 
     zoned, local = pa.timestamp("ns", tz="UTC"), pa.timestamp("ns")
@@ -282,10 +283,13 @@ def _blamer(text: Any, kind: Any) -> Callable[[int], str]:
         cell = text[row].as_py()
         if not cell:
             return f"the time is missing; allowed: {_ALLOWED}"
-        if row and other is not None and first_failure(text.slice(row, 1), other) is None:
+        if row and other is not None and first_failure(read.slice(row, 1), other) is None:
             before = text[row - 1].as_py()
             both = "mixes times with and without a zone; allowed: all with, or all without"
             return f"'{shown(cell)}' after '{shown(before)}' {both}"
+        no_instant = why_no_instant(cell)
+        if no_instant:
+            return f"'{shown(cell)}': {no_instant}"
         return f"'{shown(cell)}' is not a time; allowed: {_ALLOWED}, the same in every row, or --no-time"
 
     return why

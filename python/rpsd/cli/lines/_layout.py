@@ -121,8 +121,8 @@ class Layout(msgspec.Struct):
             raise InputError("a NUL byte; allowed: UTF-8 text")
         cells = self._cells(line)
         samples = [self._sample(cells, column) for column in self.values]
-        key = "" if self.series is None else column_name(_inside(cells[self.series]).encode())
-        if self.series is not None and not key:
+        key = "" if self.series is None else _inside(cells[self.series]).replace('""', '"')
+        if self.series is not None and not key.strip():
             raise InputError(f'column "{shown(self.names[self.series])}": the series is missing')
         return Row(number, order, text, key, samples)
 

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: MIT
+"""Keys in the names of folders, as ``symbol=A/part-0.parquet``: the partitions of Hive and Spark."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Final, Protocol, TypeVar
+from urllib.parse import unquote
+
+from rpsd._errors import InputError
+from rpsd._text import shown
+
+#: What Hive writes for a key that is null.
+NULL: Final = "__HIVE_DEFAULT_PARTITION__"
+
+
+class _Named(Protocol):
+    @property
+    def name(self) -> str:
+        """Path below the folder that was given, with slashes."""
+
+
+_T = TypeVar("_T", bound=_Named)
+
+
+def partition_key(name: str, column: str) -> str | None:
+    """Return what the folders of a name say that a column is, or None where they say nothing of it.
+
+    Examples
+    --------
+    >>> partition_key("bars/symbol=BRK%2FB/day=1/part-0.parquet", "symbol")
+    'BRK/B'
+    """
+    for folder in reversed(name.split("/")[:-1]):
+        given, equals, value = folder.partition("=")
+        if equals and unquote(given) == column:
+            return unquote(value)
+    return None
+
+
+def without_other_keys(sources: Sequence[_T], by: Any, only: Iterable[str]) -> list[_T]:
+    """Return the sources but for those whose folders say that they have none of the keys asked for.
+
+    Parameters
+    ----------
+    sources : sequence
+        What has a ``name``.
+    by : str or None
+        Column of keys.
+    only : iterable of str
+        Keys to keep; empty: all.
+
+    Raises
+    ------
+    InputError
+        Where none is left.
+    """
+    keys = set(only)
+    if by is None or not keys:
+        return list(sources)
+    left = [source for source in sources if partition_key(source.name, by) in {*keys, None}]
+    if sources and not left:
+        raise InputError(
+            f"no input: none of {len(sources)} file(s) is in a folder {shown(by)}=KEY of any of the keys "
+            f"{', '.join(map(shown, sorted(keys)))}"
+        )
+    return left
