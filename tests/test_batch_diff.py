@@ -110,5 +110,18 @@ def test_files_on_one_side_and_without_receipts(inputs, tmp_path, capsys):
     ],
 )
 def test_what_cannot_be_compared(inputs, first, second, message, capsys):
-    assert diff(first, second) == 1
+    assert diff(first, second) == 2
     assert message in capsys.readouterr().err
+
+
+def test_a_file_that_cannot_be_read_is_trouble_and_no_difference(inputs, tmp_path, capsys):
+    assert batch("in", "-o", "a") == batch("in", "-o", "b") == 0
+    (tmp_path / "b" / "p.parquet").write_bytes((tmp_path / "b" / "p.parquet").read_bytes()[:-50])
+    capsys.readouterr()
+    assert diff("a", "b") == 2
+    told, counts = capsys.readouterr()
+    assert "p.parquet: it cannot be read: " in told
+    assert "2 same, 0 different, 1 not compared" in counts
+    assert diff("a", "b", "--json") == 2
+    summary = json.loads(capsys.readouterr().out)
+    assert (summary["different"], summary["unknown"]) == (0, 1)

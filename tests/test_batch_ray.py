@@ -216,3 +216,24 @@ def until(condition):
             return
         time.sleep(0.1)
     raise AssertionError("it does not come")
+
+
+def test_sigterm_while_ray_starts_ends_the_command_as_at_any_time():
+    from rpsd.batch._ray import _own_signals
+
+    def ours(number, frame):
+        raise SystemExit(143)
+
+    def started():
+        with _own_signals():
+            signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(number))  # as Ray does
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    before = signal.signal(signal.SIGTERM, ours)
+    try:
+        with pytest.raises(SystemExit) as stopped:
+            started()
+        assert signal.getsignal(signal.SIGTERM) is ours
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert stopped.value.code == 143

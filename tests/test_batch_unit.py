@@ -3,6 +3,7 @@
 
 import hashlib
 import json
+import os
 import pickle
 
 import numpy as np
@@ -87,6 +88,12 @@ def test_what_is_there_is_kept_only_while_everything_is_as_it_was(day, tmp_path)
         damage()
         assert how() == "made"
         assert how() == "kept"
+
+    def config_with(rows):
+        return {**unit["config"], "performance": {**unit["config"]["performance"], "chunk_size": rows}}
+
+    assert how(config=config_with(500)) == "kept"  # 65,536 rows are read at a time at least
+    assert how(config=config_with(100_000)) == "made"
     assert how(columns={"values": ["price"]}) == "made"
     day.write_text(csv_text(prices(2)))
     assert how() == "made"
@@ -127,13 +134,38 @@ def test_a_file_that_is_gone_or_cannot_be_written_is_a_failure(day, tmp_path):
     assert "it is a directory" in run_unit(unit)["series"][0]["error"]
 
 
+@pytest.mark.skipif(os.name != "posix", reason="pipes with names")
+def test_a_pipe_is_a_failure_and_nobody_waits_for_it(day, tmp_path):
+    day.unlink()
+    os.mkfifo(day)
+    (unit,) = plan([day], tmp_path / "out")
+    assert run_unit(unit)["series"][0]["error"] == "not a regular file"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="links need rights elsewhere")
+def test_a_link_in_the_place_of_an_output_is_replaced_and_what_it_leads_to_is_not(day, tmp_path):
+    foreign = tmp_path / "foreign.txt"
+    foreign.write_text("not ours")
+    receipts = tmp_path / "out" / "_rpsd" / "receipts"
+    receipts.mkdir(parents=True)
+    places = [tmp_path / "out" / "day.csv", receipts / "day.csv.json"]
+    for place in places:
+        place.symlink_to(foreign)
+    record = run_unit(plan([day], tmp_path / "out")[0])
+    assert record["series"][0]["action"] == "denoised"
+    assert [place.is_symlink() for place in places] == [False, False]
+    assert [record["output"], record["receipt"]] == [sha256(place) for place in places]
+    assert foreign.read_text() == "not ours"
+    assert list(tmp_path.rglob("*.tmp")) == []
+
+
 def test_an_error_nobody_thought_of_is_one_files_failure(day, tmp_path, monkeypatch):
     def broken(*_, **__):
         raise ZeroDivisionError("of all things")
 
     monkeypatch.setattr("rpsd.batch._unit.denoise_file", broken)
     (series,) = run_unit(plan([day], tmp_path / "out")[0])["series"]
-    assert series["error"] == "day.csv: ZeroDivisionError: of all things"
+    assert series["error"] == "ZeroDivisionError: of all things"
 
 
 def test_a_file_that_changes_while_it_is_read_is_a_failure_and_not_cached(day, tmp_path, monkeypatch):
@@ -148,7 +180,7 @@ def test_a_file_that_changes_while_it_is_read_is_a_failure_and_not_cached(day, t
 
     monkeypatch.setattr(unit_module, "denoise_file", slow)
     record = run_unit(plan([day], tmp_path / "out")[0])
-    assert record["series"][0]["error"] == "day.csv: it was changed while it was read"
+    assert record["series"][0]["error"] == "it was changed while it was read"
     assert tree(tmp_path / "out") == {}
     assert not (tmp_path / "cache").exists()
 

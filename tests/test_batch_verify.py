@@ -91,7 +91,6 @@ def test_the_place_of_a_changed_value_is_told(out, capsys):
             lambda out: (out.parent / "in" / "deep" / "s00.csv").write_text(csv_text(prices(9))),
             "deep/s00.csv: its input has changed since: SHA-256 ",
         ),
-        (lambda out: (out.parent / "in" / "p.parquet").unlink(), "p.parquet: its input is not there"),
         (
             lambda out: (out / "_rpsd" / "receipts" / "deep" / "s00.csv.json").unlink(),
             "deep/s00.csv: it has no receipt that can be read",
@@ -116,6 +115,21 @@ def test_every_other_difference_is_told(out, change, message, capsys):
     assert message in capsys.readouterr().out
 
 
+def test_what_cannot_be_compared_is_no_difference(out, capsys):
+    (out.parent / "in" / "p.parquet").unlink()
+    assert verify(out) == 2
+    told, counts = capsys.readouterr()
+    assert "p.parquet: its input is not there" in told
+    assert counts == f"rpsd: {out}: 3 file(s): 2 same, 0 different, 1 not compared\n"
+    assert verify(out, "--json") == 2
+    summary = json.loads(capsys.readouterr().out)
+    assert [summary[key] for key in ("same", "different", "unknown")] == [2, 0, 1]
+    assert [one["file"] for one in summary["files"] if one["unknown"]] == ["p.parquet"]
+    (out / "_rpsd" / "manifest.parquet").write_bytes(b"PAR1")
+    assert verify(out) == 2
+    assert "rpsd: error: " in capsys.readouterr().err
+
+
 def test_an_output_of_another_version_is_compared_all_the_same(out, capsys, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr("rpsd.batch._receipt.__version__", "9.0")
@@ -125,25 +139,25 @@ def test_an_output_of_another_version_is_compared_all_the_same(out, capsys, monk
     assert "deep/s00.csv: same (made by rpsd 9.0, recomputed by 0.1.0)\n" in capsys.readouterr().out
     path = out / "_rpsd" / "receipts" / "deep" / "s00.csv.json"
     path.write_text(path.read_text().replace('"min_periods"', '"least_periods"'))
-    assert verify(out) == 1
+    assert verify(out) == 1  # it is not what the manifest tells of
     assert "it cannot be recomputed: " in capsys.readouterr().out
 
 
 def test_inputs_that_were_moved_are_named(out, tmp_path, capsys):
     (tmp_path / "in").rename(tmp_path / "moved")
-    assert verify(out) == 1
+    assert verify(out) == 2
     assert verify(out, "--input", "moved") == 0
     assert verify(out / "p.parquet", "--input", tmp_path / "moved" / "p.parquet") == 0
-    assert verify(out, "--input", "none") == 1
+    assert verify(out, "--input", "none") == 2
     assert "rpsd: error: cannot read ./none: no such file or folder" in capsys.readouterr().err
 
 
 def test_a_file_without_a_batch_needs_its_input(out, tmp_path, capsys):
     (out / "p.parquet").rename(tmp_path / "alone.parquet")
-    assert verify("alone.parquet") == 1
+    assert verify("alone.parquet") == 2
     assert "alone.parquet is in no folder of a batch; name its input with --input" in capsys.readouterr().err
     assert verify("alone.parquet", "--input", "in/p.parquet") == 0
-    assert verify("nothing") == 1
+    assert verify("nothing") == 2
 
 
 def test_failed_series_have_nothing_to_verify(tmp_path, in_process, capsys):

@@ -3,8 +3,10 @@
 
 import os
 import signal
+import sys
 import threading
 import time
+from contextlib import contextmanager
 
 import pytest
 from batches import batch, csv_text, make_folder, manifest, own_cache, prices, start, tree
@@ -58,7 +60,21 @@ def test_how_many_workers_there_are(tmp_path, monkeypatch, processors, arguments
     assert counts == [count]
 
 
-if os.name == "posix":
+if sys.platform == "linux":
+    import fcntl
+
+    @contextmanager
+    def held(path):
+        """A file that whoever opens waits for, until it is let go or 45 s are over (fcntl(2), F_SETLEASE)."""
+        path.write_text(csv_text(prices(5)))
+        told = signal.signal(signal.SIGIO, signal.SIG_IGN)  # that somebody waits
+        lease = os.open(path, os.O_RDWR)
+        try:
+            fcntl.fcntl(lease, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+            yield lambda: fcntl.fcntl(lease, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+        finally:
+            os.close(lease)
+            signal.signal(signal.SIGIO, told)
 
     def wait_for(happened):
         """Return what is waited for; half a minute is for machines that are busy."""
@@ -89,22 +105,15 @@ if os.name == "posix":
 
     def test_a_unit_whose_worker_is_killed_is_tried_again(tmp_path):
         make_folder(tmp_path / "in", files=2)
-        os.mkfifo(tmp_path / "in" / "pipe.csv")  # whoever reads it waits
-        units = plan(["in"], "out")
-        stale = tmp_path / "out" / "pipe.csv.01234567.tmp"
+        stale = tmp_path / "out" / "held.csv.01234567.tmp"
         stale.parent.mkdir()
         stale.write_text("left by the killed")
-
-        def a_file_comes():
-            (tmp_path / "file").write_text(csv_text(prices(5)))
-            os.replace(tmp_path / "file", tmp_path / "in" / "pipe.csv")
-
-        with Workers(2) as workers:
+        with held(tmp_path / "in" / "held.csv") as let_go, Workers(2) as workers:
             killer = threading.Thread(
-                target=kill_who_has, args=(workers, "pipe.csv", TRIES - 1, a_file_comes), daemon=True
+                target=kill_who_has, args=(workers, "held.csv", TRIES - 1, let_go), daemon=True
             )
             killer.start()
-            records = {record["name"]: record for record in workers.run(units)}
+            records = {record["name"]: record for record in workers.run(plan(["in"], "out"))}
             killer.join()
         assert {series["action"] for record in records.values() for series in record["series"]} == {
             "denoised"
@@ -114,28 +123,27 @@ if os.name == "posix":
 
     def test_a_unit_whose_workers_are_all_killed_has_failed_and_the_rest_are_there(tmp_path):
         make_folder(tmp_path / "in", files=2)
-        os.mkfifo(tmp_path / "in" / "pipe.csv")
-        with Workers(1) as workers:
-            killer = threading.Thread(target=kill_who_has, args=(workers, "pipe.csv", TRIES), daemon=True)
+        with held(tmp_path / "in" / "held.csv"), Workers(1) as workers:
+            killer = threading.Thread(target=kill_who_has, args=(workers, "held.csv", TRIES), daemon=True)
             killer.start()
             records = {record["name"]: record for record in workers.run(plan(["in"], "out"))}
             killer.join()
-        (series,) = records.pop("pipe.csv")["series"]
+        (series,) = records.pop("held.csv")["series"]
         assert series["action"] == "failed"
         assert series["error"] == (
-            "pipe.csv: its worker process was ended by signal 9 each of 3 times; is there too little memory?"
+            "its worker process was ended by signal 9 each of 3 times; is there too little memory?"
         )
         assert [record["series"][0]["action"] for record in records.values()] == ["denoised"] * 3
 
     @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
     def test_an_interruption_keeps_what_is_done_and_leaves_no_temporaries(tmp_path, number, code):
         make_folder(tmp_path / "in")
-        os.mkfifo(tmp_path / "in" / "pipe.csv")
         journal = tmp_path / "out" / "_rpsd" / "journal.jsonl"
-        running = start("in", "-o", "out", "--workers", "2")
-        wait_for(lambda: journal.exists() and journal.read_bytes().count(b"\n") == 5)
-        os.killpg(running.pid, number)  # as a terminal does: the workers get it too
-        _, err = running.communicate()
+        with held(tmp_path / "in" / "held.csv"):
+            running = start("in", "-o", "out", "--workers", "2")
+            wait_for(lambda: journal.exists() and journal.read_bytes().count(b"\n") == 5)
+            os.killpg(running.pid, number)  # as a terminal does: the workers get it too
+            _, err = running.communicate()
         assert running.returncode == code
         assert "5 of 6 file(s) done; the same command with --resume does the rest" in err
         assert "Traceback" not in err
@@ -143,34 +151,28 @@ if os.name == "posix":
         assert not [name for name in names if name.endswith(".tmp")]
         assert {"deep/s00.csv", "deep/s03.csv", "p.parquet", "_rpsd/journal.jsonl"} <= names
 
-        os.unlink(tmp_path / "in" / "pipe.csv")
-        (tmp_path / "in" / "pipe.csv").write_text(csv_text(prices(5)))
         done = start("in", "-o", "out", "--resume")
         assert "6 series in 6 file(s) (5 there already): 6 delivered, 0 failed" in done.communicate()[1]
         assert len(manifest(tmp_path / "out")) == 6
 
     def test_workers_end_with_the_process_that_gave_them_work(tmp_path):
         make_folder(tmp_path / "in")
-        os.mkfifo(tmp_path / "in" / "pipe.csv")
         journal = tmp_path / "out" / "_rpsd" / "journal.jsonl"
-        running = start("in", "-o", "out", "--workers", "2")
-        wait_for(lambda: journal.exists() and journal.read_bytes().count(b"\n") == 5)
-        pipe = os.open(tmp_path / "in" / "pipe.csv", os.O_WRONLY)
-        running.kill()
-        # The one that waits for the pipe ends when it comes to tell of it.
-        (tmp_path / "file").write_text(csv_text(prices(5)))
-        os.replace(tmp_path / "file", tmp_path / "in" / "pipe.csv")
-        os.close(pipe)
+        with held(tmp_path / "in" / "held.csv"):
+            running = start("in", "-o", "out", "--workers", "2")
+            wait_for(lambda: journal.exists() and journal.read_bytes().count(b"\n") == 5)
+            running.kill()
+        # The one that waited for the file ends when it comes to tell of it.
         running.communicate()  # ends when nobody holds the other side of the pipes
 
     def test_a_second_run_into_one_folder_is_refused(tmp_path, capsys):
         make_folder(tmp_path / "in", files=1)
-        os.mkfifo(tmp_path / "in" / "pipe.csv")
-        running = start("in", "-o", "out")
-        wait_for((tmp_path / "out" / "_rpsd" / "run.json").exists)
-        for more in ([], ["--resume"]):
-            assert batch("in/p.parquet", "-o", "out", *more) == 1
-            assert "another run writes out (journal.jsonl); wait for it" in capsys.readouterr().err
-        os.killpg(running.pid, signal.SIGKILL)
-        running.communicate()
+        with held(tmp_path / "in" / "held.csv"):
+            running = start("in", "-o", "out")
+            wait_for((tmp_path / "out" / "_rpsd" / "run.json").exists)
+            for more in ([], ["--resume"]):
+                assert batch("in/p.parquet", "-o", "out", *more) == 1
+                assert "another run writes out (journal.jsonl); wait for it" in capsys.readouterr().err
+            os.killpg(running.pid, signal.SIGKILL)
+            running.communicate()
         assert batch("in/p.parquet", "-o", "out") == 0

@@ -312,5 +312,5 @@ def test_sessions_that_only_later_prices_tell_fail_a_causal_run(tmp_path):
 
 def test_a_place_that_cannot_be_written_is_told(tmp_path):
     (tmp_path / "in.csv").write_text(lines(*GOOD))
-    with pytest.raises(rpsd.RpsdError, match="cannot write"):
+    with pytest.raises(rpsd.RpsdError, match="cannot be written"):
         run(tmp_path / "in.csv", tmp_path / "none" / "out.csv", by="symbol")

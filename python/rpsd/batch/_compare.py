@@ -43,6 +43,8 @@ class Comparison:
     ----------
     layout : str
         Why their cells cannot be compared, else "".
+    unread : bool
+        Whether that is as one of them cannot be read.
     byte : int or None
         The first byte that differs; None where the files are the same.
     rows : int
@@ -59,6 +61,7 @@ class Comparison:
     """
 
     layout: str = ""
+    unread: bool = False
     byte: int | None = None
     rows: int = 0
     changed: int = 0
@@ -98,6 +101,7 @@ def compare(first: str, second: str) -> Comparison:
     except Exception as error:  # a damaged file may fail in any way that its reader knows
         text = str(error).splitlines()
         found.layout = f"it cannot be read: {text[0] if text else type(error).__name__}"
+        found.unread = True
     return found
 
 

@@ -63,6 +63,11 @@ class Pair:
         """Whether every cell is the same."""
         return self.found is not None and self.found.same
 
+    @property
+    def unread(self) -> bool:
+        """Whether they could not be compared, as one of them cannot be read."""
+        return self.found is not None and self.found.unread
+
 
 def diff(first: str, second: str) -> Iterator[Pair]:
     """Yield the pairs of outputs in two folders, or the pair that two files are."""
@@ -92,7 +97,10 @@ def _pair(
     name: str, paths: tuple[str, str], receipts: tuple[dict[str, Any] | None, dict[str, Any] | None]
 ) -> Pair:
     first, second = receipts
-    found = compare(*paths)
+    try:
+        found = compare(*paths)
+    except OSError as error:
+        found = Comparison(f"{error.filename} cannot be read: {error.strerror}", unread=True)
     if first is None or second is None:
         sides = [path for path, receipt in zip(paths, receipts, strict=True) if receipt is None]
         return Pair(name, found=found, unknown=" and ".join(map(shown, sides)))

@@ -72,7 +72,7 @@ def denoise_file(
     except BaseException as error:
         Path(target).unlink(missing_ok=True)
         if isinstance(error, OSError):
-            raise RpsdError(f"cannot write {target}: {error.strerror or error}") from None
+            raise RpsdError(f"the output cannot be written: {error.strerror or error}") from None
         raise
     finally:
         file.close()

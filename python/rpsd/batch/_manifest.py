@@ -37,7 +37,7 @@ def write_manifest(records: Iterable[Mapping[str, Any]], paths: Sequence[str]) -
     import pyarrow.parquet as pq
 
     with Outputs() as outputs:
-        temporary = outputs.reserve(paths[0])
+        temporary = outputs.reserve(paths[0], through=False)
         try:
             # Opened here, as pyarrow raises errors of its own otherwise.
             with open(temporary, "xb") as file:

@@ -31,7 +31,7 @@ class Source(NamedTuple):
     path : str
         Where it is.
     size : int
-        Its bytes.
+        Its bytes; 0 where nobody could tell, as of a link that leads nowhere: reading it will tell why.
     inode : tuple of int
         Device and number of the file, which no other has.
     """
@@ -125,14 +125,14 @@ def _files_of(full: str, output: str, given: str, data_dir: str) -> Iterator[Sou
     if os.path.isdir(full):
         _check_apart(full, output)
         for name, path in files_below(full):
-            yield _source(name, path, path)
+            yield _source(name, path)
         return
     if suffix_of(full) is None:
         if os.path.exists(full):
             raise ConfigError(f"{shown(full)} must end in one of {', '.join(sorted(SUFFIXES))}")
         where = "" if full == os.path.join(".", given) else f' (in the data directory "{data_dir}")'
         raise InputError(f"cannot read {shown(full)}: no such file or folder{where}")
-    yield _source(os.path.basename(full), full, full)
+    yield _source(os.path.basename(full), full, given=True)
 
 
 def _objects_of(url: str, output: str) -> Iterator[Source]:
@@ -157,15 +157,19 @@ def _check_apart(folder: str, output: str) -> None:
         )
 
 
-def _source(name: str, path: str, shown_path: str) -> Source:
+def _source(name: str, path: str, *, given: bool = False) -> Source:
     try:
         name.encode()
-        stat = os.stat(path)
-        return Source(name, os.path.abspath(path), stat.st_size, (stat.st_dev, stat.st_ino))
     except UnicodeEncodeError:
-        raise ConfigError(f"the name {shown(shown_path)} must be UTF-8; rename the file") from None
+        raise ConfigError(f"the name {shown(path)} must be UTF-8; rename the file") from None
+    try:
+        stat = os.stat(path)
     except OSError as error:
-        raise InputError(f"cannot read {shown(shown_path)}: {error.strerror}") from None
+        # A name that was typed may be wrong; what a folder or a pattern of the shell had is one bad file.
+        if given and not os.path.lexists(path):
+            raise InputError(f"cannot read {shown(path)}: {error.strerror}") from None
+        return Source(name, os.path.abspath(path), 0)
+    return Source(name, os.path.abspath(path), stat.st_size, (stat.st_dev, stat.st_ino))
 
 
 def _check_output(output: str) -> None:
@@ -206,4 +210,6 @@ def is_inside(path: str, folder: str) -> bool:
 
 
 def _refuse(error: OSError) -> None:
+    if isinstance(error, FileNotFoundError):  # a folder that was removed while others were looked through
+        return
     raise RpsdError(f"cannot read {error.filename}: {error.strerror}")

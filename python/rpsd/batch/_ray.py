@@ -227,5 +227,9 @@ def _own_signals() -> Iterator[None]:
     before = signal.getsignal(signal.SIGTERM)
     try:
         yield
+    except SystemExit as stop:
+        if stop.code == signal.SIGTERM and callable(before):  # Ray's own handler was asked
+            before(signal.SIGTERM, None)
+        raise
     finally:
         signal.signal(signal.SIGTERM, before)

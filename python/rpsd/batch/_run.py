@@ -4,11 +4,10 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from rpsd import Config, Denoiser, build_info
 from rpsd._errors import ConfigError, InputError, warn
@@ -17,67 +16,11 @@ from rpsd.batch._manifest import manifest_path, read_manifest, write_manifest
 from rpsd.batch._outcome import Columns
 from rpsd.batch._partitions import without_other_keys
 from rpsd.batch._plan import OWN, Source, find_inputs, is_inside, share_of, suffix_of
-from rpsd.batch._receipt import make_settings, receipt_bytes, settings_hash
+from rpsd.batch._receipt import make_settings, receipt_bytes
 from rpsd.batch._store import Mirror, absolute, is_url, join, put, real, taken_from
-from rpsd.batch._unit import make_unit, remove_temporaries
+from rpsd.batch._summary import Summary
+from rpsd.batch._unit import make_unit, remove_temporaries, work_hash
 from rpsd.batch.files import Outputs, check_writable, temporaries
-
-# Failed series that are told of; all are in the manifest.
-_TOLD: Final = 20
-
-
-@dataclass
-class Summary:
-    """What became of a batch.
-
-    Attributes
-    ----------
-    output : str
-    manifest : str or None
-        Path of the manifest; of a shard None.
-    files, kept, cached : int
-        Units done, those of them that were there already, and those taken from the cache.
-    actions : Counter
-        Series by what was done to them, ``failed`` among them.
-    breached : Counter
-        Series by guardrail that does not hold.
-    failures : list of dict
-        The first 20 failed series by file: ``file``, ``key``, ``column``, ``error``.
-    """
-
-    output: str
-    manifest: str | None = None
-    files: int = 0
-    kept: int = 0
-    cached: int = 0
-    actions: Counter[str] = field(default_factory=Counter)
-    breached: int = 0
-    failures: list[dict[str, str]] = field(default_factory=list)
-
-    @property
-    def series(self) -> int:
-        """How many series there were."""
-        return self.actions.total()
-
-    @property
-    def failed(self) -> int:
-        """How many of them were not delivered."""
-        return self.actions["failed"]
-
-    def add(self, record: Mapping[str, Any]) -> None:
-        """Count a record."""
-        self.files += 1
-        self.kept += record["how"] == "kept"
-        self.cached += record["how"] == "cached"
-        for series in record["series"]:
-            self.actions[series["action"]] += 1
-            if series["action"] == "failed":
-                told = {key: series[key] for key in ("key", "column", "error")}
-                self.failures.append({"file": record["name"], **told})
-            else:
-                self.breached += not series["passed"]
-        if len(self.failures) > _TOLD:
-            self.failures = sorted(self.failures, key=lambda one: one["file"])[:_TOLD]
 
 
 def plan(
@@ -196,6 +139,17 @@ class Batch:
         found = find_inputs(self.inputs, self.output, str(self.config.paths.data_path))
         return share_of(without_other_keys(found, self.columns.by, self.columns.only), self.shard)
 
+    @property
+    def _most(self) -> int:
+        """Processes of this machine that may be used."""
+        return self.workers or min(self.config.performance.max_workers, build_info()["cpu_count"])
+
+    def workforce(self, sources: Sequence[Source]) -> str:
+        """Return what does the work, for a message."""
+        if self.engine == "ray":
+            return f"{f'{self.workers} worker(s)' if self.workers else 'every worker'}, engine ray"
+        return f"{max(1, min(self._most, len(sources)))} worker(s)"
+
     def run(self, sources: Sequence[Source], told: Callable[[Mapping[str, Any], Source], None]) -> Summary:
         """Do every unit, make the manifest, and return what became of them; `told` hears of each."""
         name, whole = journal_name(self.shard), self.shard is None
@@ -209,7 +163,8 @@ class Batch:
         if self.manifest is not None and not is_url(self.manifest) and is_inside(self.manifest, self.output):
             os.makedirs(os.path.dirname(os.path.abspath(self.manifest)), exist_ok=True)
         settings = make_settings(self.columns, self.config)
-        with Journal(own, self.shard, resume=self.resume, settings=settings_hash(settings)) as journal:
+        key = work_hash(settings, self.config)
+        with Journal(own, self.shard, resume=self.resume, settings=key) as journal:
             self._clean(sources)
             manifest = manifest_path(books.root)
             if manifest.exists() and self.shard is None and not self.resume:
@@ -221,7 +176,7 @@ class Batch:
                     warn(f"{error}; every file is done again")
             self._write_run(own, settings)
             books.put("run.json")
-            summary = Summary(self.output)
+            summary = Summary(self.output, self.columns.only if self.shard is None else ())
             by_name = {source.name: source for source in sources}
             for record in self._records(sources, journal):
                 if record["how"] != "kept":
@@ -237,7 +192,7 @@ class Batch:
     def _records(self, sources: Sequence[Source], journal: Journal) -> Iterator[dict[str, Any]]:
         from rpsd.batch._workers import Workers, run_here
 
-        count = self.workers or min(self.config.performance.max_workers, build_info()["cpu_count"])
+        count = self._most
         # Where there are fewer files than workers, their series share what is left.
         threads = max(1, count // max(1, len(sources))) if self.engine == "local" else 1
         # The largest first, so that none of them is what all wait for in the end; made when needed, as there
@@ -279,7 +234,8 @@ class Batch:
             "manifest": os.path.relpath(real(str(self.manifest)), real(self.output)) if inside else None,
         }
         with Outputs() as outputs:
-            outputs.add(os.fspath(own / "run.json"), [receipt_bytes({**run, **settings})])
+            text = receipt_bytes({**run, **settings})
+            outputs.add(os.fspath(own / "run.json"), [text], through=False)
             outputs.commit()
 
     def _finish(self, sources: Sequence[Source], journal: Journal, manifest: Path, books: Mirror) -> None:

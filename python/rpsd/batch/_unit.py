@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import stat
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -31,8 +32,8 @@ from rpsd.batch._receipt import (
     receipt_path,
     settings_hash,
 )
-from rpsd.batch._store import Stage, absolute, remove, remove_stages
-from rpsd.batch.files import Outputs, format_of, temporaries
+from rpsd.batch._store import Stage, absolute, is_url, remove, remove_stages
+from rpsd.batch.files import LEAST_ROWS, Outputs, format_of, temporaries
 
 # What the work depends on; the rest of a configuration stays at home.
 _CARRIED = ("denoiser", "guardrails", "performance")
@@ -162,7 +163,7 @@ def run_unit(unit: Mapping[str, Any]) -> dict[str, Any]:
     task = msgspec.convert(unit, Unit)
     config = config_of(task.config, task.origins)
     settings = make_settings(task.columns, config)
-    key, digest = settings_hash(settings), None
+    key, digest = work_hash(settings, config), None
     try:
         with Stage(task.source, task.output, task.name) as stage:
             stamp = _stamp(stage.source)
@@ -170,7 +171,7 @@ def run_unit(unit: Mapping[str, Any]) -> dict[str, Any]:
             if task.done is not None and _is_done(task, key, digest):
                 return {**task.done, "how": "kept"}
             here = msgspec.structs.replace(task, source=stage.source, output=stage.output)
-            record = _make(here, config, settings, digest, stamp)
+            record = _make(here, config, settings, key, digest, stamp)
             if record.output is None:
                 _remove_outputs(task)
             stage.put()
@@ -188,8 +189,17 @@ def run_unit(unit: Mapping[str, Any]) -> dict[str, Any]:
 def failed_record(unit: Mapping[str, Any], reason: str) -> dict[str, Any]:
     """Return the record of a unit that no worker could do, and see to it that it has no output."""
     task = msgspec.convert(unit, Unit)
-    settings = make_settings(task.columns, config_of(task.config, task.origins))
-    return _carried(_fail(task, reason), settings=settings_hash(settings))
+    config = config_of(task.config, task.origins)
+    return _carried(_fail(task, reason), settings=work_hash(make_settings(task.columns, config), config))
+
+
+def work_hash(settings: Mapping[str, Any], config: Config) -> str:
+    """Return the SHA-256 of all that the output of an input depends on.
+
+    Beside the settings these are the rows that are read at a time: the first of them tell how numbers are
+    written, and whether a file has several series.
+    """
+    return settings_hash({**settings, "rows": max(LEAST_ROWS, config.performance.chunk_size)})
 
 
 def remove_temporaries(output: str, names: Iterable[str]) -> None:
@@ -219,7 +229,7 @@ def config_of(values: Mapping[str, Mapping[str, Any]], origins: Mapping[str, str
 
 
 def _make(
-    task: Unit, config: Config, settings: dict[str, Any], digest: str, stamp: tuple[int, int]
+    task: Unit, config: Config, settings: dict[str, Any], key: str, digest: str, stamp: tuple[int, int]
 ) -> Record:
     """Write the output, from the cache where it has it, and its receipt."""
     target = target_of(task.output, task.name)
@@ -227,18 +237,17 @@ def _make(
     cache = None if task.cache is None else Cache(task.cache, config.performance.cache_size)
     entry = settings_hash(
         {
-            **settings,
+            "settings": key,
             "form": FORM,
             "input": digest,
             "isa": instruction_set(),
             "format": format_of(task.name),
             "key": task.columns.by and partition_key(task.name, task.columns.by),
-            "chunk_size": config.performance.chunk_size,  # pieces of a large file are row groups
         }
     )
     os.makedirs(os.path.dirname(target), exist_ok=True)
     with Outputs() as outputs:
-        temporary = outputs.reserve(target)
+        temporary = outputs.reserve(target, through=False)
         found = None if cache is None else cache.fetch(entry, temporary)
         if found is not None:
             series, output = found["series"], found["output"]
@@ -274,7 +283,7 @@ def _make(
             os.makedirs(os.path.dirname(receipt_at), exist_ok=True)
             text = receipt_bytes(make_receipt(settings, digest, series))
             receipt = hashlib.sha256(text).hexdigest()
-            outputs.add(receipt_at, [text])
+            outputs.add(receipt_at, [text], through=False)
         outputs.commit()
     how = "made" if found is None else "cached"
     return Record(name=task.name, output=output, receipt=receipt, series=series, how=how)
@@ -285,12 +294,14 @@ def _is_done(task: Unit, settings: str, digest: str) -> bool:
     done = msgspec.convert(task.done, Record)
     if (done.name, done.settings, done.input) != (task.name, settings, digest) or is_failed(done.series):
         return False
-    receipt_at = receipt_path(task.output, task.name)
+    target, receipt_at = target_of(task.output, task.name), receipt_path(task.output, task.name)
     try:
-        return done.output == file_hash(target_of(task.output, task.name)) and (
+        if not is_url(target):
+            _stamp(target)
+        return done.output == file_hash(target) and (
             receipt_at is None or done.receipt == file_hash(receipt_at)
         )
-    except OSError:
+    except (OSError, InputError):
         return False
 
 
@@ -303,7 +314,9 @@ def _fail(task: Unit, reason: str) -> Record:
     """Return the record of a file that failed as a whole; it keeps no output of an earlier run."""
     with contextlib.suppress(OSError):
         _remove_outputs(task)
-    text = one_line(reason if task.name in reason else f"{task.name}: {reason}")
+    # The name of the file stands beside the reason wherever that is told.
+    bare = reason.removeprefix(f"{task.name}: ").replace(f"cannot read {task.name}: ", "cannot be read: ")
+    text = one_line(bare)
     return Record(name=task.name, series=as_plain([Outcome(error=text)]))
 
 
@@ -322,6 +335,8 @@ def _remove_outputs(task: Unit) -> None:
 
 def _stamp(path: str) -> tuple[int, int]:
     found = os.stat(path)
+    if not stat.S_ISREG(found.st_mode):  # to open a pipe would wait for someone to write to it
+        raise InputError("not a regular file")
     return found.st_size, found.st_mtime_ns
 
 

@@ -8,7 +8,7 @@ import os
 import tempfile
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -41,12 +41,15 @@ class Verdict:
         Where values differ: in the file, and recomputed.
     note : str
         What else the user should know.
+    unknown : bool
+        Whether it could not be compared, so that nobody knows.
     """
 
     file: str
     reason: str = ""
     cells: Sequence[Cell] = ()
     note: str = ""
+    unknown: bool = False
 
     @property
     def same(self) -> bool:
@@ -166,13 +169,24 @@ def _verify_folder(folder: Folder, given: str | None, data_dir: str) -> Iterator
 def _verify_file(
     path: str, name: str, source: str | None, beside: str | None, record: Mapping[str, Any] | None
 ) -> Verdict:
+    found = _computed_again(path, name, source, beside, record)
+    if found.unknown and _tells_of(record, path, beside) is False:
+        # Whatever it would be computed to be, it was changed, lost or damaged since.
+        return replace(found, unknown=False)
+    return found
+
+
+def _computed_again(
+    path: str, name: str, source: str | None, beside: str | None, record: Mapping[str, Any] | None
+) -> Verdict:
     receipt = read_receipt(path, beside)
     if receipt is None:
-        return Verdict(name, "it has no receipt that can be read")
+        return Verdict(name, "it has no receipt that can be read", unknown=True)
     version = receipt.get("version")
     note = "" if version == __version__ else f"made by rpsd {version}, recomputed by {__version__}"
     if source is None or not (is_url(source) or os.path.exists(source)):
-        return Verdict(name, "its input is not there (name another place with --input)", note=note)
+        reason = "its input is not there (name another place with --input)"
+        return Verdict(name, reason, note=note, unknown=True)
     try:
         with Stage(source, os.path.dirname(path), name) as stage:
             now, was = file_hash(stage.source), receipt["input"]["sha256"]
@@ -190,9 +204,10 @@ def _verify_file(
                 told = _tells_of(record, path, beside)
                 return _judge(name, compare(path, again), made == receipt, told, note)
     except OSError as error:
-        return Verdict(name, f"{error.filename or source}: {error.strerror}", note=note)
+        return Verdict(name, f"{error.filename or source}: {error.strerror}", note=note, unknown=True)
     except (RpsdError, msgspec.MsgspecError, KeyError, TypeError, ValueError) as error:
-        return Verdict(name, one_line(f"it cannot be recomputed: {error}"), note=note)
+        reason = one_line(f"it cannot be recomputed: {error}")
+        return Verdict(name, reason, note=note, unknown=True)
 
 
 def _recompute(source: str, target: str, name: str, receipt: Mapping[str, Any]) -> dict[str, Any]:
@@ -226,11 +241,16 @@ def _recompute(source: str, target: str, name: str, receipt: Mapping[str, Any]) 
 
 
 def _tells_of(record: Mapping[str, Any] | None, path: str, beside: str | None) -> bool | None:
-    """Tell whether output and receipt are those that the manifest tells of; None where there is none."""
+    """Tell whether output and receipt are those that the manifest tells of; None where nobody knows."""
     if record is None:
         return None
-    receipt = None if beside is None else file_hash(beside)
-    return (record["output"], record["receipt"]) == (file_hash(path), receipt)
+    try:
+        receipt = None if beside is None else file_hash(beside)
+        return (record["output"], record["receipt"]) == (file_hash(path), receipt)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return None
 
 
 def _judge(name: str, found: Comparison, receipt_same: bool, told: bool | None, note: str) -> Verdict:

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final, Self
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -15,23 +15,20 @@ from rpsd._schema import fields
 from rpsd._text import one_line, shown
 from rpsd._unused import warn_of_unused
 from rpsd.cli._log import logger
-from rpsd.cli._options import batch_options, configuration
-from rpsd.cli._show import console, print_json, table
+from rpsd.cli._options import batch_options, configuration, once
+from rpsd.cli._progress import BatchProgress
+from rpsd.cli._show import console, print_json, show, table
 
 if TYPE_CHECKING:
-    from rich.console import Console
-    from rich.progress import Progress
-
-    from rpsd.batch._plan import Source
-    from rpsd.batch._run import Summary
+    from rpsd.batch._summary import Summary
 
 _NONE_DELIVERED: Final = 1
 _PARTIAL: Final = 4
+# Series with breached guardrails that are told of one by one.
+_LOOKED_AT: Final = 5
 
 
-def _read_shard(_: click.Context, __: click.Parameter, text: str | None) -> tuple[int, int] | None:
-    if text is None:
-        return None
+def _read_shard(text: str) -> tuple[int, int]:
     k, slash, n = text.partition("/")
     if slash and k.isdecimal() and n.isdecimal() and 1 <= int(k) <= int(n):
         return int(k), int(n)
@@ -40,9 +37,9 @@ def _read_shard(_: click.Context, __: click.Parameter, text: str | None) -> tupl
 
 @click.command()
 @click.argument("inputs", metavar="IN...", nargs=-1, required=True)
-@click.option("-o", "--output", metavar="OUT", required=True, help="Folder of the outputs.")
-@click.option("--by", metavar="COLUMN", help="Column that tells the series of a long table apart.")
-@click.option("--time", metavar="COLUMN", help="Time column; found by itself where that is unambiguous.")
+@once("-o", "--output", metavar="OUT", required=True, help="Folder of the outputs.")
+@once("--by", metavar="COLUMN", help="Column that tells the series of a long table apart.")
+@once("--time", metavar="COLUMN", help="Time column; found by itself where that is unambiguous.")
 @click.option("--no-time", is_flag=True, help="Take the rows in file order, whatever their times.")
 @click.option("--value", "values", metavar="COLUMN", multiple=True, help="Price column; may be repeated.")
 @click.option("--only", metavar="KEY", multiple=True, help="Series of --by to keep; may be repeated.")
@@ -59,16 +56,14 @@ def _read_shard(_: click.Context, __: click.Parameter, text: str | None) -> tupl
     show_default=True,
     help="Processes of this machine, or a Ray cluster.",
 )
-@click.option(
+@once(
     "--address",
     metavar="ADDRESS",
     help="Of a Ray cluster, HOST:PORT or auto.  [default: RAY_ADDRESS, else one is started here]",
 )
 @click.option("--resume", is_flag=True, help="Keep what an earlier run finished; try again what failed.")
-@click.option("--manifest", metavar="PARQUET", help="Where a copy of the manifest goes.")
-@click.option(
-    "--shard", metavar="K/N", callback=_read_shard, help="Do every N-th file from the K-th on only."
-)
+@once("--manifest", metavar="PARQUET", help="Where a copy of the manifest goes.")
+@once("--shard", metavar="K/N", read=_read_shard, help="Do every N-th file from the K-th on only.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON summary on standard output.")
 @batch_options
 def batch(
@@ -116,7 +111,7 @@ def batch(
         address=address,
     )
     sources = job.sources()
-    with _Progress(sources) as progress:
+    with BatchProgress(sources, job.workforce(sources)) as progress:
         summary = job.run(sources, progress.told)
     _tell(summary, shard)
     if as_json:
@@ -126,54 +121,11 @@ def batch(
     return _NONE_DELIVERED if summary.failed == summary.series else _PARTIAL
 
 
-class _Progress:
-    """How far a batch is: a bar on a terminal, and in any case a word where it is interrupted."""
-
-    def __init__(self, sources: Sequence[Source]) -> None:
-        self._files = len(sources)
-        self._bytes = sum(source.size for source in sources)
-        self._done = 0
-        self._bar = None
-        where = console(stderr=True)
-        if where.is_terminal and logger.isEnabledFor(logging.INFO):
-            self._bar = self._make_bar(where)
-
-    def __enter__(self) -> Self:
-        if self._bar is not None:
-            self._bar.start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if self._bar is not None:
-            self._bar.stop()
-        if kind is not None and issubclass(kind, KeyboardInterrupt | SystemExit):
-            rest = "the same command with --resume does the rest"
-            logger.warning("%d of %d file(s) done; %s", self._done, self._files, rest)
-
-    def told(self, record: Mapping[str, Any], source: Source) -> None:
-        """Count a file that is done."""
-        self._done += 1
-        if self._bar is not None:
-            self._bar.update(self._bar.task_ids[0], advance=source.size, done=self._done)
-
-    def _make_bar(self, where: Console) -> Progress:
-        from rich import progress
-
-        bar = progress.Progress(
-            progress.TextColumn("denoising"),
-            progress.BarColumn(),
-            progress.TextColumn("{task.fields[done]} of {task.fields[files]} files"),
-            progress.TransferSpeedColumn(),
-            progress.TimeRemainingColumn(),
-            console=where,
-            transient=True,
-        )
-        bar.add_task("", total=max(1, self._bytes), done=0, files=self._files)
-        return bar
-
-
 def _tell(summary: Summary, shard: tuple[int, int] | None) -> None:
     """Say what became of the batch; the last line has the counts and where the rest is."""
+    if summary.unmatched:
+        keys = ", ".join(f'"{shown(key)}"' for key in summary.unmatched)
+        logger.warning("--only: no series of any file has the key %s", keys)
     for failure in summary.failures:
         logger.error("%s", _failure(failure))
     if summary.failed > len(summary.failures):
@@ -184,8 +136,8 @@ def _tell(summary: Summary, shard: tuple[int, int] | None) -> None:
         facts = table("series", "", title=f"{shown(summary.output)}")
         for action, count in sorted(summary.actions.items()):
             facts.add_row(action, str(count))
-        facts.add_row("guardrails breached", str(summary.breached))
-        console(stderr=True).print(facts)
+        show(console(stderr=True), facts)
+        _tell_what_to_look_at(summary)
     files = f"{summary.files} file(s)"
     there = [f"{summary.kept} there already"] if summary.kept else []
     there += [f"{summary.cached} from the cache"] if summary.cached else []
@@ -196,12 +148,32 @@ def _tell(summary: Summary, shard: tuple[int, int] | None) -> None:
     print(f"rpsd: {one_line(f'{counts}; {last}')}", file=sys.stderr)
 
 
+def _tell_what_to_look_at(summary: Summary) -> None:
+    """Say whose guardrails do not hold, and what was put right in reading."""
+    if summary.breached:
+        delivered = summary.series - summary.failed
+        checks = ", ".join(f"{name} {count}" for name, count in summary.guardrails.most_common())
+        logger.info("guardrails breached in %d of %d series: %s", summary.breached, delivered, checks)
+        for one in summary.breaches[:_LOOKED_AT]:
+            logger.info("breached: %s: %s", _place(one), one["breached"].replace(",", ", "))
+        if summary.breached > _LOOKED_AT:
+            more = summary.breached - _LOOKED_AT
+            logger.info("... and %d more, in the manifest's column breached", more)
+    if summary.note is not None:
+        notes = f"notes on {summary.noted} of {summary.files} file(s), in the manifest's column notes"
+        logger.info("%s; such as %s: %s", notes, shown(summary.note["file"]), summary.note["note"])
+
+
 def _failure(failure: Mapping[str, str]) -> str:
     """Return which series failed and why, in one line."""
-    error = failure["error"]
-    place = [shown(failure["file"])] if failure["file"] not in error else []
-    place += [shown(failure["key"])] if failure["key"] and failure["key"] not in error else []
-    return ": ".join([*place, error])
+    error, column = failure["error"], f'column "{shown(failure["column"])}"'
+    told = failure["column"] and column not in error
+    return f"{_place(failure)}: {f'{column}: ' if told else ''}{error}"
+
+
+def _place(series: Mapping[str, str]) -> str:
+    """Return what a series is called: its file, and its key in it."""
+    return ": ".join(shown(series[name]) for name in ("file", "key") if series[name])
 
 
 def _summary(summary: Summary) -> dict[str, Any]:
@@ -215,6 +187,10 @@ def _summary(summary: Summary) -> dict[str, Any]:
         "delivered": summary.series - summary.failed,
         "failed": summary.failed,
         "breached": summary.breached,
+        "guardrails": dict(sorted(summary.guardrails.items())),
+        "noted": summary.noted,
+        "unmatched": summary.unmatched,
         "actions": dict(sorted(summary.actions.items())),
         "failures": summary.failures,
+        "breaches": summary.breaches,
     }

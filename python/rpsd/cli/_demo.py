@@ -17,7 +17,7 @@ import numpy.typing as npt
 from rpsd import Denoiser, Result, RpsdError, Simulated, simulate
 from rpsd.batch.files import Outputs, check_writable
 from rpsd.cli._peer import pywavelets_chain
-from rpsd.cli._show import console, number, table
+from rpsd.cli._show import console, number, show, table
 
 _F64 = npt.NDArray[np.float64]
 
@@ -108,7 +108,7 @@ def _print_gains(rows: list[_Row]) -> None:
             number(row.result.report.score, 1),
         )
     where = console(stderr=False)
-    where.print(out)
+    show(where, out)
     where.print(
         "gain: 10 log10(MSE before / MSE after) against the known truth; predicted: by the fitted model, "
         "from the prices alone, right on average and within 0.3 dB or so for one series, so that it may lie "
@@ -130,7 +130,7 @@ def _print_speed(denoiser: Denoiser, textbook: Denoiser) -> None:
         text = f"{ratio:.1f}x faster" if ratio >= 1 else f"{1 / ratio:.1f}x slower"
         out.add_row(name, number(seconds / _SAMPLES * 1e9, 1), text)
     out.add_row("the same chain in PyWavelets", number(peer / _SAMPLES * 1e9, 1), "")
-    console(stderr=False).print(out)
+    show(console(stderr=False), out)
 
 
 def _draw(denoiser: Denoiser) -> bytes:

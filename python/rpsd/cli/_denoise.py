@@ -38,8 +38,8 @@ from rpsd.batch.files import (
 )
 from rpsd.cli._log import logger
 from rpsd.cli._noise import action_rows, noise_rows
-from rpsd.cli._options import configuration, denoiser_options
-from rpsd.cli._show import console, guardrail_table, print_json, table
+from rpsd.cli._options import configuration, denoiser_options, once
+from rpsd.cli._show import console, guardrail_table, print_json, show, table
 
 _F64 = npt.NDArray[np.float64]
 _STDOUT: Final = (None, "-")
@@ -59,11 +59,11 @@ class _Job:
 
 @click.command()
 @click.argument("in_path", metavar="IN")
-@click.option("-o", "--output", metavar="OUT", help="File to write; without it, or -, standard output.")
-@click.option("--plot", metavar="PNG", help="Draw the series before and after.")
-@click.option("--report", metavar="HTML", help="Write a page of pictures and tables.")
+@once("-o", "--output", metavar="OUT", help="File to write; without it, or -, standard output.")
+@once("--plot", metavar="PNG", help="Draw the series before and after.")
+@once("--report", metavar="HTML", help="Write a page of pictures and tables.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON summary on standard output (needs -o).")
-@click.option("--time", metavar="COLUMN", help="Time column; found by itself where that is unambiguous.")
+@once("--time", metavar="COLUMN", help="Time column; found by itself where that is unambiguous.")
 @click.option("--no-time", is_flag=True, help="Take the rows in file order, whatever their times.")
 @click.option("--value", "values", metavar="COLUMN", multiple=True, help="Price column; may be repeated.")
 @denoiser_options
@@ -173,7 +173,7 @@ def _denoise(
             results[column] = denoiser.run(series, threads=config.performance.threads)
         except GuardrailError as error:
             if logger.isEnabledFor(logging.INFO):
-                console(stderr=True).print(guardrail_table(error.report, title=shown(file.columns[column])))
+                show(console(stderr=True), guardrail_table(error.report, title=shown(file.columns[column])))
             raise
         except InputError as error:
             raise _placed(error, file, name) from None
@@ -251,8 +251,8 @@ def _tell(job: _Job) -> None:
             ("lookahead", offline if result.lookahead is None else str(result.lookahead)),
         ):
             facts.add_row(key, value)
-        where.print(facts)
-        where.print(guardrail_table(result.report))
+        show(where, facts)
+        show(where, guardrail_table(result.report))
 
 
 def _summary(

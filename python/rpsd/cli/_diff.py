@@ -14,11 +14,11 @@ from rpsd._text import one_line, shown
 from rpsd.cli._log import logger
 from rpsd.cli._options import configuration, general_options
 from rpsd.cli._show import print_json
+from rpsd.cli._verdict import comparing, counted, exit_code
 
 if TYPE_CHECKING:
     from rpsd.batch._diff import Pair, Reason
 
-_DIFFERENT: Final = 1
 # Files that are told of one by one.
 _TOLD: Final = 20
 
@@ -32,26 +32,30 @@ def diff(first: str, second: str, as_json: bool, config_path: str | None, **give
     """Explain why the outputs A and B, two files or two folders of batches, differ.
 
     By data, options and where they came from, and version, as their receipts say, and by how much their
-    values do. Exit codes: 0 every value is the same, 1 different.
+    values do. Exit codes, as of diff: 0 every value is the same, 1 different, 2 trouble: a file cannot be
+    read, or A and B cannot be compared.
     """
     from rpsd.batch._diff import diff as diff_outputs
 
     configuration(config_path, given)
-    pairs = list(diff_outputs(first, second))
-    different = [pair for pair in pairs if not pair.same]
+    with comparing():
+        pairs = list(diff_outputs(first, second))
+    told = [pair for pair in pairs if not pair.same]
+    unknown = sum(pair.unread for pair in told)
+    different = len(told) - unknown
     if as_json:
         files = [_summary(pair) for pair in pairs]
-        print_json({"a": first, "b": second, "different": len(different), "files": files})
+        print_json({"a": first, "b": second, "different": different, "unknown": unknown, "files": files})
     else:
         _tell_reasons(pairs)
-        for pair in different[:_TOLD]:
+        for pair in told[:_TOLD]:
             click.echo(f"{shown(pair.file)}: {_difference(pair)}")
-        if len(different) > _TOLD:
-            click.echo(f"... and {len(different) - _TOLD} more")
-    if logger.isEnabledFor(logging.INFO) or different:
-        counts = f"{len(pairs)} file(s): {len(pairs) - len(different)} same, {len(different)} different"
+        if len(told) > _TOLD:
+            click.echo(f"... and {len(told) - _TOLD} more")
+    if logger.isEnabledFor(logging.INFO) or told:
+        counts = counted(len(pairs), different=different, unknown=unknown)
         print(f"rpsd: {one_line(f'{shown(first)} and {shown(second)}: {counts}')}", file=sys.stderr)
-    return _DIFFERENT if different else 0
+    return exit_code(different=different, unknown=unknown)
 
 
 def _tell_reasons(pairs: list[Pair]) -> None:
@@ -107,6 +111,7 @@ def _summary(pair: Pair) -> dict[str, Any]:
     return {
         "file": pair.file,
         "same": pair.same,
+        "unknown": pair.unread,
         "only": pair.only,
         "layout": "" if found is None else found.layout,
         "changed": None if found is None else found.changed,

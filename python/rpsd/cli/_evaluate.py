@@ -15,7 +15,7 @@ from rpsd._result import report_data
 from rpsd._text import shown
 from rpsd.batch.files import Table, choose_columns, read_numbers, read_table, read_times
 from rpsd.cli._log import logger
-from rpsd.cli._options import configuration, guardrail_options
+from rpsd.cli._options import configuration, guardrail_options, once
 from rpsd.cli._show import print_json, show_guardrails
 
 
@@ -31,7 +31,7 @@ def _read_lookahead(_: click.Context, __: click.Parameter, text: str | None) -> 
 @click.argument("original")
 @click.argument("denoised")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
-@click.option("--time", metavar="COLUMN", help="Time column of both files.")
+@once("--time", metavar="COLUMN", help="Time column of both files.")
 @click.option("--no-time", is_flag=True, help="Compare the rows in file order, whatever their times.")
 @click.option("--value", "values", metavar="COLUMN", multiple=True, help="Price column; may be repeated.")
 @click.option(

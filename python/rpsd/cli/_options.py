@@ -11,12 +11,32 @@ import click
 from rpsd import Config, load_config
 from rpsd._config import SECTIONS
 from rpsd._schema import Field, fields
+from rpsd._text import shown
 from rpsd.cli._log import use_level
 
 # Whole sections, and single keys of the others that a single command heeds.
 _DENOISER: Final = {"denoiser": None, "guardrails": None, "performance": ("threads",)}
 _GUARDRAILS: Final = {"guardrails": None}
 _GENERAL: Final = {"monitoring": ("log_level",), "paths": ("data_dir",)}
+
+
+def once(
+    *declarations: str, read: Callable[[str], Any] | None = None, **more: Any
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Return `click.option` of an option that names a column or a place, and may be given once.
+
+    Of two the first would be lost without a word, and other data read or written than those that were meant.
+    """
+
+    def only(context: click.Context, option: click.Parameter, given: tuple[str, ...]) -> Any:
+        if len(given) > 1:
+            texts = ", ".join(map(shown, given))
+            raise click.UsageError(f"{option.opts[-1]} may be given once, got {texts}", context)
+        if not given:
+            return None
+        return given[0] if read is None else read(given[0])
+
+    return click.option(*declarations, multiple=True, callback=only, **more)
 
 
 def denoiser_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -94,7 +114,7 @@ def _with_options(
         for field in reversed(list(fields(SECTIONS[section]).values())):
             if keys is None or field.name in keys:
                 command = _option(section, field)(command)
-    return click.option("--config", "config_path", metavar="YAML", help="Configuration file.")(command)
+    return once("--config", "config_path", metavar="YAML", help="Configuration file.")(command)
 
 
 def _option(section: str, field: Field) -> Callable[..., Any]:

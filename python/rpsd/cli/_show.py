@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import sys
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from rpsd import Report
 from rpsd._text import shown
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 #: Version of the JSON that the commands print; raised when a key is removed or changes its meaning.
 JSON_VERSION = 1
+# Before what turns colours off, where there is a terminal.
+_BLANKS: Final = re.compile(r" +((?:\x1b\[[0-9;]*m)*)$", re.MULTILINE)
 
 
 def console(*, stderr: bool) -> Console:
@@ -36,6 +39,16 @@ def table(*columns: str, title: str = "") -> Table:
     for i, column in enumerate(columns):
         out.add_column(column, justify="right" if i else "left")
     return out
+
+
+def show(where: Console, what: Table) -> None:
+    """Print a table without the blanks that its lines end in, and its title in one line however long."""
+    title, what.title = what.title, None
+    with where.capture() as captured:
+        if title:
+            where.print(title, style="italic", soft_wrap=True)
+        where.print(what)
+    where.file.write(_BLANKS.sub(r"\1", captured.get()))
 
 
 def guardrail_table(report: Report, title: str = "") -> Table:
@@ -71,7 +84,7 @@ def show_guardrails(reports: Iterable[tuple[str, Report]], *, stderr: bool) -> N
     """Print the guardrail table of each column."""
     where = console(stderr=stderr)
     for name, report in reports:
-        where.print(guardrail_table(report, title=shown(name)))
+        show(where, guardrail_table(report, title=shown(name)))
 
 
 def _without_nan(value: Any) -> Any:

@@ -18,7 +18,7 @@ from rpsd._schema import fields
 from rpsd._unused import warn_of_unused
 from rpsd.batch.files import check_writable
 from rpsd.cli._log import logger
-from rpsd.cli._options import configuration, stream_options
+from rpsd.cli._options import configuration, once, stream_options
 from rpsd.cli.lines import Chosen, Flow, Pipes, State, no_state, read_state, write_state
 
 _INTERRUPTED: Final = 130
@@ -54,11 +54,11 @@ class _Saving:
 
 
 @click.command()
-@click.option("--time", metavar="COLUMN", help="Time column; its text is kept and not read.")
+@once("--time", metavar="COLUMN", help="Time column; its text is kept and not read.")
 @click.option("--value", "values", metavar="COLUMN", multiple=True, help="Price column; may be repeated.")
-@click.option("--series", metavar="COLUMN", help="Column that tells series apart; each has its own stream.")
-@click.option("--columns", metavar="NAMES", help="Names of the columns, with commas, where no header comes.")
-@click.option("--state", "path", metavar="FILE", help="Go on from FILE if it is there; save the state in it.")
+@once("--series", metavar="COLUMN", help="Column that tells series apart; each has its own stream.")
+@once("--columns", metavar="NAMES", help="Names of the columns, with commas, where no header comes.")
+@once("--state", "path", metavar="FILE", help="Go on from FILE if it is there; save the state in it.")
 @click.option(
     "--save-every",
     metavar="N|Ns",

@@ -24,8 +24,8 @@ from rpsd._schema import fields, unknown
 from rpsd._text import shown
 from rpsd.batch.files import Outputs, check_writable, choose_columns, read_numbers, read_table, read_times
 from rpsd.cli._log import logger
-from rpsd.cli._options import configuration, tuning_options
-from rpsd.cli._show import console, number, print_json, table
+from rpsd.cli._options import configuration, once, tuning_options
+from rpsd.cli._show import console, number, print_json, show, table
 
 _MOST_ROWS: Final = 20
 _UNITS: Final = {
@@ -93,9 +93,9 @@ _Grid = list[dict[str, list[Any]]]
     help="Threads; 0 is all.",
     show_default=True,
 )
-@click.option("-o", "--output", metavar="OUT", help="YAML to write; without it, or -, standard output.")
+@once("-o", "--output", metavar="OUT", help="YAML to write; without it, or -, standard output.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output, in place of YAML.")
-@click.option("--time", metavar="COLUMN", help="Time column; found by itself where that is unambiguous.")
+@once("--time", metavar="COLUMN", help="Time column; found by itself where that is unambiguous.")
 @click.option("--no-time", is_flag=True, help="Take the rows in file order, whatever their times.")
 @click.option("--value", "values", metavar="COLUMN", multiple=True, help="Price column; may be repeated.")
 @tuning_options
@@ -279,7 +279,7 @@ def _tell(tuned: Tuned, in_path: str) -> None:
         verdict = "passed" if row.passed else "breached"
         out.add_row(_words(row), _signed(row.mean, digits), number(row.standard_error, digits), verdict)
     where = console(stderr=True)
-    where.print(out)
+    show(where, out)
     if len(order) > _MOST_ROWS:
         where.print(f"and {len(order) - _MOST_ROWS} more; --json lists all of them")
     for line in _remarks(tuned):

@@ -25,6 +25,9 @@ class Outputs:
 
     Leaving the ``with`` block without `commit` removes the temporaries and leaves what was there before.
     A device or a pipe, such as /dev/stdout, cannot be renamed over and is written by `commit`.
+
+    Where a place is a link, what it leads to is replaced and the link stays; or, with ``through=False``, the
+    link itself is replaced.
     """
 
     def __init__(self) -> None:
@@ -40,17 +43,17 @@ class Outputs:
         for temporary, _ in self._renames:
             temporary.unlink(missing_ok=True)
 
-    def add(self, path: str, pieces: Iterable[Any]) -> None:
+    def add(self, path: str, pieces: Iterable[Any], *, through: bool = True) -> None:
         """Write the pieces (bytes or buffers) to disk, under a name beside `path`."""
-        # Through a link to its target, so that the link stays.
-        place = Path(os.path.realpath(path))
+        place = _place_of(path, through)
+        old = place.exists() and not place.is_symlink()
         if _is_device(place):
             self._direct.append((place, list(pieces)))
             return
-        temporary = self.reserve(path)
+        temporary = self.reserve(path, through=through)
         try:
             with open(temporary, "xb") as file:
-                if place.exists():
+                if old:
                     os.chmod(temporary, stat.S_IMODE(place.stat().st_mode))
                 for piece in pieces:
                     file.write(piece)
@@ -59,10 +62,10 @@ class Outputs:
         except OSError as error:
             raise RpsdError(f"cannot write {path}: {error.strerror}") from None
 
-    def reserve(self, path: str) -> Path:
+    def reserve(self, path: str, *, through: bool = True) -> Path:
         """Return a temporary beside `path` for others to write and sync; `commit` renames it."""
-        place = Path(os.path.realpath(path))
-        check_writable(path)
+        place = _place_of(path, through)
+        _check_place(place, path)
         temporary = place.with_name(temporary_name(place.name))
         self._renames.append((temporary, place))
         return temporary
@@ -112,7 +115,18 @@ def _kept(name: str) -> str:
 
 def check_writable(path: str) -> None:
     """Raise RpsdError where a file cannot be created or replaced at `path`, before any work is done."""
-    place = Path(os.path.realpath(path))
+    _check_place(_place_of(path, True), path)
+
+
+def _place_of(path: str, through: bool) -> Path:
+    """Return where a file is written that is to be at `path`."""
+    if through:
+        return Path(os.path.realpath(path))
+    folder, name = os.path.split(path)
+    return Path(os.path.realpath(folder), name)
+
+
+def _check_place(place: Path, path: str) -> None:
     if _is_device(place):
         return
     if place.is_dir() or path.endswith(os.sep):
@@ -124,7 +138,7 @@ def check_writable(path: str) -> None:
 
 
 def _is_device(place: Path) -> bool:
-    return place.exists() and not place.is_dir() and not place.is_file()
+    return place.exists() and not place.is_symlink() and not place.is_dir() and not place.is_file()
 
 
 def _sync_directory(directory: Path) -> None:
