@@ -29,6 +29,11 @@ class Stop:
     def __init__(self) -> None:
         self.set = False
 
+    def check(self) -> None:
+        """Raise ClientGone where nobody waits any more."""
+        if self.set:
+            raise ClientGone
+
 
 class _Job:
     __slots__ = ("deadline", "future", "points", "stop", "work")
