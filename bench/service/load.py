@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Open-loop load: requests leave when the schedule says, however slow the answers are.
 
-Latency counts from the intended start, so that a server which stalls is charged for everything that had to wait
-(no coordinated omission). One thread, non-blocking sockets, and a clock that is watched instead of slept on where
-the next start is near: timers of event loops are a millisecond coarse.
+Latency counts from the intended start, so that a server which stalls is charged for everything that had to
+wait (no coordinated omission). One thread, non-blocking sockets, and a clock that is watched instead of slept
+on where the next start is near: timers of event loops are a millisecond coarse.
 """
 
 import select
@@ -81,8 +81,8 @@ class Run:
 def request(path, body, content_type, host="127.0.0.1", **headers):
     """Return the bytes of a POST."""
     named = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in headers.items())
-    head = f"POST {path} HTTP/1.1\r\nHost: {host}\r\nContent-Type: {content_type}\r\nContent-Length: {len(body)}\r\n"
-    return f"{head}{named}\r\n".encode() + body
+    head = f"POST {path} HTTP/1.1\r\nHost: {host}\r\nContent-Type: {content_type}\r\n{named}"
+    return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
 
 
 def schedule(rate, seconds, kinds, *, poisson=True, seed=0):

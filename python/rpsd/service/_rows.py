@@ -7,19 +7,26 @@ model is fitted to several at once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import fields
 from typing import Any
 
 import numpy as np
 
 from rpsd import Denoiser
-from rpsd._mirror import mirror
+from rpsd._mirror import Mirror
 from rpsd._result import METRICS, Check, NoiseModel, Report, noise_data, report_data, what_was_found
 from rpsd.service._request import F64, Outcome, Reported
 
 _ACTIONS = ("passthrough", "cleaned", "denoised")
 _NOISE = tuple(one.name for one in fields(NoiseModel) if one.name != "kind")
+
+
+_NO_ORDER = np.empty(0, dtype=np.intp)  # of one batch, in which the order is that of the rows
+
+
+def _only_batch(outputs: list[F64]) -> F64:
+    return outputs[0]
 
 
 def fits_rows(denoiser: Denoiser, report: Reported) -> bool:
@@ -42,22 +49,23 @@ def denoise_rows(
         Called between the steps that take time; raises where nobody waits any more.
     """
     if report == "none" and not denoiser.guardrails.acts:  # the metrics cost ten times what some methods do
-        source = mirror(rows, 1)
-        values, found = denoiser._run_batch(source, source.batches[0], threads)
-        noise, _, _, action = what_was_found(source, [found], denoiser._noise_kind())
-        return _outcomes(denoiser, values, noise, np.array(_ACTIONS)[action], found[-1], [None] * len(rows))
+        source = Mirror([rows], _only_batch, (len(rows),), _NO_ORDER)
+        values, found = denoiser._run_batch(source, rows, threads)
+        noise, _, _, actions = what_was_found(source, [found], denoiser._noise_kind())
+        named = [_ACTIONS[action] for action in actions.tolist()]
+        return _outcomes(denoiser, values, noise, named, found[-1].tolist(), [None] * len(rows))
     if len(rows) == 1:
         result = denoiser.run(rows[0], threads=threads)
         check()
         one = report_data(result.report, checks=report == "full")
-        noise = NoiseModel(
-            *(np.array([getattr(result.noise, name)]) for name in _NOISE), kind=result.noise.kind
-        )
-        return _outcomes(denoiser, [result.values], noise, [result.action], [result.warmup], [one])
+        noise = _noise([np.array([getattr(result.noise, name)]) for name in _NOISE], result.noise.kind)
+        return _outcomes(denoiser, [result.values], noise, [str(result.action)], [int(result.warmup)], [one])
     result = denoiser.run(rows, axis=1, threads=threads)
     check()
     reports = [report_data(one, checks=report == "full") for one in _reports(result.report, report)]
-    return _outcomes(denoiser, result.values, result.noise, result.action, result.warmup, reports)
+    return _outcomes(
+        denoiser, result.values, result.noise, result.action.tolist(), result.warmup.tolist(), reports
+    )
 
 
 def _outcomes(
@@ -70,9 +78,9 @@ def _outcomes(
             {
                 "report": report,
                 "noise": data,
-                "action": str(action),
+                "action": action,
                 "lookahead": lookahead,
-                "warmup": int(warmup),
+                "warmup": warmup,
                 "notes": [],
             },
             len(value),
@@ -86,7 +94,11 @@ def _outcomes(
 def noise_rows(noise: NoiseModel) -> list[dict[str, Any]]:
     """Return the noise model of each series as plain data."""
     columns = (getattr(noise, name).tolist() for name in _NOISE)
-    return [noise_data(NoiseModel(*values, noise.kind)) for values in zip(*columns, strict=True)]
+    return [noise_data(_noise(values, noise.kind)) for values in zip(*columns, strict=True)]
+
+
+def _noise(values: Iterable[Any], kind: str) -> NoiseModel:
+    return NoiseModel(**dict(zip(_NOISE, values, strict=True)), kind=kind)
 
 
 def _reports(report: Report, wanted: Reported) -> Iterator[Report]:
@@ -101,6 +113,10 @@ def _reports(report: Report, wanted: Reported) -> Iterator[Report]:
         yield Report(
             **{name: column[k] for name, column in columns.items()}, judged=lambda verdict=verdict: verdict
         )
+
+
+def _same(verdict: Any) -> Any:
+    return verdict
 
 
 def _check(check: Check, k: int) -> Check:
