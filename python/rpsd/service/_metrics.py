@@ -62,6 +62,13 @@ class Metrics:
         self.shed = named(Counter, "shed_total", "Requests turned away.", "reason")
         self.expired = named(Counter, "deadline_exceeded_total", "Requests that were not answered in time.")
         self.cancelled = named(Counter, "cancelled_total", "Requests whose client left first.")
+        self.abandoned = named(Counter, "abandoned_total", "Requests that were computed on for nobody.")
+        self.computing_for_nobody = named(
+            Gauge, "requests_abandoned", "Requests that are computed on for nobody."
+        )
+        self.batch_size = named(
+            Histogram, "batch_size", "Requests that a worker takes at a time.", buckets=(1, 2, 4, 8, 16)
+        )
         self.log_lost = named(Gauge, "log_lines_lost", "Lines of the log that nobody took in time.")
         self.cpu = named(Gauge, "system_cpu_ratio", "Share of the processors in use.")
         self.memory = named(Gauge, "system_memory_ratio", "Share of the memory in use.")
@@ -73,11 +80,11 @@ class Metrics:
         ).set(1)
 
     def count(self, what: str) -> None:
-        """Count a request that was shed, expired or cancelled."""
+        """Count a request that was shed, expired, cancelled or abandoned."""
         if what == "shed":
             self.shed.labels("queue").inc()
         else:
-            {"expired": self.expired, "cancelled": self.cancelled}[what].inc()
+            getattr(self, what).inc()
 
     def text(self) -> bytes:
         """Return all of them in Prometheus' text format."""

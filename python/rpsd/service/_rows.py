@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import fields
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -110,9 +111,8 @@ def _reports(report: Report, wanted: Reported) -> Iterator[Report]:
         if wanted == "full":
             own = tuple(_check(check, k) for check in checks)
             verdict = own, bool(passed[k]), str(actions[k])  # type: ignore[index]
-        yield Report(
-            **{name: column[k] for name, column in columns.items()}, judged=lambda verdict=verdict: verdict
-        )
+        metrics = {name: column[k] for name, column in columns.items()}
+        yield Report(**metrics, judged=partial(_same, verdict))
 
 
 def _same(verdict: Any) -> Any:

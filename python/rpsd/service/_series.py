@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -11,19 +10,17 @@ from litestar import Request, Response, post
 from litestar.handlers import HTTPRouteHandler
 
 from rpsd.service import _codec_binary, _codec_json, _compute, _media
-from rpsd.service._admission import Stop
 from rpsd.service._body import read_body
 from rpsd.service._clock import Deadline
 from rpsd.service._observe import Seen, seen
 from rpsd.service._problems import Problem
-from rpsd.service._request import Answer, Asked, Limits
-from rpsd.service._snapshot import Snapshot
+from rpsd.service._request import Answer
 from rpsd.service._state import State
+from rpsd.service._work import Decode, Encode, Work
 
 _Any = Request[Any, Any, Any]
-_Decode = Callable[[bytes, bytes, Limits], Asked]
-_Encode = Callable[[Answer], tuple[bytes, dict[str, str]]]
-_Work = Callable[[Stop], tuple[Answer, bytes, dict[str, str]]]
+#: Samples up to which waiting requests are computed together: longer ones gain little.
+_SHORT: Final = 4_096
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +30,9 @@ class Endpoint:
     operation: str
     message: str
     compute: _compute.Compute
-    decoders: dict[str, _Decode]
-    encoders: dict[str, _Encode]
+    decoders: dict[str, Decode]
+    encoders: dict[str, Encode]
+    together: bool = True
 
     @property
     def path(self) -> str:
@@ -42,12 +40,12 @@ class Endpoint:
         return f"/v1/{self.operation}"
 
 
-_SERIES: Final[dict[str, _Decode]] = {_media.JSON: _codec_json.decode, _media.BINARY: _codec_binary.decode}
-_PAIRS: Final[dict[str, _Decode]] = {
+_SERIES: Final[dict[str, Decode]] = {_media.JSON: _codec_json.decode, _media.BINARY: _codec_binary.decode}
+_PAIRS: Final[dict[str, Decode]] = {
     _media.JSON: _codec_json.decode_pairs,
     _media.BINARY: _codec_binary.decode_pairs,
 }
-_JSON: Final[dict[str, _Encode]] = {_media.JSON: _codec_json.encode}
+_JSON: Final[dict[str, Encode]] = {_media.JSON: _codec_json.encode}
 _MOST_POINTS: Final = {_media.JSON: _codec_json.most_points, _media.BINARY: _codec_binary.most_points}
 ENDPOINTS: Final = (
     Endpoint(
@@ -58,7 +56,9 @@ ENDPOINTS: Final = (
         {**_JSON, _media.BINARY: _codec_binary.encode},
     ),
     Endpoint("noise", "Noise estimated successfully", _compute.estimate_noise, _SERIES, _JSON),
-    Endpoint("evaluate", "Evaluation completed successfully", _compute.evaluate, _PAIRS, _JSON),
+    Endpoint(
+        "evaluate", "Evaluation completed successfully", _compute.evaluate, _PAIRS, _JSON, together=False
+    ),
 )
 
 
@@ -88,27 +88,15 @@ async def _answer(state: State, endpoint: Endpoint, request: _Any, here: Seen) -
     wanted = _media.wanted_type(headers.get("accept"), sent, tuple(endpoint.encoders))
     query = request.scope["query_string"]
     body = await read_body(request.receive, headers, service.max_body_bytes)
-    work = _work(snapshot, endpoint, endpoint.decoders[sent], endpoint.encoders[wanted], body, query)
     points = _MOST_POINTS[sent](body)
+    alike = (endpoint.operation, sent, query, points) if endpoint.together and points <= _SHORT else None
+    work = Work(
+        snapshot, endpoint.compute, endpoint.decoders[sent], endpoint.encoders[wanted], body, query, alike
+    )
     answer, content, extra = await state.admission.run(points, deadline, work, request.receive)
     here.message = endpoint.message
     _note(state, here, answer, len(body))
     return Response(content, media_type=wanted, headers=extra)
-
-
-def _work(
-    snapshot: Snapshot, endpoint: Endpoint, decode: _Decode, encode: _Encode, body: bytes, query: bytes
-) -> _Work:
-    """Return what a worker does: all that takes time."""
-
-    def work(stop: Stop) -> tuple[Answer, bytes, dict[str, str]]:
-        limits = Limits(snapshot.service.max_points, snapshot.service.max_series)
-        asked = decode(body, query, limits)
-        asked.check(limits)
-        answer = endpoint.compute(snapshot, asked, stop)
-        return answer, *encode(answer)
-
-    return work
 
 
 def _note(state: State, here: Seen, answer: Answer, received: int) -> None:

@@ -69,7 +69,9 @@ def serve(config: Config) -> int:
         ports=ports,
         log=log,
         metrics=metrics,
-        admission=Admission(workers, service.queue_requests, service.queue_points, metrics.count),
+        admission=Admission(
+            workers, service.queue_requests, service.queue_points, metrics.count, metrics.batch_size.observe
+        ),
         system=System(config.paths.data_path),
     )
     server = _make_server(state)
