@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from serving import Server
+from serving import start
 
 import rpsd
 from rpsd.service import _codec_binary, _codec_json, _compute
@@ -17,6 +17,8 @@ from rpsd.service._problems import Problem
 from rpsd.service._snapshot import Snapshot
 from rpsd.service._work import Work
 from rpsd.service._workers import Workers
+
+__all__ = ["start"]
 
 
 class Alike:
@@ -118,25 +120,20 @@ def test_nothing_is_computed_when_nobody_waits(monkeypatch):
     assert [type(one).__name__ for one in Work.together(given, stops)] == ["ClientGone"] * 2
 
 
-def test_over_http(tmp_path):
+def test_over_http(start):
     """200 requests by 16 clients have the bits of rpsd.denoise, some of them computed together."""
-    server = Server(tmp_path, max_workers=1)
-    try:
-        server.wait()
-        x = [100 + rpsd.simulate("a", 256, seed=k).noisy for k in range(20)]
-        expected = [rpsd.denoise(one).tobytes() for one in x]
+    server = start(max_workers=1, cache_size=0)
+    x = [100 + rpsd.simulate("a", 256, seed=k).noisy for k in range(20)]
+    expected = [rpsd.denoise(one).tobytes() for one in x]
 
-        def ask(k):
-            answer = server.post(x[k % 20].tobytes(), content_type="application/octet-stream")
-            return answer.status == 200 and answer.body == expected[k % 20]
+    def ask(k):
+        answer = server.post(x[k % 20].tobytes(), content_type="application/octet-stream")
+        return answer.status == 200 and answer.body == expected[k % 20]
 
-        with ThreadPoolExecutor(16) as pool:
-            assert all(pool.map(ask, range(200)))
-        metrics = dict(
-            line.rsplit(" ", 1) for line in server.ask("GET", "/metrics").body.decode().splitlines()
-        )
-        assert float(metrics["rpsd_batch_size_sum"]) == 200
-        assert float(metrics["rpsd_batch_size_count"]) < 200
-        assert server.stop() == 0
-    finally:
-        server.process.kill()
+    with ThreadPoolExecutor(16) as pool:
+        assert all(pool.map(ask, range(200)))
+    lines = server.ask("GET", "/metrics").body.decode().splitlines()
+    metrics = dict(line.rsplit(" ", 1) for line in lines)
+    assert float(metrics["rpsd_batch_size_sum"]) == 200
+    assert float(metrics["rpsd_batch_size_count"]) < 200
+    assert server.stop() == 0

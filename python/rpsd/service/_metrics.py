@@ -69,6 +69,9 @@ class Metrics:
         self.batch_size = named(
             Histogram, "batch_size", "Requests that a worker takes at a time.", buckets=(1, 2, 4, 8, 16)
         )
+        self.cache_hits = named(Counter, "cache_hits_total", "Answers that were kept from before.")
+        self.cache_misses = named(Counter, "cache_misses_total", "Answers that were computed, and kept.")
+        self.cache_bytes = named(Gauge, "cache_bytes", "Bytes of answers that are kept.")
         self.log_lost = named(Gauge, "log_lines_lost", "Lines of the log that nobody took in time.")
         self.cpu = named(Gauge, "system_cpu_ratio", "Share of the processors in use.")
         self.memory = named(Gauge, "system_memory_ratio", "Share of the memory in use.")

@@ -14,11 +14,13 @@ from rpsd.service._body import read_body
 from rpsd.service._clock import Deadline
 from rpsd.service._observe import Seen, seen
 from rpsd.service._problems import Problem
-from rpsd.service._request import Answer
+from rpsd.service._request import Answer, Outcome
 from rpsd.service._state import State
-from rpsd.service._work import Decode, Encode, Work
+from rpsd.service._work import Decode, Done, Encode, Work
 
 _Any = Request[Any, Any, Any]
+#: Bytes of a kept answer beside its body, for each series.
+_OVERHEAD: Final = 4_096
 #: Samples up to which waiting requests are computed together: longer ones gain little.
 _SHORT: Final = 4_096
 
@@ -88,14 +90,35 @@ async def _answer(state: State, endpoint: Endpoint, request: _Any, here: Seen) -
     wanted = _media.wanted_type(headers.get("accept"), sent, tuple(endpoint.encoders))
     query = request.scope["query_string"]
     body = await read_body(request.receive, headers, service.max_body_bytes)
+    key = snapshot.cache.key(body, endpoint.operation, sent, wanted, query)
+    if key is not None and (kept := snapshot.cache.get(key)) is not None:
+        state.metrics.cache_hits.inc()
+        return _answered(state, endpoint, here, kept, wanted, len(body))
     points = _MOST_POINTS[sent](body)
     alike = (endpoint.operation, sent, query, points) if endpoint.together and points <= _SHORT else None
     work = Work(
         snapshot, endpoint.compute, endpoint.decoders[sent], endpoint.encoders[wanted], body, query, alike
     )
-    answer, content, extra = await state.admission.run(points, deadline, work, request.receive)
+    done = await state.admission.run(points, deadline, work, request.receive)
+    if key is not None:
+        state.metrics.cache_misses.inc()
+        snapshot.cache.put(key, *_kept(done))
+    return _answered(state, endpoint, here, done, wanted, len(body))
+
+
+def _kept(done: Done) -> tuple[int, Done]:
+    """Return the bytes that an answer takes when it is kept, and the answer without what its body has."""
+    answer, content, extra = done
+    outcomes = tuple(Outcome(None, one.content, one.size) for one in answer.outcomes)
+    return len(content) + _OVERHEAD * (1 + len(outcomes)), (Answer(answer.names, outcomes), content, extra)
+
+
+def _answered(
+    state: State, endpoint: Endpoint, here: Seen, done: Done, wanted: str, received: int
+) -> Response[bytes]:
+    answer, content, extra = done
     here.message = endpoint.message
-    _note(state, here, answer, len(body))
+    _note(state, here, answer, received)
     return Response(content, media_type=wanted, headers=extra)
 
 
