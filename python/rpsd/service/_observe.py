@@ -90,8 +90,8 @@ class Observe:
 
     def _tell(self, method: str, here: Seen, status: int, seconds: float) -> None:
         state = self._state
-        state.metrics.requests.labels(here.route, method, status).inc()
-        state.metrics.seconds.labels(here.route).observe(seconds)
+        state.metrics.requests_by(here.route, method, status).inc()
+        state.metrics.seconds_by(here.route).observe(seconds)
         quiet = here.operation in _QUIET
         if here.route.startswith("/v1/"):
             state.rates.add(seconds, failed=status >= 500)

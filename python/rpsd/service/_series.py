@@ -132,9 +132,9 @@ def _note(state: State, here: Seen, answer: Answer, received: int) -> None:
     metrics.series.inc(len(answer.outcomes))
     for outcome in answer.outcomes:
         if "action" in outcome.content:
-            metrics.actions.labels(outcome.content["action"]).inc()
+            metrics.actions_by(outcome.content["action"]).inc()
         for check in (outcome.content.get("report") or {}).get("checks", ()):
-            metrics.guardrails.labels(check["name"], check["verdict"]).inc()
+            metrics.guardrails_by(check["name"], check["verdict"]).inc()
     here.fields["series"] = len(answer.outcomes)
     if len(answer.outcomes) == 1 and "action" in answer.outcomes[0].content:
         here.fields["action"] = answer.outcomes[0].content["action"]
