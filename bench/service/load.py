@@ -68,6 +68,10 @@ class Run:
         found = self.latencies(status, kind)
         return np.percentile(found, PERCENTILES, method="higher") * 1e3 if found.size else [np.nan] * 5
 
+    def lost(self):
+        """Return how many requests were sent and not answered."""
+        return sum(r.status == 0 and r.sent == r.sent for r in self.records)
+
     def goodput(self):
         """Return right answers a second."""
         return sum(r.status == 200 and r.right for r in self.records) / self.seconds
@@ -145,7 +149,8 @@ class _Connection:
 class Load:
     """Sends a schedule to a port and keeps account of every request.
 
-    connections: at most so many at a time; a request that finds none free waits, and its latency with it.
+    connections: at most so many at a time; a request that finds none free waits, and its latency with it (and
+    is never sent where none gets free in time, which `Run.statuses` counts as 0 and `Run.lost` does not).
     patience: seconds after the last start, in which answers still count.
     """
 
