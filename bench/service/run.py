@@ -205,11 +205,11 @@ def sizes():
             ends = np.diff([0.0, *sorted(record.answered for record in run.records)])
             cells += [f"{np.median(ends):.4g}", f"{ends.max():.4g}"]
         cells += ["", ""] if len(kinds) == 1 else []
-        cells.append(f"{(server.peak() - before) / (x.nbytes / 1e6):.1f}" if n >= 100_000 else "")
+        cells += [f"{x.nbytes / 1e6:.3g}", f"{server.peak() - before:.0f}"]
         rows.append(cells)
         server.stop()
     head = ("samples", "seed's table, s", "wavelet and mad, s", "worst", "the default, s", "worst")
-    return table((*head, "memory, times the payload"), rows)
+    return table((*head, "payload, MB", "memory beyond the start, MB"), rows)
 
 
 def batching():
@@ -260,12 +260,17 @@ def overload():
         run = Load(server.port, schedule(rate, seconds, kinds), connections=1000).run()
         check(run, (0, 200, 503, 504))
         counts = run.statuses()
-        tails = [f"{run.percentiles(status)[2]:.1f}" if counts[status] else "" for status in (200, 503)]
+        tails = [f"{run.percentiles(status)[2]:.0f}" if counts[status] else "" for status in (200, 503)]
+        tails[1:1] = [
+            f"{np.percentile([r.answered - r.sent for r in run.records if r.status == 200], 99) * 1e3:.0f}"
+        ]
         answers = [counts[status] for status in (200, 503, 504)] + [run.lost(), counts[0] - run.lost()]
         rows.append([name, f"{rate:.0f}", f"{run.goodput():.0f}", *answers, *tails, f"{server.peak():.0f}"])
     server.stop()
     head = ("load", "offered rps", "right answers, 1/s", "200", "503", "504", "lost", "never sent")
-    return table((*head, "p99 of 200, ms", "p99 of 503, ms", "peak memory, MB"), rows)
+    return table(
+        (*head, "p99 of 200, ms", "from when it was sent", "p99 of 503, ms", "peak memory, MB"), rows
+    )
 
 
 def main():
