@@ -9,6 +9,7 @@ import pytest
 
 from rpsd.service._admission import Admission
 from rpsd.service._body import ClientGone
+from rpsd.service._cache import Cache
 from rpsd.service._clock import Deadline
 from rpsd.service._problems import Problem
 from rpsd.service._rates import Rates
@@ -197,3 +198,39 @@ def test_rates_are_those_of_the_last_minute():
     assert rates.summary() == (1, 3.0, 1.0)
     now = 1090.0
     assert rates.summary() == (0, 0.0, 0.0)
+
+
+def test_the_cache_keeps_what_was_used_last():
+    cache = Cache(2, most_bytes=100)
+    keys = [cache.key(bytes([k]), "denoise") for k in range(4)]
+    assert keys[0] != cache.key(b"\0", "noise")
+    cache.put(keys[0], 10, "zero")
+    cache.put(keys[1], 10, "one")
+    assert cache.get(keys[0]) == "zero"
+    cache.put(keys[2], 10, "two")
+    assert [cache.get(key) for key in keys] == ["zero", None, "two", None]
+    cache.put(keys[3], 85, "three")
+    assert [cache.get(key) for key in keys] == [None, None, "two", "three"]
+    assert cache.bytes == 95
+    cache.put(keys[3], 5, "again")
+    cache.put(keys[0], 101, "large")
+    assert ([cache.get(key) for key in keys], cache.bytes) == ([None, None, "two", "again"], 15)
+
+
+def test_there_is_no_cache_of_size_0_nor_of_long_bodies():
+    assert Cache(0).key(b"") is None
+    assert Cache(1).key(bytes(2**18 + 1)) is None
+    assert Cache(1).key(bytes(2**18)) is not None
+
+
+def test_what_cannot_be_stopped_is_counted_until_it_ends():
+    async def scenario(admission, gate):
+        with pytest.raises(Problem):
+            await start(admission, gate, "late", seconds=0.01)
+        assert (gate.counted, admission.abandoned) == ({"expired": 1, "abandoned": 1}, 1)
+        gate.open.set()
+        while admission.running:
+            await asyncio.sleep(0.001)
+        assert (gate.counted["abandoned"], admission.abandoned) == (1, 0)
+
+    with_admission(scenario)

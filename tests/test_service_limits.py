@@ -68,6 +68,14 @@ def test_bytes(small, more, status):
         assert small.post(text).status == status
 
 
+def test_one_that_still_sends_is_heard_out_and_told(small):
+    """What is refused by its length is answered before it is sent, without a reset that loses the answer."""
+    body = b" " * (10 * MOST_BYTES)
+    head = POST + b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body)
+    for _ in range(5):
+        assert small.send(head + body).startswith(b"HTTP/1.1 413 ")
+
+
 def test_bytes_in_chunks_without_a_length(small):
     chunk = b"10000\r\n" + b" " * 0x10000 + b"\r\n"
     head = POST + b"Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"

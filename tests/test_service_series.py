@@ -75,3 +75,17 @@ def test_refusals(server, path, content, status):
 
 def test_what_has_no_values_is_json_only(server):
     assert server.post({"values": [1]}, "/v1/noise", accept=BINARY).status == 406
+
+
+def test_what_comes_again_is_answered_from_before(server):
+    def hits():
+        lines = server.ask("GET", "/metrics").body.decode().splitlines()
+        return next(float(line.split()[1]) for line in lines if line.startswith("rpsd_cache_hits_total"))
+
+    body, before = {"values": [1.5, 2.5, 1.25, 3.5], "report": "metrics"}, hits()
+    first, second = (server.post(body) for _ in range(2))
+    assert hits() == before + 1
+    assert first.body == second.body
+    assert "values" not in server.post(body, "/v1/noise").json  # another endpoint's answer is another one
+    line = server.logged(request_id=second.headers["x-request-id"])
+    assert (line["data_size"], line["action"]) == (4, "passthrough")

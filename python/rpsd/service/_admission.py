@@ -17,6 +17,8 @@ from rpsd.service._workers import Workers
 
 #: Seconds after which to come back: spread, so that those who were told together do not return together.
 _RETRY_AFTER: Final = (1, 3)
+#: Requests that one worker takes at a time: more gain nothing, and wait for each other.
+_TOGETHER: Final = 16
 #: More samples than this are worth watching whether their client is still there.
 _WATCHED: Final = 100_000
 
@@ -29,9 +31,14 @@ class Stop:
     def __init__(self) -> None:
         self.set = False
 
+    def check(self) -> None:
+        """Raise ClientGone where nobody waits any more."""
+        if self.set:
+            raise ClientGone
+
 
 class _Job:
-    __slots__ = ("deadline", "future", "points", "stop", "work")
+    __slots__ = ("abandoned", "deadline", "finished", "future", "points", "stop", "work")
 
     def __init__(
         self, points: int, deadline: Deadline, work: Callable[[Stop], Any], future: asyncio.Future[Any]
@@ -41,6 +48,7 @@ class _Job:
         self.work = work
         self.future = future
         self.stop = Stop()
+        self.finished = self.abandoned = False
 
 
 class Admission:
@@ -55,7 +63,15 @@ class Admission:
         That may wait; a single request that is larger waits where nothing else does.
 
     count : callable
-        Told of each request that was ``shed``, ``expired`` or ``cancelled``.
+        Told of each request that was ``shed``, ``expired``, ``cancelled`` or ``abandoned``: nobody waits
+        for it, but a worker was in the middle of what cannot be stopped.
+    observe_batch : callable
+        Told of how many requests a worker takes at a time.
+
+    Attributes
+    ----------
+    running, abandoned : int
+        Workers that compute, and requests that they compute for nobody.
     """
 
     def __init__(
@@ -64,14 +80,17 @@ class Admission:
         most_requests: int,
         most_points: int,
         count: Callable[[str], None] = lambda what: None,
+        observe_batch: Callable[[int], None] = lambda size: None,
     ) -> None:
         self._workers = workers
         self._count = count
+        self._observe_batch = observe_batch
         self.most_requests = most_requests
         self.most_points = most_points
         self._waiting: deque[_Job] = deque()
         self.waiting_points = 0
         self.running = 0
+        self.abandoned = 0
 
     @property
     def waiting(self) -> int:
@@ -89,7 +108,8 @@ class Admission:
             Samples of the request.
         deadline : Deadline
         work : callable
-            Gets a `Stop` to look at now and then.
+            Gets a `Stop` to look at now and then. Those that wait, and whose attribute ``alike`` is equal,
+            may be done by their ``together(works, stops)``, which returns what came of each, or its error.
         receive : callable
             ASGI's, which tells when the client has gone.
 
@@ -130,27 +150,49 @@ class Admission:
             if job.deadline.over:
                 self._expire(job)
                 continue
+            jobs = [job, *self._like(job)]
+            self._observe_batch(len(jobs))
             self.running += 1
             loop = job.future.get_loop()
-            self._workers.submit(lambda job=job, loop=loop: self._work(job, loop))  # type: ignore[misc]
+            self._workers.submit(lambda jobs=jobs, loop=loop: self._work(jobs, loop))  # type: ignore[misc]
 
-    def _work(self, job: _Job, loop: asyncio.AbstractEventLoop) -> None:
-        result: Any = None
-        error: BaseException | None = None
+    def _like(self, job: _Job) -> list[_Job]:
+        """Take this worker's share of those waiting that are like a job."""
+        alike = getattr(job.work, "alike", None)
+        if alike is None or not self._waiting:
+            return []
+        found = [one for one in self._waiting if getattr(one.work, "alike", None) == alike]
+        taken = found[: min(_TOGETHER - 1, -(-len(found) // self._workers.count))]
+        for one in taken:
+            self._waiting.remove(one)
+            self.waiting_points -= one.points
+        return taken
+
+    def _work(self, jobs: list[_Job], loop: asyncio.AbstractEventLoop) -> None:
+        results: list[Any]
         try:
-            result = job.work(job.stop)
-        except BaseException as raised:  # whatever it is, it belongs to the request
-            error = raised
-        with contextlib.suppress(RuntimeError):  # the loop is closed: the process ends
-            loop.call_soon_threadsafe(self._finish, job, result, error)
-
-    def _finish(self, job: _Job, result: Any, error: BaseException | None) -> None:
-        self.running -= 1
-        if not job.future.done():
-            if error is None:
-                job.future.set_result(result)
+            if len(jobs) == 1:
+                results = [jobs[0].work(jobs[0].stop)]
             else:
-                job.future.set_exception(error)
+                together = jobs[0].work.together  # type: ignore[attr-defined]
+                results = together([job.work for job in jobs], [job.stop for job in jobs])
+        except BaseException as error:  # whatever it is, it belongs to the requests
+            results = [error] * len(jobs)
+        with contextlib.suppress(RuntimeError):  # the loop is closed: the process ends
+            loop.call_soon_threadsafe(self._finish, jobs, results)
+
+    def _finish(self, jobs: list[_Job], results: list[Any]) -> None:
+        self.running -= 1
+        for job, result in zip(jobs, results, strict=True):
+            job.finished = True
+            if job.abandoned:
+                self.abandoned -= 1
+            if job.future.done():
+                continue
+            if isinstance(result, BaseException):
+                job.future.set_exception(result)
+            else:
+                job.future.set_result(result)
         self._start_next()
 
     def _expire(self, job: _Job) -> None:
@@ -171,6 +213,11 @@ class Admission:
         with contextlib.suppress(ValueError):
             self._waiting.remove(job)
             self.waiting_points -= job.points
+            return
+        if not job.finished:
+            job.abandoned = True
+            self.abandoned += 1
+            self._count("abandoned")
 
 
 def overloaded() -> Problem:

@@ -14,6 +14,7 @@ from rpsd.service._listeners import Listeners
 from rpsd.service._observe import Observe, seen
 from rpsd.service._problems import MEDIA_TYPE, Problem
 from rpsd.service._series import series_routes
+from rpsd.service._shed import Shed
 from rpsd.service._state import State
 
 _BY_STATUS = {404: "not-found", 405: "method-not-allowed"}
@@ -33,7 +34,7 @@ def make_app(state: State) -> Observe:
         logging_config=None,
         debug=False,
     )
-    return Observe(Listeners(litestar, state), state)
+    return Observe(Shed(Listeners(litestar, state), state), state)
 
 
 def _error_response(state: State, request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
@@ -64,4 +65,6 @@ def _problem_of(error: Exception) -> Problem | None:
         headers = {key.lower(): value for key, value in (error.headers or {}).items()}
         allowed = f"allowed: {headers['allow']}" if "allow" in headers else "there is no such address"
         return Problem(name, allowed, headers=headers)
+    if isinstance(error, HTTPException) and error.status_code == 400:
+        return Problem("malformed-request", "a header is not valid")  # such as a Host with a slash
     return None

@@ -4,26 +4,31 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final
+
+import numpy as np
 
 import rpsd
 from rpsd import CausalityError, ConfigError, GuardrailError, InputError
 from rpsd._guardrails import Guardrails
 from rpsd._options import merged_guardrails
-from rpsd._result import noise_data, report_data
+from rpsd._result import report_data
 from rpsd.service._admission import Stop
-from rpsd.service._body import ClientGone
 from rpsd.service._notes import collected_notes
 from rpsd.service._problems import Problem
-from rpsd.service._request import Answer, Asked, Outcome
+from rpsd.service._request import F64, Answer, Asked, Outcome
+from rpsd.service._rows import denoise_rows, fits_rows, noise_rows
 from rpsd.service._snapshot import Snapshot
 
 #: Makes an answer of what was asked, and looks at the stop between series.
 Compute = Callable[[Snapshot, Asked, Stop], Answer]
+#: Samples of one call for several series: the stop is looked at between calls.
+_TOGETHER: Final = 65_536
 
 
 def denoise(snapshot: Snapshot, asked: Asked, stop: Stop) -> Answer:
-    """Denoise each series by itself.
+    """Denoise each series as if it were alone.
 
     Raises
     ------
@@ -36,22 +41,16 @@ def denoise(snapshot: Snapshot, asked: Asked, stop: Stop) -> Answer:
     with _problems():
         denoiser, notes = snapshot.denoiser(asked.options, asked.guardrails)
 
-    def one(number: int) -> Outcome:
+    def some(numbers: Sequence[int]) -> list[Outcome]:
         with collected_notes() as more:
-            result = denoiser.run(asked.series[number], threads=threads)
-            full = asked.report == "full"
-            report = None if asked.report == "none" else report_data(result.report, checks=full)
-        content = {
-            "report": report,
-            "noise": noise_data(result.noise),
-            "action": str(result.action),
-            "lookahead": result.lookahead,
-            "warmup": int(result.warmup),
-            "notes": [*notes, *more],
-        }
-        return Outcome(result.values, content, len(asked.series[number]))
+            outcomes = denoise_rows(
+                denoiser, _stacked(asked.series, numbers), asked.report, threads, stop.check
+            )
+        if more and len(numbers) > 1:
+            raise _Apart
+        return _with_notes(outcomes, [*notes, *more])
 
-    return _each(asked, stop, one)
+    return _each(asked, stop, some, together=fits_rows(denoiser, asked.report))
 
 
 def estimate_noise(snapshot: Snapshot, asked: Asked, stop: Stop) -> Answer:
@@ -60,13 +59,16 @@ def estimate_noise(snapshot: Snapshot, asked: Asked, stop: Stop) -> Answer:
     with _problems():
         denoiser, notes = snapshot.denoiser(asked.options, asked.guardrails)
 
-    def one(number: int) -> Outcome:
+    def some(numbers: Sequence[int]) -> list[Outcome]:
+        rows = _stacked(asked.series, numbers)
         with collected_notes() as more:
-            noise = denoiser.estimate_noise(asked.series[number], threads=threads)
-        content = {"noise": noise_data(noise), "notes": [*notes, *more]}
-        return Outcome(None, content, len(asked.series[number]))
+            noise = denoiser.estimate_noise(rows, axis=1, threads=threads)
+        if more and len(numbers) > 1:
+            raise _Apart
+        outcomes = [Outcome(None, {"noise": data, "notes": []}, rows.shape[1]) for data in noise_rows(noise)]
+        return _with_notes(outcomes, [*notes, *more])
 
-    return _each(asked, stop, one)
+    return _each(asked, stop, some)
 
 
 def evaluate(snapshot: Snapshot, asked: Asked, stop: Stop) -> Answer:
@@ -78,22 +80,59 @@ def evaluate(snapshot: Snapshot, asked: Asked, stop: Stop) -> Answer:
         guardrails = merged_guardrails(asked.guardrails, base)
     lookahead = asked.options.get("lookahead")
 
-    def one(number: int) -> Outcome:
-        x, y = asked.series[number], asked.others[number]
+    def one(numbers: Sequence[int]) -> list[Outcome]:
+        x, y = asked.series[numbers[0]], asked.others[numbers[0]]
         report = rpsd.evaluate(x, y, guardrails, lookahead=lookahead)
-        return Outcome(None, {"report": report_data(report), "lookahead": lookahead}, len(x))
+        stop.check()
+        return [Outcome(None, {"report": report_data(report), "lookahead": lookahead}, len(x))]
 
-    return _each(asked, stop, one)
+    return _each(asked, stop, one, together=False)
 
 
-def _each(asked: Asked, stop: Stop, one: Callable[[int], Outcome]) -> Answer:
-    outcomes = []
-    for number in range(len(asked.series)):
-        if stop.set:
-            raise ClientGone
-        with _problems("" if asked.names is None else f'series "{asked.names[number][:80]}": '):
-            outcomes.append(one(number))
-    return Answer(asked.names, tuple(outcomes))
+class _Apart(Exception):
+    """What came of several series is not told apart: each by itself, then."""
+
+
+def _each(
+    asked: Asked, stop: Stop, some: Callable[[Sequence[int]], list[Outcome]], *, together: bool = True
+) -> Answer:
+    """Compute all series, those of one length together where that may be."""
+    outcomes: dict[int, Outcome] = {}
+    for numbers in _groups([len(one) for one in asked.series], together):
+        stop.check()
+        if len(numbers) > 1:
+            # Where it fails, each by itself says which one it is that does.
+            with contextlib.suppress(_Apart, GuardrailError, CausalityError, ConfigError, InputError):
+                outcomes.update(zip(numbers, some(numbers), strict=True))
+                continue
+        for number in numbers:
+            stop.check()
+            with _problems("" if asked.names is None else f'series "{asked.names[number][:80]}": '):
+                outcomes[number] = some([number])[0]
+    return Answer(asked.names, tuple(outcomes[number] for number in range(len(asked.series))))
+
+
+def _groups(lengths: Sequence[int], together: bool) -> Iterator[list[int]]:
+    """Return which series are computed by one call: of one length, and no more samples than end soon."""
+    by_length: dict[int, list[int]] = {}
+    for number, length in enumerate(lengths):
+        by_length.setdefault(length, []).append(number)
+    for length, numbers in by_length.items():
+        size = max(1, _TOGETHER // max(1, length)) if together else 1
+        for begin in range(0, len(numbers), size):
+            yield numbers[begin : begin + size]
+
+
+def _stacked(series: Sequence[F64], numbers: Sequence[int]) -> F64:
+    if len(numbers) == 1:
+        return series[numbers[0]].reshape(1, -1)
+    return np.stack([series[number] for number in numbers])
+
+
+def _with_notes(outcomes: list[Outcome], notes: list[str]) -> list[Outcome]:
+    for outcome in outcomes if notes else ():
+        outcome.content["notes"].extend(notes)
+    return outcomes
 
 
 @contextlib.contextmanager

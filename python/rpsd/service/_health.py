@@ -87,6 +87,8 @@ def _read_gauges(state: State) -> None:
     metrics.queue_depth.set(admission.waiting)
     metrics.queue_points.set(admission.waiting_points)
     metrics.workers_busy.set(admission.running)
+    metrics.computing_for_nobody.set(admission.abandoned)
+    metrics.cache_bytes.set(state.snapshot.cache.bytes)
     metrics.log_lost.set(state.log.lost)
     metrics.cpu.set(usage.cpu_usage / 100)
     metrics.memory.set(usage.memory_usage / 100)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import time
+from functools import cache
 from typing import Any, Final
 
 from prometheus_client import (
@@ -62,6 +63,16 @@ class Metrics:
         self.shed = named(Counter, "shed_total", "Requests turned away.", "reason")
         self.expired = named(Counter, "deadline_exceeded_total", "Requests that were not answered in time.")
         self.cancelled = named(Counter, "cancelled_total", "Requests whose client left first.")
+        self.abandoned = named(Counter, "abandoned_total", "Requests that were computed on for nobody.")
+        self.computing_for_nobody = named(
+            Gauge, "requests_abandoned", "Requests that are computed on for nobody."
+        )
+        self.batch_size = named(
+            Histogram, "batch_size", "Requests that a worker takes at a time.", buckets=(1, 2, 4, 8, 16)
+        )
+        self.cache_hits = named(Counter, "cache_hits_total", "Answers that were kept from before.")
+        self.cache_misses = named(Counter, "cache_misses_total", "Answers that were computed, and kept.")
+        self.cache_bytes = named(Gauge, "cache_bytes", "Bytes of answers that are kept.")
         self.log_lost = named(Gauge, "log_lines_lost", "Lines of the log that nobody took in time.")
         self.cpu = named(Gauge, "system_cpu_ratio", "Share of the processors in use.")
         self.memory = named(Gauge, "system_memory_ratio", "Share of the memory in use.")
@@ -72,12 +83,18 @@ class Metrics:
             build["version"], build["isa"]
         ).set(1)
 
+        # Finding a child by its labels takes longer than counting in it.
+        self.requests_by = cache(self.requests.labels)
+        self.seconds_by = cache(self.seconds.labels)
+        self.actions_by = cache(self.actions.labels)
+        self.guardrails_by = cache(self.guardrails.labels)
+
     def count(self, what: str) -> None:
-        """Count a request that was shed, expired or cancelled."""
+        """Count a request that was shed, expired, cancelled or abandoned."""
         if what == "shed":
             self.shed.labels("queue").inc()
         else:
-            {"expired": self.expired, "cancelled": self.cancelled}[what].inc()
+            getattr(self, what).inc()
 
     def text(self) -> bytes:
         """Return all of them in Prometheus' text format."""

@@ -50,14 +50,14 @@ class Observe:
     """
 
     def __init__(self, app: Any, state: State) -> None:
-        self._app = app
+        self.inner = app
         self._state = state
         self._version = rpsd.__version__.encode()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer a request and tell of it."""
         if scope["type"] != "http":
-            await self._app(scope, receive, send)
+            await self.inner(scope, receive, send)
             return
         state, begin = self._state, time.perf_counter()
         request_id = _request_id(scope["headers"])
@@ -73,7 +73,7 @@ class Observe:
 
         state.metrics.in_flight.inc()
         try:
-            await self._app(scope, receive, sending)
+            await self.inner(scope, receive, sending)
         finally:
             state.metrics.in_flight.dec()
             self._tell(scope["method"], here, status, time.perf_counter() - begin)
@@ -90,8 +90,8 @@ class Observe:
 
     def _tell(self, method: str, here: Seen, status: int, seconds: float) -> None:
         state = self._state
-        state.metrics.requests.labels(here.route, method, status).inc()
-        state.metrics.seconds.labels(here.route).observe(seconds)
+        state.metrics.requests_by(here.route, method, status).inc()
+        state.metrics.seconds_by(here.route).observe(seconds)
         quiet = here.operation in _QUIET
         if here.route.startswith("/v1/"):
             state.rates.add(seconds, failed=status >= 500)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any, Final
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -12,6 +13,7 @@ from rpsd.service._problems import MEDIA_TYPE, Problem
 
 _MOST_HEADER_BYTES: Final = 16_384
 _MOST_ADDRESS_BYTES: Final = 8_192
+_LINGER: Final = 2.0
 
 
 class Times:
@@ -20,6 +22,39 @@ class Times:
     header = 10.0
     body = 30.0
     send = 30.0
+
+
+class _Lingering:
+    """A transport that hears a client out when it closes while that still sends.
+
+    Else the system answers what comes with a reset, and a reset takes away the answer that said why.
+    """
+
+    def __init__(self, transport: Any, sending: Callable[[], bool], loop: asyncio.AbstractEventLoop) -> None:
+        self._transport = transport
+        self._sending = sending
+        self._loop = loop
+        self.timer: asyncio.TimerHandle | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def is_closing(self) -> bool:
+        return self.timer is not None or self._transport.is_closing()
+
+    def write(self, data: bytes) -> None:
+        if self.timer is None:
+            self._transport.write(data)
+
+    def close(self) -> None:
+        if self.timer is not None or self._transport.is_closing():
+            return
+        if self._sending() and self._transport.can_write_eof():
+            self.timer = self._loop.call_later(_LINGER, self._transport.close)
+            self._transport.write_eof()
+            self._transport.resume_reading()
+        else:
+            self._transport.close()
 
 
 def make_protocol(times: Times) -> type[HttpToolsProtocol]:
@@ -34,16 +69,20 @@ def make_protocol(times: Times) -> type[HttpToolsProtocol]:
         _receiving = False
 
         def connection_made(self, transport: Any) -> None:
-            super().connection_made(transport)
+            self._lingering = _Lingering(transport, lambda: self._receiving, self.loop)
+            super().connection_made(self._lingering)  # type: ignore[arg-type]
             self._arm(times.header)
 
         def connection_lost(self, exc: Exception | None) -> None:
             self._disarm()
-            if self._writing is not None:
-                self._writing.cancel()
+            for timer in (self._writing, self._lingering.timer):
+                if timer is not None:
+                    timer.cancel()
             super().connection_lost(exc)
 
         def data_received(self, data: bytes) -> None:
+            if self._lingering.timer is not None:
+                return  # heard, and forgotten
             super().data_received(data)
             idle = self.cycle is None or self.cycle.response_complete
             if idle and not self._receiving and self._timer is None and self.timeout_keep_alive_task is None:

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -11,19 +10,19 @@ from litestar import Request, Response, post
 from litestar.handlers import HTTPRouteHandler
 
 from rpsd.service import _codec_binary, _codec_json, _compute, _media
-from rpsd.service._admission import Stop
 from rpsd.service._body import read_body
 from rpsd.service._clock import Deadline
 from rpsd.service._observe import Seen, seen
 from rpsd.service._problems import Problem
-from rpsd.service._request import Answer, Asked, Limits
-from rpsd.service._snapshot import Snapshot
+from rpsd.service._request import Answer, Outcome
 from rpsd.service._state import State
+from rpsd.service._work import Decode, Done, Encode, Work
 
 _Any = Request[Any, Any, Any]
-_Decode = Callable[[bytes, bytes, Limits], Asked]
-_Encode = Callable[[Answer], tuple[bytes, dict[str, str]]]
-_Work = Callable[[Stop], tuple[Answer, bytes, dict[str, str]]]
+#: Bytes of a kept answer beside its body, for each series.
+_OVERHEAD: Final = 4_096
+#: Samples up to which waiting requests are computed together: longer ones gain little.
+_SHORT: Final = 4_096
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +32,9 @@ class Endpoint:
     operation: str
     message: str
     compute: _compute.Compute
-    decoders: dict[str, _Decode]
-    encoders: dict[str, _Encode]
+    decoders: dict[str, Decode]
+    encoders: dict[str, Encode]
+    together: bool = True
 
     @property
     def path(self) -> str:
@@ -42,12 +42,12 @@ class Endpoint:
         return f"/v1/{self.operation}"
 
 
-_SERIES: Final[dict[str, _Decode]] = {_media.JSON: _codec_json.decode, _media.BINARY: _codec_binary.decode}
-_PAIRS: Final[dict[str, _Decode]] = {
+_SERIES: Final[dict[str, Decode]] = {_media.JSON: _codec_json.decode, _media.BINARY: _codec_binary.decode}
+_PAIRS: Final[dict[str, Decode]] = {
     _media.JSON: _codec_json.decode_pairs,
     _media.BINARY: _codec_binary.decode_pairs,
 }
-_JSON: Final[dict[str, _Encode]] = {_media.JSON: _codec_json.encode}
+_JSON: Final[dict[str, Encode]] = {_media.JSON: _codec_json.encode}
 _MOST_POINTS: Final = {_media.JSON: _codec_json.most_points, _media.BINARY: _codec_binary.most_points}
 ENDPOINTS: Final = (
     Endpoint(
@@ -58,7 +58,9 @@ ENDPOINTS: Final = (
         {**_JSON, _media.BINARY: _codec_binary.encode},
     ),
     Endpoint("noise", "Noise estimated successfully", _compute.estimate_noise, _SERIES, _JSON),
-    Endpoint("evaluate", "Evaluation completed successfully", _compute.evaluate, _PAIRS, _JSON),
+    Endpoint(
+        "evaluate", "Evaluation completed successfully", _compute.evaluate, _PAIRS, _JSON, together=False
+    ),
 )
 
 
@@ -88,27 +90,36 @@ async def _answer(state: State, endpoint: Endpoint, request: _Any, here: Seen) -
     wanted = _media.wanted_type(headers.get("accept"), sent, tuple(endpoint.encoders))
     query = request.scope["query_string"]
     body = await read_body(request.receive, headers, service.max_body_bytes)
-    work = _work(snapshot, endpoint, endpoint.decoders[sent], endpoint.encoders[wanted], body, query)
+    key = snapshot.cache.key(body, endpoint.operation, sent, wanted, query)
+    if key is not None and (kept := snapshot.cache.get(key)) is not None:
+        state.metrics.cache_hits.inc()
+        return _answered(state, endpoint, here, kept, wanted, len(body))
     points = _MOST_POINTS[sent](body)
-    answer, content, extra = await state.admission.run(points, deadline, work, request.receive)
+    alike = (endpoint.operation, sent, query, points) if endpoint.together and points <= _SHORT else None
+    work = Work(
+        snapshot, endpoint.compute, endpoint.decoders[sent], endpoint.encoders[wanted], body, query, alike
+    )
+    done = await state.admission.run(points, deadline, work, request.receive)
+    if key is not None:
+        state.metrics.cache_misses.inc()
+        snapshot.cache.put(key, *_kept(done))
+    return _answered(state, endpoint, here, done, wanted, len(body))
+
+
+def _kept(done: Done) -> tuple[int, Done]:
+    """Return the bytes that an answer takes when it is kept, and the answer without what its body has."""
+    answer, content, extra = done
+    outcomes = tuple(Outcome(None, one.content, one.size) for one in answer.outcomes)
+    return len(content) + _OVERHEAD * (1 + len(outcomes)), (Answer(answer.names, outcomes), content, extra)
+
+
+def _answered(
+    state: State, endpoint: Endpoint, here: Seen, done: Done, wanted: str, received: int
+) -> Response[bytes]:
+    answer, content, extra = done
     here.message = endpoint.message
-    _note(state, here, answer, len(body))
+    _note(state, here, answer, received)
     return Response(content, media_type=wanted, headers=extra)
-
-
-def _work(
-    snapshot: Snapshot, endpoint: Endpoint, decode: _Decode, encode: _Encode, body: bytes, query: bytes
-) -> _Work:
-    """Return what a worker does: all that takes time."""
-
-    def work(stop: Stop) -> tuple[Answer, bytes, dict[str, str]]:
-        limits = Limits(snapshot.service.max_points, snapshot.service.max_series)
-        asked = decode(body, query, limits)
-        asked.check(limits)
-        answer = endpoint.compute(snapshot, asked, stop)
-        return answer, *encode(answer)
-
-    return work
 
 
 def _note(state: State, here: Seen, answer: Answer, received: int) -> None:
@@ -121,9 +132,9 @@ def _note(state: State, here: Seen, answer: Answer, received: int) -> None:
     metrics.series.inc(len(answer.outcomes))
     for outcome in answer.outcomes:
         if "action" in outcome.content:
-            metrics.actions.labels(outcome.content["action"]).inc()
+            metrics.actions_by(outcome.content["action"]).inc()
         for check in (outcome.content.get("report") or {}).get("checks", ()):
-            metrics.guardrails.labels(check["name"], check["verdict"]).inc()
+            metrics.guardrails_by(check["name"], check["verdict"]).inc()
     here.fields["series"] = len(answer.outcomes)
     if len(answer.outcomes) == 1 and "action" in answer.outcomes[0].content:
         here.fields["action"] = answer.outcomes[0].content["action"]

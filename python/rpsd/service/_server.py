@@ -10,8 +10,9 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Callable
 from types import FrameType
-from typing import Final
+from typing import Any, Final
 
 import uvicorn
 
@@ -27,6 +28,7 @@ from rpsd.service._protocol import Times, make_protocol
 from rpsd.service._snapshot import Snapshot
 from rpsd.service._state import State
 from rpsd.service._system import System
+from rpsd.service._warm import warm_computing, warm_routing
 from rpsd.service._workers import Workers
 
 _BACKLOG: Final = 2048
@@ -67,7 +69,9 @@ def serve(config: Config) -> int:
         ports=ports,
         log=log,
         metrics=metrics,
-        admission=Admission(workers, service.queue_requests, service.queue_points, metrics.count),
+        admission=Admission(
+            workers, service.queue_requests, service.queue_points, metrics.count, metrics.batch_size.observe
+        ),
         system=System(config.paths.data_path),
     )
     server = _make_server(state)
@@ -122,8 +126,11 @@ def _take_over_logging(log: Log) -> None:
 class _Server(uvicorn.Server):
     """uvicorn's server with an end of our own: it would end by the signal itself, and at once."""
 
-    def __init__(self, config: uvicorn.Config, phase: Phase, delay: float, log: Log) -> None:
+    def __init__(
+        self, config: uvicorn.Config, phase: Phase, delay: float, log: Log, warm: Callable[[], Any]
+    ) -> None:
         super().__init__(config)
+        self._warm = warm
         self._phase = phase
         self._delay = delay
         self._log = log
@@ -131,7 +138,8 @@ class _Server(uvicorn.Server):
         self._close_at: float | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Begin to listen."""
+        """Begin to listen, ready for what comes."""
+        await self._warm()
         await super().startup(sockets)
         self._phase.serve()
         places = ", ".join("{}:{}".format(*one.getsockname()[:2]) for one in sockets or [])
@@ -160,8 +168,14 @@ def _make_server(state: State) -> _Server:
     service = state.snapshot.service
     times = Times()
     times.header, times.body, times.send = service.header_timeout, service.body_timeout, service.send_timeout
+    app = make_app(state)
+
+    async def warm() -> None:
+        warm_computing(state.snapshot)
+        await warm_routing(app.inner, state.ports[1])
+
     config = uvicorn.Config(
-        make_app(state),
+        app,
         loop="uvloop" if importlib.util.find_spec("uvloop") else "asyncio",
         http=make_protocol(times),
         ws="none",
@@ -173,4 +187,4 @@ def _make_server(state: State) -> _Server:
         proxy_headers=False,
         timeout_graceful_shutdown=int(service.drain_timeout),
     )
-    return _Server(config, state.phase, service.drain_delay, state.log)
+    return _Server(config, state.phase, service.drain_delay, state.log, warm)

@@ -13,6 +13,7 @@ import msgspec
 
 from rpsd import Config, Denoiser
 from rpsd._config import Service
+from rpsd.service._cache import Cache
 from rpsd.service._notes import collected_notes
 
 #: Denoisers that are kept; making one takes longer than a short series.
@@ -33,6 +34,8 @@ class Snapshot:
         Its section.
     digest : str
         Tells two configurations apart, in answers and logs.
+    cache : Cache
+        Of its answers.
 
     Raises
     ------
@@ -44,6 +47,7 @@ class Snapshot:
         self.config = config
         self.service: Service = config.service
         self.digest = hashlib.sha256(config.to_yaml().encode()).hexdigest()[:12]
+        self.cache = Cache(config.performance.cache_size)
         self._lock = threading.Lock()
         self._denoisers: OrderedDict[bytes, tuple[Denoiser, list[str]]] = OrderedDict()
         self.denoiser({}, None)

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: MIT
+"""Numbers of JSON, both ways: bits of Python's own reader, however they are cut into pieces."""
+
+import json
+import math
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rpsd.service import _numbers
+
+PIECES = [1, 7, 100]
+
+
+def read(text):
+    return _numbers.read_numbers(msgspec.Raw(text.encode()))
+
+
+@pytest.fixture(params=PIECES)
+def pieces(request, monkeypatch):
+    """Cut into pieces of few bytes and samples."""
+    monkeypatch.setattr(_numbers, "_BYTES", request.param)
+    monkeypatch.setattr(_numbers, "_SAMPLES", request.param)
+
+
+@given(st.lists(st.floats(allow_infinity=False)), st.sampled_from(["", " ", "\r\n\t "]))
+def test_there_and_back(values, space):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_numbers, "_BYTES", 40)
+        patch.setattr(_numbers, "_SAMPLES", 3)
+        x = np.array(values, dtype=np.float64)
+        text = _numbers.write_numbers(x)
+        plain = [None if math.isnan(value) else value for value in values]
+        assert json.loads(text, parse_constant=pytest.fail) == plain
+        assert math.copysign(1, json.loads(b"[-0.0]")[0]) == -1
+        spaced = (
+            f"{space}[{space}" + f"{space},{space}".join(json.dumps(v) for v in plain) + f"{space}]{space}"
+        )
+        for sent in (text.decode(), spaced):
+            np.testing.assert_array_equal(
+                read(sent).view(np.int64)[~np.isnan(x)], x.view(np.int64)[~np.isnan(x)]
+            )
+            assert np.isnan(read(sent)).tolist() == np.isnan(x).tolist()
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["[1,,2]", "[1,2,]", "[,1]", "[,]", "[1 2]", "[1,2", "1,2]", "[1,[2],3]", '[1,"2,3",4]', '["a,b"]', "{}",
+     '{"a":1,"b":2}', "1", "null", "[NaN]", "[1,Infinity]", "[01]", "[1,true]", "[1e999]", "[1,2]]", "[[1]"],
+)  # fmt: skip
+def test_what_is_no_array_of_numbers(text, pieces):
+    with pytest.raises(msgspec.DecodeError):
+        msgspec.json.decode(text, type=list[float | None])
+    with pytest.raises(msgspec.DecodeError):
+        read(text)
+
+
+@pytest.mark.parametrize("n", [0, 1, 2, 6, 7, 8, 1000])
+def test_any_number_of_them(n, pieces):
+    x = np.arange(n) + 0.5
+    x[n // 2 : n // 2 + 1] = np.nan
+    text = _numbers.write_numbers(x)
+    assert text == msgspec.json.encode(x.tolist())
+    np.testing.assert_array_equal(read(text.decode()), x)
+
+
+def test_commas():
+    assert _numbers.count_commas(b"") == 0
+    assert _numbers.count_commas(b"[1,2,3]") == 2
