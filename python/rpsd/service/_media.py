@@ -9,6 +9,7 @@ from rpsd.service._problems import Problem
 
 JSON: Final = "application/json"
 BINARY: Final = "application/octet-stream"
+ARROW: Final = "application/vnd.apache.arrow.stream"
 
 
 def sent_type(content_type: str | None, known: tuple[str, ...]) -> str:

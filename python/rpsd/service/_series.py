@@ -7,11 +7,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
+import msgspec
 from litestar import Request, Response, post
 from litestar.handlers import HTTPRouteHandler
 
-from rpsd.service import _codec_binary, _codec_json, _compute, _media
+from rpsd.service import _codec_arrow, _codec_binary, _codec_json, _compute, _media
 from rpsd.service._admission import Stop
+from rpsd.service._answers import Denoised, Evaluation, NoiseEstimate
 from rpsd.service._body import read_body
 from rpsd.service._clock import Deadline
 from rpsd.service._observe import Seen, seen
@@ -35,6 +37,7 @@ class Endpoint:
     compute: _compute.Compute
     decoders: dict[str, _Decode]
     encoders: dict[str, _Encode]
+    form: type[msgspec.Struct]
 
     @property
     def path(self) -> str:
@@ -42,23 +45,47 @@ class Endpoint:
         return f"/v1/{self.operation}"
 
 
-_SERIES: Final[dict[str, _Decode]] = {_media.JSON: _codec_json.decode, _media.BINARY: _codec_binary.decode}
+_SERIES: Final[dict[str, _Decode]] = {
+    _media.JSON: _codec_json.decode,
+    _media.BINARY: _codec_binary.decode,
+    _media.ARROW: _codec_arrow.decode,
+}
 _PAIRS: Final[dict[str, _Decode]] = {
     _media.JSON: _codec_json.decode_pairs,
     _media.BINARY: _codec_binary.decode_pairs,
+    _media.ARROW: _codec_arrow.decode_pairs,
 }
 _JSON: Final[dict[str, _Encode]] = {_media.JSON: _codec_json.encode}
-_MOST_POINTS: Final = {_media.JSON: _codec_json.most_points, _media.BINARY: _codec_binary.most_points}
+_MOST_POINTS: Final = {
+    _media.JSON: _codec_json.most_points,
+    _media.BINARY: _codec_binary.most_points,
+    _media.ARROW: _codec_arrow.most_points,
+}
 ENDPOINTS: Final = (
     Endpoint(
         "denoise",
         "Denoising completed successfully",
         _compute.denoise,
         _SERIES,
-        {**_JSON, _media.BINARY: _codec_binary.encode},
+        {**_JSON, _media.BINARY: _codec_binary.encode, _media.ARROW: _codec_arrow.encode},
+        Denoised,
     ),
-    Endpoint("noise", "Noise estimated successfully", _compute.estimate_noise, _SERIES, _JSON),
-    Endpoint("evaluate", "Evaluation completed successfully", _compute.evaluate, _PAIRS, _JSON),
+    Endpoint(
+        "noise",
+        "Noise estimated successfully",
+        _compute.estimate_noise,
+        _SERIES,
+        {**_JSON, _media.ARROW: _codec_arrow.rows_encoder(NoiseEstimate)},
+        NoiseEstimate,
+    ),
+    Endpoint(
+        "evaluate",
+        "Evaluation completed successfully",
+        _compute.evaluate,
+        _PAIRS,
+        {**_JSON, _media.ARROW: _codec_arrow.rows_encoder(Evaluation)},
+        Evaluation,
+    ),
 )
 
 
@@ -102,7 +129,8 @@ def _work(
     """Return what a worker does: all that takes time."""
 
     def work(stop: Stop) -> tuple[Answer, bytes, dict[str, str]]:
-        limits = Limits(snapshot.service.max_points, snapshot.service.max_series)
+        service = snapshot.service
+        limits = Limits(service.max_points, service.max_series, service.max_body_bytes)
         asked = decode(body, query, limits)
         asked.check(limits)
         answer = endpoint.compute(snapshot, asked, stop)
