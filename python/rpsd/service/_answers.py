@@ -74,3 +74,39 @@ class Evaluation(msgspec.Struct):
 
     report: Report
     lookahead: Annotated[int | None, Meta(description="As asked.")]
+
+
+class Health(msgspec.Struct):
+    """Whether it should get requests."""
+
+    status: Annotated[str, Meta(description="healthy or unhealthy.")]
+    timestamp: Annotated[str, Meta(description="UTC.")]
+
+
+class System(msgspec.Struct):
+    """Percent in use."""
+
+    cpu_usage: float
+    memory_usage: float
+    disk_usage: float
+
+
+class Denoiser(msgspec.Struct):
+    """The last minute."""
+
+    requests_per_minute: int
+    average_processing_time: Annotated[float, Meta(description="Seconds.")]
+    error_rate: Annotated[float, Meta(ge=0, le=1)]
+
+
+class DetailedHealth(Health):
+    """And how busy it is."""
+
+    system: System
+    denoiser: Denoiser
+
+
+class Probe(msgspec.Struct):
+    """A probe that is answered."""
+
+    status: Annotated[str, Meta(description="alive, ready or started.")]

@@ -9,6 +9,7 @@ from litestar import Litestar, Request, Response
 from litestar.exceptions import HTTPException
 
 from rpsd.service._body import ClientGone
+from rpsd.service._docs import docs_routes
 from rpsd.service._health import health_routes
 from rpsd.service._listeners import Listeners
 from rpsd.service._observe import Observe, seen
@@ -27,7 +28,7 @@ def make_app(state: State) -> Observe:
         return _error_response(state, request, error)
 
     litestar = Litestar(
-        [*health_routes(state), *series_routes(state)],
+        [*health_routes(state), *series_routes(state), *docs_routes()],
         exception_handlers={Exception: answer_error},
         openapi_config=None,
         logging_config=None,
@@ -62,6 +63,8 @@ def _problem_of(error: Exception) -> Problem | None:
     if isinstance(error, HTTPException) and error.status_code in _BY_STATUS:
         name = _BY_STATUS[error.status_code]
         headers = {key.lower(): value for key, value in (error.headers or {}).items()}
+        if "allow" in headers:
+            headers["allow"] = ", ".join(sorted(headers["allow"].split(", ")))
         allowed = f"allowed: {headers['allow']}" if "allow" in headers else "there is no such address"
         return Problem(name, allowed, headers=headers)
     return None
