@@ -17,7 +17,7 @@ from rpsd.service._problems import MEDIA_TYPE, Problem
 from rpsd.service._series import series_routes
 from rpsd.service._state import State
 
-_BY_STATUS = {404: "not-found", 405: "method-not-allowed"}
+_BY_STATUS = {400: "malformed-request", 404: "not-found", 405: "method-not-allowed"}
 _GONE = 499
 
 
@@ -62,6 +62,8 @@ def _problem_of(error: Exception) -> Problem | None:
         return error
     if isinstance(error, HTTPException) and error.status_code in _BY_STATUS:
         name = _BY_STATUS[error.status_code]
+        if error.status_code == 400:  # Litestar's own, of a Host that is none
+            return Problem(name, error.detail)
         headers = {key.lower(): value for key, value in (error.headers or {}).items()}
         if "allow" in headers:
             headers["allow"] = ", ".join(sorted(headers["allow"].split(", ")))

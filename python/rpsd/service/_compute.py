@@ -7,10 +7,11 @@ import contextlib
 from collections.abc import Callable, Iterator
 
 import rpsd
-from rpsd import CausalityError, ConfigError, GuardrailError, InputError
+from rpsd import CausalityError, ConfigError, GuardrailError, InputError, Options
 from rpsd._guardrails import Guardrails
 from rpsd._options import merged_guardrails
 from rpsd._result import noise_data, report_data
+from rpsd._schema import fields
 from rpsd.service._admission import Stop
 from rpsd.service._body import ClientGone
 from rpsd.service._notes import collected_notes
@@ -76,7 +77,8 @@ def evaluate(snapshot: Snapshot, asked: Asked, stop: Stop) -> Answer:
             raise ConfigError("evaluate has one option, lookahead, and guardrails")
         base: Guardrails = snapshot.config.guardrails
         guardrails = merged_guardrails(asked.guardrails, base)
-    lookahead = asked.options.get("lookahead")
+        # Also where there is no series that would be held against anything.
+        lookahead = fields(Options)["lookahead"].check(asked.options.get("lookahead"))
 
     def one(number: int) -> Outcome:
         x, y = asked.series[number], asked.others[number]
