@@ -247,11 +247,11 @@ def test_hostile_streams_take_no_memory(server):
     assert peak < before + 400e6
 
 
-def read_damaged(compression, changes):
-    """Read a stream with each byte changed in turn: a problem, or other numbers of the same kind."""
+def read_damaged(compression, changes, step=1):
+    """Read a stream with its bytes changed, each in turn: a problem, or other numbers of the same kind."""
     body = stream(pa.table({"a": [1.0, 2.0, None], "b": pa.array([1, 2, None])}), compression, rows=2)
     read = 0
-    for place in range(len(body)):
+    for place in range(0, len(body), step):
         with pytest.raises(Problem):
             _codec_arrow.decode(body[:place], b"", SMALL)
         for change in changes:
@@ -266,7 +266,7 @@ def read_damaged(compression, changes):
 
 
 def test_a_damaged_byte_is_a_problem_or_another_number():
-    read_damaged("zstd", (0x80,))
+    read_damaged("zstd", (0x80,), step=3)
 
 
 @pytest.mark.slow

@@ -57,7 +57,7 @@ def answered(server, path, code):
 
 
 def test_a_few_requests_of_each_kind(server, tmp_path):
-    assert run(server, tmp_path, "--phases=fuzzing", "--max-examples=20") > 50
+    assert run(server, tmp_path, "--phases=fuzzing", "--max-examples=8") > 20
     for path in ("/v1/denoise", "/v1/noise", "/v1/evaluate"):
         assert answered(server, path, 200) > 0
         assert answered(server, path, 422) > 0
