@@ -112,7 +112,9 @@ async def _answer(state: State, endpoint: Endpoint, request: _Any, here: Seen) -
         raise Problem("not-ready", "the service is starting", headers={"retry-after": "1"})
     deadline = Deadline(_seconds(headers.get("request-timeout"), service.request_timeout))
     sent = _media.sent_type(headers.get("content-type"), tuple(endpoint.decoders))
-    wanted = _media.wanted_type(headers.get("accept"), sent, tuple(endpoint.encoders))
+    # Several lines of Accept are one list (RFC 9110, 5.3).
+    accept = ", ".join(headers.getall("accept", [])) or None
+    wanted = _media.wanted_type(accept, sent, tuple(endpoint.encoders))
     query = request.scope["query_string"]
     body = await read_body(request.receive, headers, service.max_body_bytes)
     work = _work(snapshot, endpoint, endpoint.decoders[sent], endpoint.encoders[wanted], body, query)
