@@ -139,6 +139,13 @@ def test_the_answer_is_in_the_type_that_is_accepted(server, accept, content_type
         assert answer.body == rpsd.denoise(prices(100)).tobytes()
 
 
+def test_several_lines_of_accept_are_one_list(server):
+    lines = b"Accept: text/html\r\nAccept: application/octet-stream\r\nConnection: close\r\n"
+    head = b"POST /v1/denoise HTTP/1.1\r\nHost: x\r\nContent-Type: application/json; charset=UTF-8\r\n"
+    received = server.send(head + lines + b"Content-Length: 17\r\n\r\n" + b'{"values": [1.5]}')
+    assert received.endswith(b"\r\n\r\n" + np.array([1.5]).tobytes())
+
+
 def test_guardrails_of_the_request_act(server):
     x = prices(1000, nsr=3.0)
     strict = {"policy": "raise", "rmse_threshold": 0.0, "gain_threshold": 30.0}

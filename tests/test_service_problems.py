@@ -119,6 +119,12 @@ def test_infinite_bytes_are_refused_as_python_refuses_them(server):
     [
         ({"content_type": "text/csv"}, 415, "unsupported-media-type"),
         ({"content_type": ""}, 415, "unsupported-media-type"),
+        ({"content_type": "application/json; charset=latin-1"}, 415, "unsupported-media-type"),
+        ({"content_type": "application/json; charset=utf-16"}, 415, "unsupported-media-type"),
+        ({"content_type": "application/jsonx"}, 415, "unsupported-media-type"),
+        ({"content_type": "application/json, application/json"}, 415, "unsupported-media-type"),
+        ({"accept": "application/json;q=nan"}, 406, "not-acceptable"),
+        ({"accept": "*/*;q=0"}, 406, "not-acceptable"),
         ({"content_encoding": "br"}, 415, "unsupported-media-type"),
         ({"content_encoding": "gzip"}, 400, "malformed-body"),
         ({"accept": "text/html"}, 406, "not-acceptable"),

@@ -9,6 +9,7 @@ from litestar import Litestar, Request, Response
 from litestar.exceptions import HTTPException
 
 from rpsd.service._body import ClientGone
+from rpsd.service._docs import docs_routes
 from rpsd.service._health import health_routes
 from rpsd.service._listeners import Listeners
 from rpsd.service._observe import Observe, seen
@@ -17,7 +18,7 @@ from rpsd.service._series import series_routes
 from rpsd.service._shed import Shed
 from rpsd.service._state import State
 
-_BY_STATUS = {404: "not-found", 405: "method-not-allowed"}
+_BY_STATUS = {400: "malformed-request", 404: "not-found", 405: "method-not-allowed"}
 _GONE = 499
 
 
@@ -28,7 +29,7 @@ def make_app(state: State) -> Observe:
         return _error_response(state, request, error)
 
     litestar = Litestar(
-        [*health_routes(state), *series_routes(state)],
+        [*health_routes(state), *series_routes(state), *docs_routes()],
         exception_handlers={Exception: answer_error},
         openapi_config=None,
         logging_config=None,
@@ -62,7 +63,11 @@ def _problem_of(error: Exception) -> Problem | None:
         return error
     if isinstance(error, HTTPException) and error.status_code in _BY_STATUS:
         name = _BY_STATUS[error.status_code]
+        if error.status_code == 400:  # Litestar's own, of a Host that is none
+            return Problem(name, error.detail)
         headers = {key.lower(): value for key, value in (error.headers or {}).items()}
+        if "allow" in headers:
+            headers["allow"] = ", ".join(sorted(headers["allow"].split(", ")))
         allowed = f"allowed: {headers['allow']}" if "allow" in headers else "there is no such address"
         return Problem(name, allowed, headers=headers)
     if isinstance(error, HTTPException) and error.status_code == 400:

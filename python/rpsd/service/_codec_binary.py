@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 
 from rpsd.service._problems import Problem
-from rpsd.service._request import Answer, Asked, Limits, read_query
+from rpsd.service._request import Answer, Asked, Limits, outcome_headers, read_query
 
 _ITEM: Final = 8
 
@@ -57,10 +57,5 @@ def decode_pairs(body: bytes, query: bytes, limits: Limits) -> Asked:
 def encode(answer: Answer) -> tuple[bytes, dict[str, str]]:
     """Return the values of all series, and in headers what was done to them."""
     values = [one.values for one in answer.outcomes if one.values is not None]
-    contents = [one.content for one in answer.outcomes]
-    lookahead = contents[0]["lookahead"]
-    return b"".join(one.astype("<f8", copy=False).tobytes() for one in values), {
-        "rpsd-action": ", ".join(dict.fromkeys(one["action"] for one in contents)),
-        "rpsd-lookahead": "none" if lookahead is None else str(lookahead),
-        "rpsd-notes": str(sum(len(one["notes"]) for one in contents)),
-    }
+    content = b"".join(one.astype("<f8", copy=False).tobytes() for one in values)
+    return content, outcome_headers(answer)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -18,7 +19,7 @@ from rpsd.service._request import F64, Answer, Asked, Limits, Outcome, checked_r
 _MOST_DEPTH: Final = 32
 # Read apart, by `numbers`: as objects all at once they would take fifteen times their text.
 _Numbers = msgspec.Raw
-_BESIDE: Final = ("values", "series", "guardrails", "report")
+_SERIES: Final = ("values", "series", "x", "y")
 
 # The options are checked by the schema that all of rpsd has, which says better what is allowed.
 _Body: Any = msgspec.defstruct(
@@ -27,7 +28,7 @@ _Body: Any = msgspec.defstruct(
         ("values", _Numbers | msgspec.UnsetType, msgspec.UNSET),
         ("series", dict[str, _Numbers] | msgspec.UnsetType, msgspec.UNSET),
         ("guardrails", dict[str, Any] | msgspec.UnsetType, msgspec.UNSET),
-        ("report", str, "full"),
+        ("report", str | msgspec.UnsetType, msgspec.UNSET),
         *((name, Any, msgspec.UNSET) for name in fields(Options)),
     ],
     forbid_unknown_fields=True,
@@ -48,8 +49,8 @@ class EvaluateRequest(msgspec.Struct, forbid_unknown_fields=True):
     x: _Numbers | msgspec.UnsetType = msgspec.UNSET
     y: _Numbers | msgspec.UnsetType = msgspec.UNSET
     series: dict[str, Pair] | msgspec.UnsetType = msgspec.UNSET
-    lookahead: int | None = None
-    guardrails: dict[str, Any] | None = None
+    lookahead: int | msgspec.UnsetType | None = msgspec.UNSET
+    guardrails: dict[str, Any] | msgspec.UnsetType | None = msgspec.UNSET
 
 
 _pairs_decoder: Final = msgspec.json.Decoder(EvaluateRequest)
@@ -72,12 +73,13 @@ def decode(body: bytes, query: bytes, limits: Limits) -> Asked:
     given = decoded(_decoder, body)
     if (given.values is msgspec.UNSET) == (given.series is msgspec.UNSET):
         raise Problem("invalid-request", "the body must have one of values and series")
-    options = {
-        name: value for name in fields(Options) if (value := getattr(given, name)) is not msgspec.UNSET
-    }
-    guardrails = None if given.guardrails is msgspec.UNSET else given.guardrails
-    require_shallow((options, guardrails))
-    report = checked_report(given.report)
+    beside = _beside(given)
+    require_shallow(beside)
+    names = () if given.series is msgspec.UNSET else given.series
+    require_unique(body, 1 + len(names) + _strings(beside))
+    guardrails = beside.pop("guardrails", None)
+    report = checked_report(beside.pop("report", "full"))
+    options = beside
     if given.values is not msgspec.UNSET:
         return Asked(None, (numbers(given.values, "$.values"),), options, guardrails, report)
     series = tuple(numbers(values, f"$.series[{name!r}]") for name, values in given.series.items())
@@ -97,8 +99,11 @@ def decode_pairs(body: bytes, query: bytes, limits: Limits) -> Asked:
     one = (given.x is not msgspec.UNSET, given.y is not msgspec.UNSET)
     if any(one) == (given.series is not msgspec.UNSET) or (any(one) and not all(one)):
         raise Problem("invalid-request", "the body must have x and y, or series of them")
-    require_shallow(given.guardrails)
+    beside = _beside(given)
+    require_shallow(beside)
     pairs = {"": given} if all(one) else given.series
+    # x and y of each, and what they are named by.
+    require_unique(body, 2 * len(pairs) + (0 if all(one) else 1 + len(pairs)) + _strings(beside))
 
     def place(name: str) -> str:
         return "$" if all(one) else f"$.series[{name!r}]"
@@ -106,8 +111,8 @@ def decode_pairs(body: bytes, query: bytes, limits: Limits) -> Asked:
     return Asked(
         None if all(one) else tuple(pairs),
         tuple(numbers(pair.x, f"{place(name)}.x") for name, pair in pairs.items()),
-        {"lookahead": given.lookahead},
-        given.guardrails,
+        {"lookahead": beside.get("lookahead")},
+        beside.get("guardrails"),
         "full",
         tuple(numbers(pair.y, f"{place(name)}.y") for name, pair in pairs.items()),
     )
@@ -162,6 +167,46 @@ def require_shallow(value: Any, depth: int = 0) -> None:
     if isinstance(value, list | tuple):
         for item in value:
             require_shallow(item, depth + 1)
+
+
+def _beside(given: Any) -> dict[str, Any]:
+    """Return what a body has beside its series."""
+    return {
+        name: value
+        for name in given.__struct_fields__
+        if name not in _SERIES and (value := getattr(given, name)) is not msgspec.UNSET
+    }
+
+
+def _strings(value: Any) -> int:
+    """Return how many strings JSON has in a value, names included."""
+    if isinstance(value, dict):
+        return len(value) + sum(map(_strings, value.values()))
+    if isinstance(value, list):
+        return sum(map(_strings, value))
+    return isinstance(value, str)
+
+
+def require_unique(body: bytes, strings: int) -> None:
+    """Raise the Problem of a name given twice, of which decoders take the last and say nothing.
+
+    Parameters
+    ----------
+    body : bytes
+        Valid JSON.
+    strings : int
+        As many as were decoded; where there are more in the body, one was lost.
+    """
+    if body.count(b'"') != 2 * strings or b"\\" in body:
+        json.loads(body, object_pairs_hook=_unique, parse_int=bool, parse_float=bool)
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> None:
+    seen = set()
+    for name, _ in pairs:
+        if name in seen:
+            raise Problem("invalid-request", f'the body gives "{name[:80]}" twice')
+        seen.add(name)
 
 
 def encode(answer: Answer) -> tuple[bytes, dict[str, str]]:

@@ -10,10 +10,11 @@ from typing import Final
 import numpy as np
 
 import rpsd
-from rpsd import CausalityError, ConfigError, GuardrailError, InputError
+from rpsd import CausalityError, ConfigError, GuardrailError, InputError, Options
 from rpsd._guardrails import Guardrails
 from rpsd._options import merged_guardrails
 from rpsd._result import report_data
+from rpsd._schema import fields
 from rpsd.service._admission import Stop
 from rpsd.service._notes import collected_notes
 from rpsd.service._problems import Problem
@@ -78,7 +79,8 @@ def evaluate(snapshot: Snapshot, asked: Asked, stop: Stop) -> Answer:
             raise ConfigError("evaluate has one option, lookahead, and guardrails")
         base: Guardrails = snapshot.config.guardrails
         guardrails = merged_guardrails(asked.guardrails, base)
-    lookahead = asked.options.get("lookahead")
+        # Also where there is no series that would be held against anything.
+        lookahead = fields(Options)["lookahead"].check(asked.options.get("lookahead"))
 
     def one(numbers: Sequence[int]) -> list[Outcome]:
         x, y = asked.series[numbers[0]], asked.others[numbers[0]]

@@ -11,6 +11,8 @@ from rpsd.service._state import State
 class Listeners:
     """Hides /v1 from the port of the metrics, and the metrics from that of /v1; health is on both.
 
+    An address is exact: Litestar would take /metrics/ and //metrics for /metrics, wherever they come in.
+
     Parameters
     ----------
     app : ASGI application
@@ -23,11 +25,14 @@ class Listeners:
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Pass a request on, to where there is nothing if it may not."""
-        if scope["type"] == "http" and self._metrics != self._interface:
-            port = (scope.get("server") or ("", None))[1]
-            path = scope["path"]
-            if not path.startswith(("/health", "/v2/health")) and (path == "/metrics") != (
-                port == self._metrics
-            ):
-                scope = {**scope, "path": "/none", "raw_path": b"/none"}
+        if scope["type"] == "http" and not self._is_here(scope["path"], scope.get("server")):
+            scope = {**scope, "path": "/none", "raw_path": b"/none"}
         await self._app(scope, receive, send)
+
+    def _is_here(self, path: str, server: Any) -> bool:
+        if "//" in path or path.endswith("/"):
+            return False
+        if self._metrics == self._interface or path.startswith(("/health", "/v2/health")):
+            return True
+        port = (server or ("", None))[1]
+        return (path == "/metrics") == (port == self._metrics)

@@ -9,6 +9,8 @@ from rpsd.service._problems import Problem
 
 JSON: Final = "application/json"
 BINARY: Final = "application/octet-stream"
+ARROW: Final = "application/vnd.apache.arrow.stream"
+_CHARSETS: Final = ("utf-8", "utf8", "us-ascii")
 
 
 def sent_type(content_type: str | None, known: tuple[str, ...]) -> str:
@@ -19,10 +21,14 @@ def sent_type(content_type: str | None, known: tuple[str, ...]) -> str:
     Problem
         For one that is not known, or where none is given.
     """
-    name = (content_type or "").partition(";")[0].strip().lower()
+    name, *parameters = ((piece.strip().lower()) for piece in (content_type or "").split(";"))
     if name not in known:
-        came = f'"{name}"' if name else "no Content-Type"
+        came = f'"{name[:80]}"' if name else "no Content-Type"
         raise Problem("unsupported-media-type", f"Content-Type must be {', '.join(known)}, got {came}")
+    for parameter in parameters:
+        key, _, value = parameter.partition("=")
+        if key == "charset" and name == JSON and value.strip('"') not in _CHARSETS:
+            raise Problem("unsupported-media-type", f'JSON is UTF-8, got charset "{value[:40]}"')
     return name
 
 

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import rpsd
 from rpsd.service._state import State
+from rpsd.service._versions import headers_of
 
 #: What a client may call its request; anything else gets an id of ours.
 _ID: Final = re.compile(rb"[A-Za-z0-9._:/+=-]{1,128}")
@@ -68,7 +69,7 @@ class Observe:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message["headers"], *self._headers(request_id)]
+                message["headers"] = [*message["headers"], *self._headers(request_id, scope["path"])]
             await send(message)
 
         state.metrics.in_flight.inc()
@@ -78,11 +79,12 @@ class Observe:
             state.metrics.in_flight.dec()
             self._tell(scope["method"], here, status, time.perf_counter() - begin)
 
-    def _headers(self, request_id: str) -> list[tuple[bytes, bytes]]:
+    def _headers(self, request_id: str, path: str) -> list[tuple[bytes, bytes]]:
         headers = [
             (b"x-request-id", request_id.encode()),
             (b"rpsd-version", self._version),
             (b"rpsd-config", self._state.snapshot.digest.encode()),
+            *headers_of(path),
         ]
         if self._state.phase.name == "draining":
             headers.append((b"connection", b"close"))

@@ -14,6 +14,8 @@ from rpsd.service._problems import MEDIA_TYPE, Problem
 _MOST_HEADER_BYTES: Final = 16_384
 _MOST_ADDRESS_BYTES: Final = 8_192
 _LINGER: Final = 2.0
+#: The parser takes others too: an address without a version is 0.9.
+_VERSIONS: Final = ("1.0", "1.1")
 
 
 class Times:
@@ -111,6 +113,14 @@ def make_protocol(times: Times) -> type[HttpToolsProtocol]:
 
         def on_headers_complete(self) -> None:
             if self.transport.is_closing():
+                return
+            version = self.parser.get_http_version()
+            hosts = sum(name == b"host" for name, _ in self.headers)
+            if version not in _VERSIONS:
+                self._refuse(Problem("malformed-request", f"HTTP must be {' or '.join(_VERSIONS)}"))
+                return
+            if hosts > 1 or (hosts == 0 and version == "1.1"):
+                self._refuse(Problem("malformed-request", f"there must be one Host, got {hosts}"))
                 return
             self._arm(times.body)
             super().on_headers_complete()

@@ -29,6 +29,7 @@ class Limits:
 
     points: int
     series: int
+    bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +96,17 @@ class Answer:
 
     names: tuple[str, ...] | None
     outcomes: tuple[Outcome, ...]
+
+
+def outcome_headers(answer: Answer) -> dict[str, str]:
+    """Return what was done to series, for answers that have no better place for it."""
+    contents = [one.content for one in answer.outcomes]
+    lookaheads = {one["lookahead"] for one in contents}
+    return {
+        "rpsd-action": ", ".join(dict.fromkeys(one["action"] for one in contents)),
+        "rpsd-lookahead": ", ".join("none" if one is None else str(one) for one in lookaheads),
+        "rpsd-notes": str(sum(len(one["notes"]) for one in contents)),
+    }
 
 
 @dataclass(slots=True)

@@ -6,10 +6,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
+import msgspec
 from litestar import Request, Response, post
 from litestar.handlers import HTTPRouteHandler
 
-from rpsd.service import _codec_binary, _codec_json, _compute, _media
+from rpsd.service import _codec_arrow, _codec_binary, _codec_json, _compute, _media
+from rpsd.service._answers import Denoised, Evaluation, NoiseEstimate
 from rpsd.service._body import read_body
 from rpsd.service._clock import Deadline
 from rpsd.service._observe import Seen, seen
@@ -34,6 +36,7 @@ class Endpoint:
     compute: _compute.Compute
     decoders: dict[str, Decode]
     encoders: dict[str, Encode]
+    form: type[msgspec.Struct]
     together: bool = True
 
     @property
@@ -42,24 +45,47 @@ class Endpoint:
         return f"/v1/{self.operation}"
 
 
-_SERIES: Final[dict[str, Decode]] = {_media.JSON: _codec_json.decode, _media.BINARY: _codec_binary.decode}
+_SERIES: Final[dict[str, Decode]] = {
+    _media.JSON: _codec_json.decode,
+    _media.BINARY: _codec_binary.decode,
+    _media.ARROW: _codec_arrow.decode,
+}
 _PAIRS: Final[dict[str, Decode]] = {
     _media.JSON: _codec_json.decode_pairs,
     _media.BINARY: _codec_binary.decode_pairs,
+    _media.ARROW: _codec_arrow.decode_pairs,
 }
 _JSON: Final[dict[str, Encode]] = {_media.JSON: _codec_json.encode}
-_MOST_POINTS: Final = {_media.JSON: _codec_json.most_points, _media.BINARY: _codec_binary.most_points}
+_MOST_POINTS: Final = {
+    _media.JSON: _codec_json.most_points,
+    _media.BINARY: _codec_binary.most_points,
+    _media.ARROW: _codec_arrow.most_points,
+}
 ENDPOINTS: Final = (
     Endpoint(
         "denoise",
         "Denoising completed successfully",
         _compute.denoise,
         _SERIES,
-        {**_JSON, _media.BINARY: _codec_binary.encode},
+        {**_JSON, _media.BINARY: _codec_binary.encode, _media.ARROW: _codec_arrow.encode},
+        Denoised,
     ),
-    Endpoint("noise", "Noise estimated successfully", _compute.estimate_noise, _SERIES, _JSON),
     Endpoint(
-        "evaluate", "Evaluation completed successfully", _compute.evaluate, _PAIRS, _JSON, together=False
+        "noise",
+        "Noise estimated successfully",
+        _compute.estimate_noise,
+        _SERIES,
+        {**_JSON, _media.ARROW: _codec_arrow.rows_encoder(NoiseEstimate)},
+        NoiseEstimate,
+    ),
+    Endpoint(
+        "evaluate",
+        "Evaluation completed successfully",
+        _compute.evaluate,
+        _PAIRS,
+        {**_JSON, _media.ARROW: _codec_arrow.rows_encoder(Evaluation)},
+        Evaluation,
+        together=False,
     ),
 )
 
@@ -87,7 +113,9 @@ async def _answer(state: State, endpoint: Endpoint, request: _Any, here: Seen) -
         raise Problem("not-ready", "the service is starting", headers={"retry-after": "1"})
     deadline = Deadline(_seconds(headers.get("request-timeout"), service.request_timeout))
     sent = _media.sent_type(headers.get("content-type"), tuple(endpoint.decoders))
-    wanted = _media.wanted_type(headers.get("accept"), sent, tuple(endpoint.encoders))
+    # Several lines of Accept are one list (RFC 9110, 5.3).
+    accept = ", ".join(headers.getall("accept", [])) or None
+    wanted = _media.wanted_type(accept, sent, tuple(endpoint.encoders))
     query = request.scope["query_string"]
     body = await read_body(request.receive, headers, service.max_body_bytes)
     key = snapshot.cache.key(body, endpoint.operation, sent, wanted, query)

@@ -1,0 +1,323 @@
+# SPDX-License-Identifier: MIT
+"""The OpenAPI 3.1 document, of the same tables as the service itself: endpoints, options, answers, problems.
+
+docs/openapi.json is a copy; tests/test_service_openapi.py says how it is made anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from http import HTTPStatus
+from typing import Any, Final
+
+import msgspec
+
+import rpsd
+from rpsd import Guardrails, Options
+from rpsd._schema import Field, fields
+from rpsd.service import _answers, _media, _versions
+from rpsd.service._codec_json import EvaluateRequest
+from rpsd.service._problems import CATALOGUE, MEDIA_TYPE
+from rpsd.service._request import REPORTS
+from rpsd.service._series import ENDPOINTS, Endpoint
+
+_SCHEMAS: Final = "#/components/schemas/{name}"
+_NULL: Final = {"type": "null"}
+_TEXT: Final = {"type": "string"}
+_NUMBERS: Final = {"type": "array", "items": {"anyOf": [{"type": "number"}, _NULL]}}
+_LARGEST_INT: Final = 2**31 - 1
+
+#: What JSON has for options that are neither words nor plain values.
+_SPECIAL: Final[dict[str, list[dict[str, Any]]]] = {
+    "wavelet": [_TEXT],
+    "fir_window": [_TEXT, {"type": "number"}, {"type": "array", "minItems": 1}],
+    "breaks": [_NULL, {"enum": ["auto"]}, {"type": "array", "items": {"type": "boolean"}}],
+    "policies": [_NULL, _TEXT, {"type": "object", "minProperties": 1, "additionalProperties": _TEXT}],
+}
+#: Statuses that a request may get wherever it goes; 404 and 405 are of addresses that are not here.
+_ANYWHERE: Final = (400, 408, 414, 431, 500)
+_ELSEWHERE: Final = (404, 405)
+
+#: What is read with GET: its summary, and the struct or the media type of the answer.
+READ: Final[dict[str, tuple[str, str, type[msgspec.Struct] | str]]] = {
+    "/health": ("health", "Whether it should get requests.", _answers.Health),
+    "/health/detailed": ("health", "And how busy it is.", _answers.DetailedHealth),
+    "/health/live": ("health", "Whether it answers at all.", _answers.Probe),
+    "/health/ready": ("health", "Whether it takes requests; 503 has the reason.", _answers.Probe),
+    "/health/startup": ("health", "Whether it has started.", _answers.Probe),
+    "/v2/health/live": ("health", "As /health/live.", _answers.Probe),
+    "/v2/health/ready": ("health", "As /health/ready.", _answers.Probe),
+    "/metrics": ("operation", "Metrics for Prometheus.", "text/plain"),
+    "/openapi.json": ("operation", "This document.", _media.JSON),
+    "/docs": ("operation", "This document as a page.", "text/html"),
+}
+_BINARY: Final = {
+    _media.BINARY: "float64, little-endian, one series after the other",
+    _media.ARROW: "an Arrow IPC stream, a column for each series",
+}
+_SUMMARIES: Final = {
+    "denoise": "Denoise one series or many.",
+    "noise": "Estimate the noise of one series or many.",
+    "evaluate": "Hold outputs against their inputs.",
+}
+
+
+@cache
+def document() -> dict[str, Any]:
+    """Return the document as plain data."""
+    _, answers = msgspec.json.schema_components(
+        [*dict.fromkeys(form for *_, form in READ.values() if not isinstance(form, str)),
+         *(endpoint.form for endpoint in ENDPOINTS)],
+        ref_template=_SCHEMAS,
+    )  # fmt: skip
+    return {
+        "openapi": "3.1.0",
+        "jsonSchemaDialect": "https://json-schema.org/draft/2020-12/schema",
+        "info": {
+            "title": "rpsd",
+            "version": rpsd.__version__,
+            "summary": "Denoise financial time series.",
+            "description": "A missing sample is null in JSON and Arrow and NaN in float64. Options that a "
+            "request does not give are those of the service's configuration. Errors are problem details "
+            "(RFC 9457).",
+            "license": {"name": "MIT", "identifier": "MIT"},
+        },
+        "servers": [{"url": "/"}],
+        "tags": [
+            {
+                "name": "series",
+                "description": "Answers have the media type of the request, or what Accept prefers.",
+            },
+            {"name": "health", "description": "For people, supervisors and balancers; never queued."},
+            {"name": "operation", "description": "For those who run it or write clients."},
+        ],
+        "paths": {
+            **{endpoint.path: {"post": _operation(endpoint)} for endpoint in ENDPOINTS},
+            **{path: {"get": _reading(path)} for path in READ},
+        },
+        "components": {
+            "schemas": {
+                "DenoiseRequest": _request(),
+                "EvaluateRequest": _evaluate_request(),
+                "Guardrails": _settings(Guardrails),
+                **answers,
+                "Problem": _problem(),
+            },
+            "responses": {str(status): _refusal(status) for status in _statuses()},
+            "headers": _headers(),
+        },
+    }
+
+
+def _operation(endpoint: Endpoint) -> dict[str, Any]:
+    answer = {"$ref": _SCHEMAS.format(name=endpoint.form.__name__)}
+    several = {
+        "type": "object",
+        "properties": {"series": {"type": "object", "additionalProperties": answer}},
+        "required": ["series"],
+    }
+    values = _media.BINARY in endpoint.encoders
+    said = _BINARY if values else {_media.ARROW: "an Arrow IPC stream, a row for each series"}
+    bodies: dict[str, Any] = {
+        _media.JSON: {"schema": {"$ref": _SCHEMAS.format(name=_request_name(endpoint))}},
+        **{name: _binary(name) for name in endpoint.decoders if name != _media.JSON},
+    }
+    answers: dict[str, Any] = {
+        _media.JSON: {"schema": {"anyOf": [answer, several]}},
+        **{name: _binary(name, said) for name in endpoint.encoders if name != _media.JSON},
+    }
+    refusals = [status for status in _statuses() if status not in _ELSEWHERE]
+    version = _versions.of(endpoint.path)
+    return {
+        "operationId": endpoint.operation,
+        "tags": ["series"],
+        "summary": _SUMMARIES[endpoint.operation],
+        **({"deprecated": True} if version is not None and version.deprecated is not None else {}),
+        "parameters": _parameters(endpoint),
+        "requestBody": {"required": True, "content": bodies},
+        "responses": {
+            "200": {"description": "Done.", "headers": _header_refs(), "content": answers},
+            **{str(status): {"$ref": f"#/components/responses/{status}"} for status in refusals},
+        },
+    }
+
+
+def _request_name(endpoint: Endpoint) -> str:
+    return "EvaluateRequest" if endpoint.operation == "evaluate" else "DenoiseRequest"
+
+
+def _binary(name: str, said: Mapping[str, str] = _BINARY) -> dict[str, Any]:
+    return {"schema": {"type": "string", "contentMediaType": name, "description": said[name]}}
+
+
+def _reading(path: str) -> dict[str, Any]:
+    tag, summary, form = READ[path]
+    if isinstance(form, str):
+        content: dict[str, Any] = {form: {} if form == _media.JSON else {"schema": _TEXT}}
+    else:
+        content = {_media.JSON: {"schema": {"$ref": _SCHEMAS.format(name=form.__name__)}}}
+    answers: dict[str, Any] = {
+        "200": {"description": "Read.", "headers": _header_refs(), "content": content},
+        **{str(status): {"$ref": f"#/components/responses/{status}"} for status in _ANYWHERE},
+    }
+    if path in ("/health", "/health/detailed"):
+        answers["503"] = {"description": "It should get no requests.", "content": content}
+    elif tag == "health":
+        answers["503"] = {"$ref": "#/components/responses/503"}
+    return {
+        "operationId": path.strip("/").replace("/", "_").replace(".", "_"),
+        "tags": [tag],
+        "summary": summary,
+        "responses": answers,
+    }
+
+
+def _request() -> dict[str, Any]:
+    schema = _settings(Options)
+    schema["description"] = "One of values and series, with options."
+    schema["properties"] = {
+        "values": {**_NUMBERS, "description": "One series; null is a missing sample."},
+        "series": {"type": "object", "additionalProperties": _NUMBERS, "description": "Many, by name."},
+        "report": {"enum": list(REPORTS), "description": "How much of the report is wanted."},
+        "guardrails": {"$ref": _SCHEMAS.format(name="Guardrails"), "description": "Thresholds and policies."},
+        **schema["properties"],
+    }
+    schema["oneOf"] = [{"required": ["values"]}, {"required": ["series"]}]
+    return schema
+
+
+def _evaluate_request() -> dict[str, Any]:
+    pair = {"x": {**_NUMBERS, "description": "The input."}, "y": {**_NUMBERS, "description": "The output."}}
+    several = {"type": "object", "properties": pair, "required": ["x", "y"], "additionalProperties": False}
+    lookahead = {"anyOf": [{"type": "integer", "minimum": 0, "maximum": _LARGEST_INT}, _NULL]}
+    known = {
+        **pair,
+        "series": {"type": "object", "additionalProperties": several, "description": "Many, by name."},
+        "lookahead": {**lookahead, "description": "Samples of future that the output may have used."},
+        "guardrails": {"anyOf": [{"$ref": _SCHEMAS.format(name="Guardrails")}, _NULL]},
+    }
+    assert known.keys() == set(EvaluateRequest.__struct_fields__)
+    return {
+        "type": "object",
+        "description": "One pair, or many by name.",
+        "properties": known,
+        "additionalProperties": False,
+        "oneOf": [
+            {"required": ["x", "y"], "not": {"required": ["series"]}},
+            {"required": ["series"], "not": {"anyOf": [{"required": ["x"]}, {"required": ["y"]}]}},
+        ],
+    }
+
+
+def _settings(settings: type[msgspec.Struct]) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "description": (settings.__doc__ or "").partition("\n")[0],
+        "properties": {name: _field(field) for name, field in fields(settings).items()},
+        "additionalProperties": False,
+    }
+
+
+def _field(field: Field, *, text: bool = False) -> dict[str, Any]:
+    """Return the schema of an option in JSON, or as the text of an address."""
+    choices = _SPECIAL[field.name] if field.special is not None else [_NULL] * field.nullable
+    if text:
+        choices = [one for one in choices if one.get("type") not in ("null", "array", "object")]
+    if field.words:
+        choices = [*choices, {"enum": list(field.words)}]
+    if field.special is None and field.kind is not None:
+        choices = [*choices, _plain(field)]
+    schema = choices[0] if len(choices) == 1 else {"anyOf": choices}
+    return {**schema, "description": field.help}
+
+
+def _plain(field: Field) -> dict[str, Any]:
+    names = {bool: "boolean", int: "integer", float: "number", str: "string"}
+    bounds = field.bounds
+    limits = {
+        "minimum": bounds.ge,
+        "exclusiveMinimum": bounds.gt,
+        "maximum": _LARGEST_INT if field.kind is int and bounds.le is None else bounds.le,
+        "exclusiveMaximum": bounds.lt,
+    }
+    assert field.kind is not None
+    return {
+        "type": names[field.kind],
+        **{name: limit for name, limit in limits.items() if limit is not None},
+    }
+
+
+def _parameters(endpoint: Endpoint) -> list[dict[str, Any]]:
+    """Return headers, and the options in the address that media types without room for them have."""
+    known: dict[str, dict[str, Any]] = {}
+    if endpoint.operation == "evaluate":
+        known["lookahead"] = _field(fields(Options)["lookahead"], text=True)
+    else:
+        known |= {name: _field(field, text=True) for name, field in fields(Options).items()}
+        known["report"] = {"enum": list(REPORTS), "description": "How much of the report is wanted."}
+        counted = {"type": "integer", "minimum": 1, "description": "How many series float64 has."}
+        known["series"] = counted
+    known |= {f"guardrails.{name}": _field(field, text=True) for name, field in fields(Guardrails).items()}
+    headers = {
+        "Request-Timeout": ({"type": "number", "exclusiveMinimum": 0}, "Seconds that the client waits."),
+        "X-Request-ID": (_TEXT, "Comes back, and is in the log, if it is 1 to 128 of A-Za-z0-9._:/+=-."),
+    }
+    return [
+        *(
+            {"name": name, "in": "query", "description": schema.pop("description"), "schema": schema}
+            for name, schema in known.items()
+        ),
+        *(
+            {"name": name, "in": "header", "description": said, "schema": schema}
+            for name, (schema, said) in headers.items()
+        ),
+    ]
+
+
+def _problem() -> dict[str, Any]:
+    return {
+        "type": "object",
+        "description": "Problem details (RFC 9457).",
+        "properties": {
+            "type": {"enum": [f"urn:rpsd:problem:{name}" for name in CATALOGUE]},
+            "title": _TEXT,
+            "status": {"type": "integer"},
+            "detail": {**_TEXT, "description": "What came, and what is allowed."},
+            "request_id": _TEXT,
+            "report": {"$ref": _SCHEMAS.format(name="Report")},
+        },
+        "required": ["type", "title", "status", "detail"],
+    }
+
+
+def _statuses() -> list[int]:
+    return sorted({entry.status for entry in CATALOGUE.values()})
+
+
+def _refusal(status: int) -> dict[str, Any]:
+    names = [name for name, entry in CATALOGUE.items() if entry.status == status]
+    types = {"properties": {"type": {"enum": [f"urn:rpsd:problem:{name}" for name in names]}}}
+    schema = {"allOf": [{"$ref": _SCHEMAS.format(name="Problem")}, types]}
+    return {
+        "description": "; ".join(CATALOGUE[name].title for name in names) or HTTPStatus(status).phrase,
+        "content": {MEDIA_TYPE: {"schema": schema}},
+    }
+
+
+def _headers() -> dict[str, Any]:
+    said = {
+        "X-Request-ID": "That of the request, or a new one.",
+        "RPSD-Version": "The version that answered.",
+        "RPSD-Config": "Tells two configurations apart.",
+    }
+    return {name: {"description": text, "required": True, "schema": _TEXT} for name, text in said.items()}
+
+
+def _header_refs() -> dict[str, Any]:
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in _headers()}
+
+
+def encoded() -> bytes:
+    """Return the document as JSON for people."""
+    return msgspec.json.format(msgspec.json.encode(document()), indent=1) + b"\n"

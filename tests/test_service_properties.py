@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: MIT
+"""The service against its OpenAPI document, by right and wrong requests that Schemathesis makes of it."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from serving import server
+
+__all__ = ["server"]
+HERE = Path(__file__).parent
+# Values may be allowed each by itself and yet not go together, which no schema says: 422.
+# 504 is right where a client waits for less time than there is.
+CONFIG = """
+hooks = "schemathesis_hooks"
+[checks.positive_data_acceptance]
+expected-statuses = ["2xx", 406, 422]
+[checks.not_a_server_error]
+expected-statuses = ["2xx", "4xx", 504]
+"""
+
+
+def run(server, tmp_path, *arguments):
+    (tmp_path / "schemathesis.toml").write_text(CONFIG)
+    found = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "from schemathesis.cli import schemathesis; schemathesis()",
+            "run",
+            f"http://127.0.0.1:{server.port}/openapi.json",
+            "--checks=all",
+            "--seed=1",
+            "--continue-on-failure",
+            "--generation-database=none",
+            *arguments,
+        ],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(HERE), os.environ.get("PYTHONPATH", "")])},
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        check=False,
+    )
+    assert found.returncode == 0, found.stdout[-5000:] + found.stderr[-2000:]
+    return int(re.search(r"(\d+) generated", found.stdout)[1])
+
+
+def answered(server, path, code):
+    metrics = server.ask("GET", "/metrics").body.decode()
+    pattern = rf'rpsd_http_requests_total{{code="{code}",method="POST",route="{path}"}} (\S+)'
+    found = re.search(pattern, metrics)
+    return float(found[1]) if found else 0.0
+
+
+def test_a_few_requests_of_each_kind(server, tmp_path):
+    assert run(server, tmp_path, "--phases=fuzzing", "--max-examples=8") > 20
+    for path in ("/v1/denoise", "/v1/noise", "/v1/evaluate"):
+        assert answered(server, path, 200) > 0
+        assert answered(server, path, 422) > 0
+
+
+@pytest.mark.slow
+def test_every_boundary_and_many_requests(server, tmp_path):
+    assert run(server, tmp_path, "--max-examples=300") > 5000
+    assert answered(server, "/v1/denoise", 200) > 100
+    assert not [line for line in server.log if line["level"] == "ERROR" and line.get("status") != 504]
