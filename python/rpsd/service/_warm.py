@@ -22,7 +22,7 @@ def warm_computing(snapshot: Snapshot) -> None:
     values = [100.0 + (k * 7 % 13) / 10 for k in range(_SAMPLES)]
     for report in REPORTS:
         body = msgspec.json.encode({"values": values, "report": report})
-        asked = _codec_json.decode(body, b"", Limits(_SAMPLES, 1))
+        asked = _codec_json.decode(body, b"", Limits(_SAMPLES, 1, len(body)))
         _codec_json.encode(_compute.denoise(snapshot, asked, Stop()))
 
 

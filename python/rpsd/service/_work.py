@@ -37,7 +37,8 @@ class Work:
         return self._done(self.compute(self.snapshot, self._asked(), stop))
 
     def _asked(self) -> Asked:
-        limits = Limits(self.snapshot.service.max_points, self.snapshot.service.max_series)
+        service = self.snapshot.service
+        limits = Limits(service.max_points, service.max_series, service.max_body_bytes)
         asked = self.decode(self.body, self.query, limits)
         asked.check(limits)
         return asked
