@@ -14,7 +14,7 @@ from rpsd.service._problems import Problem
 from rpsd.service._request import Asked, Limits
 from rpsd.service._snapshot import Snapshot
 
-LIMITS = Limits(10**6, 1000)
+LIMITS = Limits(10**6, 1000, 10**8)
 
 
 @pytest.fixture(scope="module")
