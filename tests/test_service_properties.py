@@ -56,6 +56,7 @@ def answered(server, path, code):
     return float(found[1]) if found else 0.0
 
 
+@pytest.mark.slow
 def test_a_few_requests_of_each_kind(server, tmp_path):
     assert run(server, tmp_path, "--phases=fuzzing", "--max-examples=8") > 20
     for path in ("/v1/denoise", "/v1/noise", "/v1/evaluate"):

@@ -63,6 +63,7 @@ def test_thresholds_of_the_request(server):
         ("/v1/evaluate", {"x": [1], "y": [1], "series": {}}, 422),
         ("/v1/evaluate", {"x": [1], "y": [1], "level": 3}, 422),
         ("/v1/evaluate", {"x": [1], "y": [1], "lookahead": -1}, 422),
+        ("/v1/evaluate", {"series": {}, "lookahead": -1}, 422),
         ("/v1/evaluate", {"x": [1], "y": [1], "guardrails": {"no": 1}}, 422),
         ("/v1/noise", {"values": [1], "levle": 1}, 422),
         ("/v1/noise", {"x": [1]}, 422),
