@@ -13,6 +13,7 @@ from rpsd._options import merged_guardrails
 from rpsd._result import noise_data, report_data
 from rpsd.service._admission import Stop
 from rpsd.service._body import ClientGone
+from rpsd.service._degrade import guarded
 from rpsd.service._notes import collected_notes
 from rpsd.service._problems import Problem
 from rpsd.service._request import Answer, Asked, Outcome
@@ -48,10 +49,11 @@ def denoise(snapshot: Snapshot, asked: Asked, stop: Stop) -> Answer:
             "lookahead": result.lookahead,
             "warmup": int(result.warmup),
             "notes": [*notes, *more],
+            "degraded": None,
         }
         return Outcome(result.values, content, len(asked.series[number]))
 
-    return _each(asked, stop, one)
+    return _each(asked, stop, guarded(snapshot, asked, one))
 
 
 def estimate_noise(snapshot: Snapshot, asked: Asked, stop: Stop) -> Answer:

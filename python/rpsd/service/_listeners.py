@@ -9,7 +9,7 @@ from rpsd.service._state import State
 
 
 class Listeners:
-    """Hides /v1 from the port of the metrics, and the metrics from that of /v1; health is on both.
+    """Hides /v1 from the port of the metrics, and those and /admin from that of /v1; health is on both.
 
     Parameters
     ----------
@@ -26,8 +26,7 @@ class Listeners:
         if scope["type"] == "http" and self._metrics != self._interface:
             port = (scope.get("server") or ("", None))[1]
             path = scope["path"]
-            if not path.startswith(("/health", "/v2/health")) and (path == "/metrics") != (
-                port == self._metrics
-            ):
+            inside = path == "/metrics" or path.startswith("/admin/")
+            if not path.startswith(("/health", "/v2/health")) and inside != (port == self._metrics):
                 scope = {**scope, "path": "/none", "raw_path": b"/none"}
         await self._app(scope, receive, send)

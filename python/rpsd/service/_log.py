@@ -6,7 +6,9 @@ from __future__ import annotations
 import logging
 import queue
 import threading
+import traceback
 from collections.abc import MutableMapping
+from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 import msgspec
@@ -17,6 +19,7 @@ from rpsd.service._clock import utc_now
 
 #: Lines that may wait for a reader that is slow; further ones are lost, and counted.
 _WAITING: Final = 10_000
+_FRAMES: Final = 8
 
 
 class Log:
@@ -120,5 +123,20 @@ class Forwarded(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write a record; its logger's name is the operation."""
-        trace = {"trace": self.format(record)} if record.exc_info else {}
+        error = record.exc_info[1] if record.exc_info else None
+        trace = {} if error is None else {"trace": trace_of(error)}
         self._log.write(record.levelname, record.name, record.getMessage(), **trace)
+
+
+def trace_of(error: BaseException) -> str:
+    """Return the kind of an error and where it was raised, innermost first.
+
+    Not what it says: messages of other libraries quote the values that they stumbled over.
+    """
+    frames = traceback.extract_tb(error.__traceback__)[-_FRAMES:]
+    places = [f"{frame.name} ({Path(frame.filename).name}:{frame.lineno})" for frame in reversed(frames)]
+    return (
+        " < ".join([f"{type(error).__name__} in {places[0]}", *places[1:]])
+        if places
+        else type(error).__name__
+    )

@@ -14,10 +14,12 @@ from rpsd.service import _codec_binary, _codec_json, _compute, _media
 from rpsd.service._admission import Stop
 from rpsd.service._body import read_body
 from rpsd.service._clock import Deadline
-from rpsd.service._observe import Seen, seen
+from rpsd.service._degrade import degraded_header
+from rpsd.service._observe import Seen, note_failure, seen
 from rpsd.service._problems import Problem
 from rpsd.service._request import Answer, Asked, Limits
 from rpsd.service._snapshot import Snapshot
+from rpsd.service._stages import Stages
 from rpsd.service._state import State
 
 _Any = Request[Any, Any, Any]
@@ -79,54 +81,82 @@ def _handler(state: State, endpoint: Endpoint) -> HTTPRouteHandler:
 
 async def _answer(state: State, endpoint: Endpoint, request: _Any, here: Seen) -> Response[bytes]:
     """Read a request, have it computed, and say what came of it."""
-    snapshot, headers = state.snapshot, request.headers
+    snapshot, headers = here.snapshot, request.headers
     service = snapshot.service
-    if state.phase.name == "starting":
-        raise Problem("not-ready", "the service is starting", headers={"retry-after": "1"})
+    if state.phase.refusal is not None:
+        raise Problem("not-ready", state.phase.refusal, headers={"retry-after": "1"})
     deadline = Deadline(_seconds(headers.get("request-timeout"), service.request_timeout))
     sent = _media.sent_type(headers.get("content-type"), tuple(endpoint.decoders))
     wanted = _media.wanted_type(headers.get("accept"), sent, tuple(endpoint.encoders))
     query = request.scope["query_string"]
     body = await read_body(request.receive, headers, service.max_body_bytes)
-    work = _work(snapshot, endpoint, endpoint.decoders[sent], endpoint.encoders[wanted], body, query)
+    stages = here.stages = Stages(endpoint.operation)
+    work = _work(snapshot, endpoint, endpoint.decoders[sent], endpoint.encoders[wanted], body, query, stages)
     points = _MOST_POINTS[sent](body)
     answer, content, extra = await state.admission.run(points, deadline, work, request.receive)
     here.message = endpoint.message
-    _note(state, here, answer, len(body))
-    return Response(content, media_type=wanted, headers=extra)
+    _note(state, here, answer, len(body), len(content))
+    _note_stages(state, stages)
+    return Response(content, media_type=wanted, headers={**extra, **degraded_header(answer)})
 
 
 def _work(
-    snapshot: Snapshot, endpoint: Endpoint, decode: _Decode, encode: _Encode, body: bytes, query: bytes
+    snapshot: Snapshot,
+    endpoint: Endpoint,
+    decode: _Decode,
+    encode: _Encode,
+    body: bytes,
+    query: bytes,
+    stages: Stages,
 ) -> _Work:
     """Return what a worker does: all that takes time."""
 
     def work(stop: Stop) -> tuple[Answer, bytes, dict[str, str]]:
+        stages.ended("queue")
         limits = Limits(snapshot.service.max_points, snapshot.service.max_series)
         asked = decode(body, query, limits)
         asked.check(limits)
+        if endpoint.operation == "denoise":
+            stages.algorithm = asked.options.get("method", snapshot.config.denoiser.method)
+        stages.ended("parse")
         answer = endpoint.compute(snapshot, asked, stop)
-        return answer, *encode(answer)
+        stages.ended("kernel")
+        content, headers = encode(answer)
+        stages.ended("serialise")
+        return answer, content, headers
 
     return work
 
 
-def _note(state: State, here: Seen, answer: Answer, received: int) -> None:
+def _note(state: State, here: Seen, answer: Answer, received: int, sent: int) -> None:
     metrics = state.metrics
     points = sum(outcome.size for outcome in answer.outcomes)
     here.data_size = points
     metrics.received.inc(received)
+    metrics.request_bytes.observe(received)
+    metrics.response_bytes.observe(sent)
     metrics.request_points.observe(points)
     metrics.points.inc(points)
     metrics.series.inc(len(answer.outcomes))
     for outcome in answer.outcomes:
         if "action" in outcome.content:
             metrics.actions.labels(outcome.content["action"]).inc()
-        for check in (outcome.content.get("report") or {}).get("checks", ()):
-            metrics.guardrails.labels(check["name"], check["verdict"]).inc()
+        if outcome.failure is not None:
+            note_failure(state, here, outcome.failure)
+        metrics.observe_report(outcome.content.get("report") or {})
     here.fields["series"] = len(answer.outcomes)
     if len(answer.outcomes) == 1 and "action" in answer.outcomes[0].content:
         here.fields["action"] = answer.outcomes[0].content["action"]
+
+
+def _note_stages(state: State, stages: Stages) -> None:
+    """Tell how long each stage of a request that was answered took."""
+    for stage in stages:
+        seconds = stage.end - stage.begin
+        if stage.name == "queue":
+            state.metrics.queue_wait.observe(seconds)
+        else:
+            state.metrics.kernel.labels(stages.algorithm, stage.name).observe(seconds)
 
 
 def _seconds(text: str | None, most: float) -> float:
