@@ -40,7 +40,7 @@ class Held:
                 self._values.popitem(last=False)
 
     def recall(self, key: bytes, x: F64) -> F64 | None:
-        """Return the value held from the sample on that it belongs to, NaN before and where x is NaN, or None.
+        """Return the value held from the sample on that it belongs to, NaN before and where x is, or None.
 
         It belongs to a sample of this series only where the samples before are those it was made of.
         """
