@@ -20,6 +20,7 @@ import rpsd
 from rpsd._schema import suggestion
 from rpsd._text import one_line
 from rpsd.cli._batch import batch
+from rpsd.cli._compare import compare
 from rpsd.cli._config import config
 from rpsd.cli._demo import demo
 from rpsd.cli._denoise import denoise
@@ -28,6 +29,7 @@ from rpsd.cli._doctor import doctor
 from rpsd.cli._evaluate import evaluate
 from rpsd.cli._log import logging_to_stderr
 from rpsd.cli._serve import serve
+from rpsd.cli._smoke import smoke
 from rpsd.cli._stream import stream
 from rpsd.cli._tune import tune
 from rpsd.cli._verify import verify
@@ -49,7 +51,21 @@ def _cli() -> None:
     """
 
 
-for _command in (denoise, batch, verify, diff, stream, evaluate, tune, demo, config, serve, doctor):
+for _command in (
+    denoise,
+    batch,
+    verify,
+    diff,
+    stream,
+    evaluate,
+    tune,
+    demo,
+    config,
+    serve,
+    smoke,
+    compare,
+    doctor,
+):
     _cli.add_command(_command)
 
 

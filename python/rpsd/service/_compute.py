@@ -6,6 +6,8 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator
 
+import numpy as np
+
 import rpsd
 from rpsd import CausalityError, ConfigError, GuardrailError, InputError
 from rpsd._guardrails import Guardrails
@@ -16,7 +18,7 @@ from rpsd.service._body import ClientGone
 from rpsd.service._degrade import guarded
 from rpsd.service._notes import collected_notes
 from rpsd.service._problems import Problem
-from rpsd.service._request import Answer, Asked, Outcome
+from rpsd.service._request import F64, Answer, Asked, Outcome
 from rpsd.service._snapshot import Snapshot
 
 #: Makes an answer of what was asked, and looks at the stop between series.
@@ -51,9 +53,18 @@ def denoise(snapshot: Snapshot, asked: Asked, stop: Stop) -> Answer:
             "notes": [*notes, *more],
             "degraded": None,
         }
-        return Outcome(result.values, content, len(asked.series[number]))
+        removed = _removed(asked.series[number], result.values) if full else None
+        return Outcome(result.values, content, len(asked.series[number]), removed=removed)
 
     return _each(asked, stop, guarded(snapshot, asked, one))
+
+
+def _removed(x: F64, y: F64) -> float | None:
+    """Return the share of the variance of steps that an output is without, or None where there is none."""
+    before, after = np.diff(x), np.diff(y)
+    both = np.isfinite(before) & np.isfinite(after)
+    variance = float(np.var(before[both])) if both.any() else 0.0
+    return 1 - float(np.var(after[both])) / variance if variance > 0 else None
 
 
 def estimate_noise(snapshot: Snapshot, asked: Asked, stop: Stop) -> Answer:

@@ -180,8 +180,6 @@ class Metrics:
                 self.guardrail_value.labels(name).observe(value)
         for check in report.get("checks", ()):
             self.guardrails.labels(check["name"], check["verdict"]).inc()
-            if check["name"] == "roughness" and not math.isnan(check["value"]):
-                self.variance_reduction.observe(1 - check["value"])
 
     def checked(self, fault: str | None) -> None:
         """Count a self-check."""

@@ -92,12 +92,15 @@ class Outcome:
         Samples of the series.
     failure : Failure or None
         Where it is not what was asked for.
+    removed : float or None
+        Share of the variance of steps that was removed, where the full report is wanted.
     """
 
     values: F64 | None
     content: Mapping[str, Any]
     size: int
     failure: Failure | None = None
+    removed: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

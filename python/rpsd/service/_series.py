@@ -144,6 +144,8 @@ def _note(state: State, here: Seen, answer: Answer, received: int, sent: int) ->
         if outcome.failure is not None:
             note_failure(state, here, outcome.failure)
         metrics.observe_report(outcome.content.get("report") or {})
+        if outcome.removed is not None:
+            metrics.variance_reduction.observe(outcome.removed)
     here.fields["series"] = len(answer.outcomes)
     if len(answer.outcomes) == 1 and "action" in answer.outcomes[0].content:
         here.fields["action"] = answer.outcomes[0].content["action"]
