@@ -5,7 +5,7 @@ import json
 
 import numpy as np
 import pytest
-from serving import Server, free_port, start
+from serving import Server, free_port, start, wait_until
 
 import rpsd
 from rpsd.service._admin import is_local
@@ -72,6 +72,7 @@ def test_critical_is_a_kernel_that_computes_wrongly(server):
     (server.home / "broken").touch()
     assert "ValueError" in server.logged(level="CRITICAL", operation="self-check")["message"]
     (server.home / "broken").unlink()
+    wait_until(lambda: server.ask("GET", "/health/ready").status == 200)
     set_level(server, "INFO")
 
 
