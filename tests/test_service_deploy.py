@@ -85,6 +85,7 @@ class Client(threading.Thread):
     def run(self):
         while not self._over.is_set():
             self._ask()
+            time.sleep(0.003)  # the machine has a successor to start, too
         for connection in self._connections.values():
             connection.close()
 

@@ -16,7 +16,7 @@ from prometheus_client import (
     disable_created_metrics,
     generate_latest,
 )
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.gc_collector import GCCollector
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
@@ -37,6 +37,7 @@ _VALUED: Final = ("correlation", "rmse", "trend", "power")
 #: a scrape, and without a sample, as a zero would say what nobody knows.
 _LATER: Final[Mapping[str, tuple[Callable[[str, str], Metric], str]]] = {
     "active_keys": (GaugeMetricFamily, "Keys seen in the last 24 hours."),
+    "batch_size": (HistogramMetricFamily, "Requests that a worker takes at a time."),
     "cache_hits": (CounterMetricFamily, "Results found in the cache."),
     "cache_misses": (CounterMetricFamily, "Results not found in the cache."),
     "cache_evictions": (CounterMetricFamily, "Results that left the cache for others."),
@@ -114,12 +115,6 @@ class Metrics:
             "algorithm",
             "stage",
             buckets=_KERNEL_SECONDS,
-        )
-        self.batch_size = named(
-            Histogram,
-            "batch_size",
-            "Series in one call of the kernel.",
-            buckets=(1, 2, 4, 8, 16, 64, 256, 1024),
         )
         self.loop_lag = named(
             Histogram, "event_loop_lag_seconds", "How late the event loop's tick comes.", buckets=_SECONDS
