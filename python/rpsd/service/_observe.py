@@ -103,7 +103,8 @@ class Observe:
             await send(message)
 
         state.metrics.in_flight.inc()
-        span = None if state.tracer is None else state.tracer.begin(scope["headers"])
+        traced = scope["path"].startswith("/v1/")
+        span = state.tracer.begin(scope["headers"]) if state.tracer and traced else None
         try:
             await self._app(scope, receive, sending)
         finally:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterable
 from typing import Any, Final
@@ -11,8 +12,8 @@ import rpsd
 from rpsd import RpsdError
 from rpsd.service._stages import Stage
 
-#: Milliseconds that the end waits for spans that are not sent yet.
-_PATIENCE: Final = 2000
+#: Seconds that the end waits for spans that are not sent yet.
+_PATIENCE: Final = 2.0
 
 
 class Tracer:
@@ -78,6 +79,7 @@ class Tracer:
         return f"{span.get_span_context().trace_id:032x}"
 
     def close(self) -> None:
-        """Send what waits, for a moment at most."""
-        self._provider.force_flush(_PATIENCE)
-        self._provider.shutdown()
+        """Send what waits, for a moment at most: a collector that is gone must not delay the end."""
+        closing = threading.Thread(target=self._provider.shutdown, name="rpsd-traces", daemon=True)
+        closing.start()
+        closing.join(_PATIENCE)
