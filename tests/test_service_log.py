@@ -5,13 +5,12 @@ import json
 
 import numpy as np
 import pytest
-from serving import Server, free_port, start, wait_until
+from serving import Server, wait_until
 
 import rpsd
 from rpsd.service._admin import is_local
 from rpsd.service._log import trace_of
 
-__all__ = ["start"]
 LEVELS = ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 PATH = "/admin/log-level"
 BREAKABLE = """
@@ -142,10 +141,3 @@ def test_a_trace_has_places_and_no_words():
     assert "test_service_log.py" in text
     assert "4711" not in text
     assert trace_of(ValueError("4711")) == "ValueError"
-
-
-def test_no_one_else_reaches_it_from_the_port_of_the_interface(start):
-    port = free_port()
-    running = start("--port", str(port))
-    assert running.ask("GET", PATH).status == 200
-    assert running.ask("GET", PATH, port=port).status == 404

@@ -70,7 +70,7 @@ def metric(server, name):
     return next(float(line.rpartition(" ")[2]) for line in lines if line.startswith(f"rpsd_{name} "))
 
 
-@pytest.mark.parametrize("how", ["differ", "raise"])
+@pytest.mark.parametrize("how", ["differ", pytest.param("raise", marks=pytest.mark.slow)])
 def test_a_kernel_that_computes_wrongly_gets_no_requests(start, tmp_path, how):
     running = start(prelude=BREAKABLE, health_check_interval=1)
     assert metric(running, "self_check_last_success_timestamp_seconds") > 0

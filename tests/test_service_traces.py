@@ -95,6 +95,7 @@ def test_a_request_is_a_span_with_its_stages(start, collector):
     assert not any(str(X[0]).encode() in span.SerializeToString() for span in spans)
 
 
+@pytest.mark.slow
 def test_every_request_where_the_ratio_is_one(start, collector):
     endpoint, spans = collector
     running = start(trace_endpoint=endpoint, trace_ratio=1)
