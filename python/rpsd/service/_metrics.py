@@ -154,6 +154,7 @@ class Metrics:
             "isa",
         ).labels(build["version"], build.get("git", ""), build["isa"]).set(1)
         registry.register(_Declared())
+        self._stages: dict[tuple[str, str], Any] = {}
         for result in ("success", "failure"):
             self.reloads.labels(result)
             self.self_checks.labels(result)
@@ -175,6 +176,14 @@ class Metrics:
                 self.guardrail_value.labels(name).observe(value)
         for check in report.get("checks", ()):
             self.guardrails.labels(check["name"], check["verdict"]).inc()
+
+    def observe_stage(self, algorithm: str, name: str, seconds: float) -> None:
+        """Count the time of a stage; finding a metric by its labels would take longer than to count."""
+        child = self._stages.get((algorithm, name))
+        if child is None:
+            found = self.queue_wait if name == "queue" else self.kernel.labels(algorithm, name)
+            child = self._stages[algorithm, name] = found
+        child.observe(seconds)
 
     def checked(self, fault: str | None) -> None:
         """Count a self-check."""

@@ -154,11 +154,7 @@ def _note(state: State, here: Seen, answer: Answer, received: int, sent: int) ->
 def _note_stages(state: State, stages: Stages) -> None:
     """Tell how long each stage of a request that was answered took."""
     for stage in stages:
-        seconds = stage.end - stage.begin
-        if stage.name == "queue":
-            state.metrics.queue_wait.observe(seconds)
-        else:
-            state.metrics.kernel.labels(stages.algorithm, stage.name).observe(seconds)
+        state.metrics.observe_stage(stages.algorithm, stage.name, stage.end - stage.begin)
 
 
 def _seconds(text: str | None, most: float) -> float:
