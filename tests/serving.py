@@ -14,6 +14,7 @@ import time
 
 import pytest
 
+_MAIN = "import sys, rpsd.cli; sys.exit(rpsd.cli.main())"
 _PATIENCE = 45.0  # seconds, on a machine that has other things to do
 
 
@@ -37,11 +38,14 @@ class Answer:
 
 
 class Server:
-    """A `rpsd serve` of its own, with an empty home; `log` has what it wrote, parsed."""
+    """A `rpsd serve` of its own, with an empty home; `log` has what it wrote, parsed.
 
-    def __init__(self, home, *arguments, **variables):
+    A prelude is code that runs before it, in its process: what breaks it on purpose.
+    """
+
+    def __init__(self, home, *arguments, prelude=None, **variables):
         self.port = free_port()
-        given = {f"RPSD_{name.upper()}": str(value) for name, value in variables.items()}
+        given = {f"RPSD_{name.upper()}": str(value) for name, value in variables.items() if value is not None}
         environ = {
             **{name: value for name, value in os.environ.items() if not name.startswith("RPSD_")},
             **{name: os.environ[name] for name in ("RPSD_ISA",) if name in os.environ},
@@ -50,8 +54,9 @@ class Server:
             "RPSD_DRAIN_DELAY": "0",
             **given,
         }
+        begin = ["-m", "rpsd.cli"] if prelude is None else ["-c", f"{prelude}\n{_MAIN}"]
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "rpsd.cli", "serve", "--metrics-port", str(self.port), *arguments],
+            [sys.executable, *begin, "serve", "--metrics-port", str(self.port), *arguments],
             env=environ,
             cwd=home,
             stderr=subprocess.PIPE,

@@ -94,6 +94,16 @@ class Service(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     drain_timeout: Annotated[
         int, Meta(ge=1, le=3600, description="Seconds for what is under way when the doors are closed.")
     ] = 25
+    on_failure: Annotated[
+        Literal["error", "raw", "hold"],
+        Meta(description="What answers where a series fails or breaches a guardrail under policy raise."),
+    ] = "error"
+    trace_endpoint: Annotated[
+        str | None, Meta(description="Where OpenTelemetry spans go, by OTLP over HTTP; none is off.")
+    ] = None
+    trace_ratio: Annotated[
+        float, Meta(ge=0, le=1, description="Share of requests traced where no caller has decided.")
+    ] = 0.01
 
 
 SECTIONS: Mapping[str, type[msgspec.Struct]] = MappingProxyType(

@@ -41,6 +41,8 @@ _COMMANDS: Final = (
     "demo",
     "config",
     "serve",
+    "smoke",
+    "compare",
     "doctor",
 )
 

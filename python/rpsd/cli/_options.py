@@ -96,14 +96,19 @@ def service_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def configuration(config_path: str | None, given: dict[str, Any]) -> Config:
     """Return the configuration under the options given, and heed its log level."""
+    config = read_configuration(config_path, given)
+    use_level(config)
+    return config
+
+
+def read_configuration(config_path: str | None, given: dict[str, Any]) -> Config:
+    """Return the configuration under the options given."""
     command_line: dict[str, dict[str, object]] = {}
     for name, value in given.items():
         section, _, key = name.partition("__")
         if value is not None:
             command_line.setdefault(section, {})[key] = value
-    config = load_config(config_path, command_line=command_line)
-    use_level(config)
-    return config
+    return load_config(config_path, command_line=command_line)
 
 
 def _with_options(

@@ -50,16 +50,26 @@ class Report(msgspec.Struct):
     checks: list[Check] | UnsetType = UNSET
 
 
+class Degraded(msgspec.Struct):
+    """What answers in place of an output, where service.on_failure says so."""
+
+    answer: Annotated[str, Meta(description="raw: the input; hold: the last good value.")]
+    reason: Annotated[str, Meta(description="failure, unsound-output or guardrail.")]
+
+
 class Denoised(msgspec.Struct):
     """A series denoised."""
 
     values: Annotated[list[_Number], Meta(description="null where there is no value.")]
-    report: Annotated[Report | None, Meta(description="null where none is wanted.")]
-    noise: Noise
-    action: Annotated[str, Meta(description="denoised, cleaned, passthrough or relaxed.")]
+    report: Annotated[Report | None, Meta(description="null where none is wanted, or it is degraded.")]
+    noise: Annotated[Noise | None, Meta(description="null where it is degraded.")]
+    action: Annotated[str, Meta(description="denoised, cleaned, passthrough or relaxed; raw or hold.")]
     lookahead: Annotated[int | None, Meta(description="Samples of future that a value may have used.")]
     warmup: Annotated[int, Meta(description="Samples that are there and have no value.")]
     notes: Annotated[list[str], Meta(description="Warnings.")]
+    degraded: Annotated[
+        Degraded | None, Meta(description="null where it was computed; else as RPSD-Degraded says.")
+    ]
 
 
 class NoiseEstimate(msgspec.Struct):

@@ -8,12 +8,16 @@ from typing import Any
 from litestar import Litestar, Request, Response
 from litestar.exceptions import HTTPException
 
+from rpsd.service._admin import admin_routes
 from rpsd.service._body import ClientGone
+from rpsd.service._degrade import Failed
 from rpsd.service._docs import docs_routes
 from rpsd.service._health import health_routes
 from rpsd.service._listeners import Listeners
-from rpsd.service._observe import Observe, seen
+from rpsd.service._log import trace_of
+from rpsd.service._observe import Observe, note_failure, seen
 from rpsd.service._problems import MEDIA_TYPE, Problem
+from rpsd.service._request import Failure
 from rpsd.service._series import series_routes
 from rpsd.service._shed import Shed
 from rpsd.service._state import State
@@ -29,7 +33,7 @@ def make_app(state: State) -> Observe:
         return _error_response(state, request, error)
 
     litestar = Litestar(
-        [*health_routes(state), *series_routes(state), *docs_routes()],
+        [*health_routes(state), *series_routes(state), *docs_routes(), *admin_routes(state)],
         exception_handlers={Exception: answer_error},
         openapi_config=None,
         logging_config=None,
@@ -46,10 +50,14 @@ def _error_response(state: State, request: Request[Any, Any, Any], error: Except
     if problem is None:
         problem = Problem("internal-error", "the service failed; its log says why, by the request's id")
         state.log.write(
-            "ERROR", here.operation, f"{type(error).__name__}: {error}", request_id=here.request_id
+            "ERROR", here.operation, "unexpected error", trace=trace_of(error), request_id=here.request_id
         )
     here.message = problem.title
     here.fields["problem"] = problem.name
+    if isinstance(problem, Failed):
+        note_failure(state, here, problem.failure)
+    elif problem.name == "guardrail-breached":
+        note_failure(state, here, Failure("guardrail", "error"))
     return Response(
         problem.body(here.request_id),
         status_code=problem.status,
@@ -70,6 +78,4 @@ def _problem_of(error: Exception) -> Problem | None:
             headers["allow"] = ", ".join(sorted(headers["allow"].split(", ")))
         allowed = f"allowed: {headers['allow']}" if "allow" in headers else "there is no such address"
         return Problem(name, allowed, headers=headers)
-    if isinstance(error, HTTPException) and error.status_code == 400:
-        return Problem("malformed-request", "a header is not valid")  # such as a Host with a slash
     return None

@@ -45,11 +45,13 @@ class Cache:
         self._kept.move_to_end(key)
         return found[1]
 
-    def put(self, key: Hashable, size: int, value: Any) -> None:
-        """Keep a value of so many bytes, in place of those used longest ago."""
+    def put(self, key: Hashable, size: int, value: Any) -> int:
+        """Keep a value of so many bytes, in place of those used longest ago; return how many left for it."""
         if size > self._most_bytes:
-            return
+            return 0
         self.bytes += size - self._kept.pop(key, (0, None))[0]
         self._kept[key] = size, value
+        before = len(self._kept)
         while len(self._kept) > self._entries or self.bytes > self._most_bytes:
             self.bytes -= self._kept.popitem(last=False)[1][0]
+        return before - len(self._kept)

@@ -16,6 +16,7 @@ from rpsd._options import merged_guardrails
 from rpsd._result import report_data
 from rpsd._schema import fields
 from rpsd.service._admission import Stop
+from rpsd.service._degrade import accept, guarded
 from rpsd.service._notes import collected_notes
 from rpsd.service._problems import Problem
 from rpsd.service._request import F64, Answer, Asked, Outcome
@@ -51,7 +52,14 @@ def denoise(snapshot: Snapshot, asked: Asked, stop: Stop) -> Answer:
             raise _Apart
         return _with_notes(outcomes, [*notes, *more])
 
-    return _each(asked, stop, some, together=fits_rows(denoiser, asked.report))
+    return _each(
+        asked,
+        stop,
+        some,
+        together=fits_rows(denoiser, asked.report),
+        one=guarded(snapshot, asked, lambda number: some([number])[0]),
+        good=lambda number, outcome: accept(snapshot, asked, number, outcome),
+    )
 
 
 def estimate_noise(snapshot: Snapshot, asked: Asked, stop: Stop) -> Answer:
@@ -82,13 +90,13 @@ def evaluate(snapshot: Snapshot, asked: Asked, stop: Stop) -> Answer:
         # Also where there is no series that would be held against anything.
         lookahead = fields(Options)["lookahead"].check(asked.options.get("lookahead"))
 
-    def one(numbers: Sequence[int]) -> list[Outcome]:
+    def some(numbers: Sequence[int]) -> list[Outcome]:
         x, y = asked.series[numbers[0]], asked.others[numbers[0]]
         report = rpsd.evaluate(x, y, guardrails, lookahead=lookahead)
         stop.check()
         return [Outcome(None, {"report": report_data(report), "lookahead": lookahead}, len(x))]
 
-    return _each(asked, stop, one, together=False)
+    return _each(asked, stop, some, together=False)
 
 
 class _Apart(Exception):
@@ -96,21 +104,39 @@ class _Apart(Exception):
 
 
 def _each(
-    asked: Asked, stop: Stop, some: Callable[[Sequence[int]], list[Outcome]], *, together: bool = True
+    asked: Asked,
+    stop: Stop,
+    some: Callable[[Sequence[int]], list[Outcome]],
+    *,
+    together: bool = True,
+    one: Callable[[int], Outcome] | None = None,
+    good: Callable[[int, Outcome], None] | None = None,
 ) -> Answer:
-    """Compute all series, those of one length together where that may be."""
+    """Compute all series, those of one length together where that may be.
+
+    Parameters
+    ----------
+    one : callable, optional
+        Computes a series by itself, where that is not what `some` does with it.
+    good : callable, optional
+        Told of each that was computed beside others; raises where it may not be answered.
+    """
     outcomes: dict[int, Outcome] = {}
     for numbers in _groups([len(one) for one in asked.series], together):
         stop.check()
         if len(numbers) > 1:
-            # Where it fails, each by itself says which one it is that does.
-            with contextlib.suppress(_Apart, GuardrailError, CausalityError, ConfigError, InputError):
-                outcomes.update(zip(numbers, some(numbers), strict=True))
+            # Whatever fails, each by itself says which one it is that does, and what answers instead.
+            with contextlib.suppress(Exception):
+                found = some(numbers)
+                for number, outcome in zip(numbers, found, strict=True):
+                    if good is not None:
+                        good(number, outcome)
+                outcomes.update(zip(numbers, found, strict=True))
                 continue
         for number in numbers:
             stop.check()
             with _problems("" if asked.names is None else f'series "{asked.names[number][:80]}": '):
-                outcomes[number] = some([number])[0]
+                outcomes[number] = some([number])[0] if one is None else one(number)
     return Answer(asked.names, tuple(outcomes[number] for number in range(len(asked.series))))
 
 

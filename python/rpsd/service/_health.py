@@ -93,3 +93,4 @@ def _read_gauges(state: State) -> None:
     metrics.cpu.set(usage.cpu_usage / 100)
     metrics.memory.set(usage.memory_usage / 100)
     metrics.disk.set(usage.disk_usage / 100)
+    metrics.disk_free.labels("data").set(state.system.disk_free())

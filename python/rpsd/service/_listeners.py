@@ -9,7 +9,7 @@ from rpsd.service._state import State
 
 
 class Listeners:
-    """Hides /v1 from the port of the metrics, and the metrics from that of /v1; health is on both.
+    """Hides /v1 from the port of the metrics, and those and /admin from that of /v1; health is on both.
 
     An address is exact: Litestar would take /metrics/ and //metrics for /metrics, wherever they come in.
 
@@ -35,4 +35,5 @@ class Listeners:
         if self._metrics == self._interface or path.startswith(("/health", "/v2/health")):
             return True
         port = (server or ("", None))[1]
-        return (path == "/metrics") == (port == self._metrics)
+        inside = path == "/metrics" or path.startswith("/admin/")
+        return inside == (port == self._metrics)

@@ -7,7 +7,9 @@ import logging
 import queue
 import threading
 import time
+import traceback
 from collections.abc import Iterator, MutableMapping
+from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 import msgspec
@@ -20,6 +22,7 @@ from rpsd.service._clock import utc_now
 _WAITING: Final = 10_000
 #: Seconds for which lines are gathered.
 _PAUSE: Final = 0.02
+_FRAMES: Final = 8
 
 
 class Log:
@@ -134,5 +137,20 @@ class Forwarded(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write a record; its logger's name is the operation."""
-        trace = {"trace": self.format(record)} if record.exc_info else {}
+        error = record.exc_info[1] if record.exc_info else None
+        trace = {} if error is None else {"trace": trace_of(error)}
         self._log.write(record.levelname, record.name, record.getMessage(), **trace)
+
+
+def trace_of(error: BaseException) -> str:
+    """Return the kind of an error and where it was raised, innermost first.
+
+    Not what it says: messages of other libraries quote the values that they stumbled over.
+    """
+    frames = traceback.extract_tb(error.__traceback__)[-_FRAMES:]
+    places = [f"{frame.name} ({Path(frame.filename).name}:{frame.lineno})" for frame in reversed(frames)]
+    return (
+        " < ".join([f"{type(error).__name__} in {places[0]}", *places[1:]])
+        if places
+        else type(error).__name__
+    )

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import math
 import time
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import Any, Final
 
@@ -15,9 +17,11 @@ from prometheus_client import (
     disable_created_metrics,
     generate_latest,
 )
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.gc_collector import GCCollector
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
+from prometheus_client.registry import Collector
 
 import rpsd
 
@@ -25,7 +29,25 @@ CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 _SECONDS: Final = (
     0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
 )  # fmt: skip
+_KERNEL_SECONDS: Final = (1e-5, 2.5e-5, 5e-5, 1e-4, *_SECONDS)
 _POINTS: Final = (100, 1e3, 1e4, 1e5, 1e6, 1e7)
+_BYTES: Final = tuple(4.0**k for k in range(4, 15))
+_SHARES: Final = (0.0, 0.1, 0.25, 0.5, 0.75, 0.8, 0.85, 0.9, 0.95, 0.98, 1.0)
+_VALUED: Final = ("correlation", "rmse", "trend", "power")
+#: Metrics whose parts are not in this release: declared, so that rules and dashboards can be held against
+#: a scrape, and without a sample, as a zero would say what nobody knows.
+_LATER: Final[Mapping[str, tuple[Callable[[str, str], Metric], str]]] = {
+    "active_keys": (GaugeMetricFamily, "Keys seen in the last 24 hours."),
+    "auth_failures": (CounterMetricFamily, "Requests without good credentials."),
+    "ratelimited": (CounterMetricFamily, "Requests over the quota of their key."),
+    "audit_records": (CounterMetricFamily, "Records of the audit log."),
+    "audit_write_errors": (CounterMetricFamily, "Records of the audit log that could not be written."),
+    "audit_last_verified_timestamp_seconds": (GaugeMetricFamily, "When the audit log was last found whole."),
+    "tls_certificate_not_after_timestamp_seconds": (GaugeMetricFamily, "When the certificate ends."),
+    "backup_last_success_timestamp_seconds": (GaugeMetricFamily, "When a backup last succeeded."),
+    "sessions_open": (GaugeMetricFamily, "Streaming sessions."),
+    "worker_restarts": (CounterMetricFamily, "Workers that were replaced."),
+}
 
 
 class Metrics:
@@ -57,6 +79,42 @@ class Metrics:
         self.guardrails = named(
             Counter, "guardrail_evaluations_total", "Checks of guardrails.", "guardrail", "verdict"
         )
+        self.guardrail_value = named(
+            Histogram, "guardrail_value", "Value of a guardrail.", "guardrail", buckets=_SHARES
+        )
+        self.variance_reduction = named(
+            Histogram,
+            "variance_reduction_ratio",
+            "Share of the variance of steps that was removed; of full reports.",
+            buckets=_SHARES,
+        )
+        self.fallback = named(
+            Counter,
+            "fallback_total",
+            "Series not computed, by what was answered instead.",
+            "reason",
+            "answer",
+        )
+        self.request_bytes = named(
+            Histogram, "request_body_bytes", "Bytes of bodies received, unpacked.", buckets=_BYTES
+        )
+        self.response_bytes = named(
+            Histogram, "response_body_bytes", "Bytes of bodies answered.", buckets=_BYTES
+        )
+        self.queue_wait = named(
+            Histogram, "queue_wait_seconds", "Time until a worker began.", buckets=_KERNEL_SECONDS
+        )
+        self.kernel = named(
+            Histogram,
+            "kernel_seconds",
+            "Time of a worker for a request, by stage: parse, kernel, serialise.",
+            "algorithm",
+            "stage",
+            buckets=_KERNEL_SECONDS,
+        )
+        self.loop_lag = named(
+            Histogram, "event_loop_lag_seconds", "How late the event loop's tick comes.", buckets=_SECONDS
+        )
         self.queue_depth = named(Gauge, "queue_depth", "Requests that wait for a worker.")
         self.queue_points = named(Gauge, "queue_points", "Samples that wait for a worker.")
         self.workers_busy = named(Gauge, "kernel_threads_busy", "Workers that compute.")
@@ -72,22 +130,54 @@ class Metrics:
         )
         self.cache_hits = named(Counter, "cache_hits_total", "Answers that were kept from before.")
         self.cache_misses = named(Counter, "cache_misses_total", "Answers that were computed, and kept.")
+        self.cache_evictions = named(Counter, "cache_evictions_total", "Answers that left for others.")
         self.cache_bytes = named(Gauge, "cache_bytes", "Bytes of answers that are kept.")
-        self.log_lost = named(Gauge, "log_lines_lost", "Lines of the log that nobody took in time.")
-        self.cpu = named(Gauge, "system_cpu_ratio", "Share of the processors in use.")
-        self.memory = named(Gauge, "system_memory_ratio", "Share of the memory in use.")
-        self.disk = named(Gauge, "system_disk_ratio", "Share of the data directory's disk in use.")
-        named(Gauge, "start_time_seconds", "When the service started, in Unix time.").set(time.time())
-        build = rpsd.build_info()
-        named(Gauge, "build_info", "Version and instruction set.", "version", "isa").labels(
-            build["version"], build["isa"]
-        ).set(1)
+        self._add_process(named)
+        registry.register(_Declared())
+        self._stages: dict[tuple[str, str], Any] = {}
 
         # Finding a child by its labels takes longer than counting in it.
         self.requests_by = cache(self.requests.labels)
         self.seconds_by = cache(self.seconds.labels)
         self.actions_by = cache(self.actions.labels)
         self.guardrails_by = cache(self.guardrails.labels)
+        self.guardrail_value_by = cache(self.guardrail_value.labels)
+
+    def _add_process(self, named: Callable[..., Any]) -> None:
+        """Add what is of the process and its machine, not of requests."""
+        self.self_checks = named(Counter, "self_checks_total", "Self-checks of the kernel.", "result")
+        self.self_check_at = named(
+            Gauge, "self_check_last_success_timestamp_seconds", "When the kernel last passed, in Unix time."
+        )
+        self.reloads = named(Counter, "config_reloads_total", "Reloads of the configuration.", "result")
+        self.reload_ok = named(
+            Gauge,
+            "config_last_reload_successful",
+            "1, or 0 where the last reload kept the old configuration.",
+        )
+        self.reload_at = named(
+            Gauge, "config_last_reload_success_timestamp_seconds", "When the configuration was read."
+        )
+        self.disk_free = named(Gauge, "disk_free_bytes", "Free space of a directory's disk.", "dir")
+        self.log_lost = named(Gauge, "log_lines_lost", "Lines of the log that nobody took in time.")
+        self.cpu = named(Gauge, "system_cpu_ratio", "Share of the processors in use.")
+        self.memory = named(Gauge, "system_memory_ratio", "Share of the memory in use.")
+        self.disk = named(Gauge, "system_disk_ratio", "Share of the data directory's disk in use.")
+        named(Gauge, "start_time_seconds", "When the service started, in Unix time.").set(time.time())
+        build = rpsd.build_info()
+        named(
+            Gauge,
+            "build_info",
+            "Version, commit where it is known, instruction set.",
+            "version",
+            "git",
+            "isa",
+        ).labels(build["version"], build.get("git", ""), build["isa"]).set(1)
+        for result in ("success", "failure"):
+            self.reloads.labels(result)
+            self.self_checks.labels(result)
+        self.reload_ok.set(1)
+        self.reload_at.set(time.time())
 
     def count(self, what: str) -> None:
         """Count a request that was shed, expired, cancelled or abandoned."""
@@ -96,6 +186,44 @@ class Metrics:
         else:
             getattr(self, what).inc()
 
+    def observe_report(self, report: Mapping[str, Any]) -> None:
+        """Count the checks of a report and their values."""
+        for name in _VALUED:
+            value = report.get(name)
+            if value is not None and not math.isnan(value):
+                self.guardrail_value_by(name).observe(value)
+        for check in report.get("checks", ()):
+            self.guardrails_by(check["name"], check["verdict"]).inc()
+
+    def observe_stage(self, algorithm: str, name: str, seconds: float) -> None:
+        """Count the time of a stage; finding a metric by its labels would take longer than to count."""
+        child = self._stages.get((algorithm, name))
+        if child is None:
+            found = self.queue_wait if name == "queue" else self.kernel.labels(algorithm, name)
+            child = self._stages[algorithm, name] = found
+        child.observe(seconds)
+
+    def checked(self, fault: str | None) -> None:
+        """Count a self-check."""
+        self.self_checks.labels("success" if fault is None else "failure").inc()
+        if fault is None:
+            self.self_check_at.set(time.time())
+
+    def reloaded(self, good: bool) -> None:
+        """Count a reload."""
+        self.reloads.labels("success" if good else "failure").inc()
+        self.reload_ok.set(int(good))
+        if good:
+            self.reload_at.set(time.time())
+
     def text(self) -> bytes:
         """Return all of them in Prometheus' text format."""
         return generate_latest(self.registry)
+
+
+class _Declared(Collector):
+    """Names and helps of the metrics of later parts."""
+
+    def collect(self) -> Iterator[Metric]:
+        for name, (kind, text) in _LATER.items():
+            yield kind(f"rpsd_{name}", text)

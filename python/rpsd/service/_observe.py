@@ -12,6 +12,9 @@ import time
 from typing import Any, Final
 
 import rpsd
+from rpsd.service._request import Failure
+from rpsd.service._snapshot import Snapshot
+from rpsd.service._stages import Stages
 from rpsd.service._state import State
 from rpsd.service._versions import headers_of
 
@@ -22,12 +25,28 @@ _QUIET: Final = ("health", "metrics")
 
 
 class Seen:
-    """What handlers tell of a request while they answer it; `Observe` reads it."""
+    """What handlers tell of a request while they answer it; `Observe` reads it.
 
-    __slots__ = ("data_size", "fields", "message", "operation", "request_id", "route")
+    The snapshot is taken at its beginning: all of its answer is of one configuration.
+    """
 
-    def __init__(self, request_id: str) -> None:
+    __slots__ = (
+        "data_size",
+        "fields",
+        "level",
+        "message",
+        "operation",
+        "request_id",
+        "route",
+        "snapshot",
+        "stages",
+    )
+
+    def __init__(self, request_id: str, snapshot: Snapshot) -> None:
         self.request_id = request_id
+        self.snapshot = snapshot
+        self.level: str | None = None
+        self.stages: Stages | None = None
         self.operation = "http"
         self.route = "none"
         self.data_size = 0
@@ -39,6 +58,18 @@ def seen(scope: Any) -> Seen:
     """Return what is known of the request of an ASGI scope."""
     found: Seen = scope["rpsd.seen"]
     return found
+
+
+def note_failure(state: State, here: Seen, failure: Failure) -> None:
+    """Count a series that was not computed, and have its request's line of the log tell of it."""
+    state.metrics.fallback.labels(failure.reason, failure.answer).inc()
+    here.fields["degraded"] = {"answer": failure.answer, "reason": failure.reason}
+    if failure.trace is not None:
+        here.fields["trace"] = failure.trace
+    if failure.reason != "guardrail":
+        here.level = "ERROR"
+    elif here.level is None:
+        here.level = "WARNING"
 
 
 class Observe:
@@ -62,33 +93,49 @@ class Observe:
             return
         state, begin = self._state, time.perf_counter()
         request_id = _request_id(scope["headers"])
-        here = scope["rpsd.seen"] = Seen(request_id)
+        here = scope["rpsd.seen"] = Seen(request_id, state.snapshot)
         status = _GONE
 
         async def sending(message: Any) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message["headers"], *self._headers(request_id, scope["path"])]
+                message["headers"] = [*message["headers"], *self._headers(here, scope["path"])]
             await send(message)
 
         state.metrics.in_flight.inc()
+        traced = scope["path"].startswith("/v1/")
+        span = state.tracer.begin(scope["headers"]) if state.tracer and traced else None
         try:
             await self.inner(scope, receive, sending)
         finally:
             state.metrics.in_flight.dec()
+            if span is not None:
+                self._trace(span, scope["method"], here, status)
             self._tell(scope["method"], here, status, time.perf_counter() - begin)
 
-    def _headers(self, request_id: str, path: str) -> list[tuple[bytes, bytes]]:
+    def _headers(self, here: Seen, path: str) -> list[tuple[bytes, bytes]]:
         headers = [
-            (b"x-request-id", request_id.encode()),
+            (b"x-request-id", here.request_id.encode()),
             (b"rpsd-version", self._version),
-            (b"rpsd-config", self._state.snapshot.digest.encode()),
+            (b"rpsd-config", here.snapshot.digest.encode()),
             *headers_of(path),
         ]
         if self._state.phase.name == "draining":
             headers.append((b"connection", b"close"))
         return headers
+
+    def _trace(self, span: Any, method: str, here: Seen, status: int) -> None:
+        attributes = {
+            "http.request.method": method,
+            "http.route": here.route,
+            "http.response.status_code": status,
+            "rpsd.request_id": here.request_id,
+            "rpsd.samples": here.data_size,
+        }
+        trace_id = self._state.tracer.end(span, attributes, here.stages or ()) if self._state.tracer else None
+        if trace_id is not None:
+            here.fields["trace_id"] = trace_id
 
     def _tell(self, method: str, here: Seen, status: int, seconds: float) -> None:
         state = self._state
@@ -96,10 +143,10 @@ class Observe:
         state.metrics.seconds_by(here.route).observe(seconds)
         quiet = here.operation in _QUIET
         if here.route.startswith("/v1/"):
-            state.rates.add(seconds, failed=status >= 500)
-        level = "ERROR" if status >= 500 and not quiet else "WARNING" if status >= 400 else "INFO"
+            state.rates.add(seconds, failed=status >= 500 or here.level == "ERROR")
+        level = here.level or _level(status, quiet)
         state.log.write(
-            "DEBUG" if quiet and level == "INFO" else level,
+            level,
             here.operation,
             here.message or ("the client left" if status == _GONE else f"answered {status}"),
             data_size=here.data_size,
@@ -108,6 +155,12 @@ class Observe:
             status=status,
             **here.fields,
         )
+
+
+def _level(status: int, quiet: bool) -> str:
+    if quiet:
+        return "DEBUG" if status < 400 else "WARNING"
+    return "ERROR" if status >= 500 else "WARNING" if status >= 400 else "INFO"
 
 
 def _request_id(headers: list[tuple[bytes, bytes]]) -> str:

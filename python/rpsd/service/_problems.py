@@ -34,6 +34,7 @@ CATALOGUE: Final[Mapping[str, Entry]] = {
     "guardrail-breached": Entry(422, "A guardrail was breached under the policy raise"),
     "headers-too-large": Entry(431, "The headers are larger than this service takes"),
     "internal-error": Entry(500, "The service failed"),
+    "computation-failed": Entry(500, "A series could not be computed"),
     "overloaded": Entry(503, "The service has more to do than it takes on"),
     "not-ready": Entry(503, "The service takes no requests now"),
     "deadline-exceeded": Entry(504, "The deadline passed before the answer was there"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 from urllib.parse import parse_qsl
 
 import numpy as np
@@ -71,6 +71,14 @@ class Asked:
             raise Problem("too-large", f"a request has at most {limits.points} samples, got {self.points}")
 
 
+class Failure(NamedTuple):
+    """Why a series was not computed, and what answers instead; the trace is for the log alone."""
+
+    reason: str
+    answer: str
+    trace: str | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What came of one series.
@@ -83,11 +91,17 @@ class Outcome:
         All else, as plain data in the order of JSON.
     size : int
         Samples of the series.
+    failure : Failure or None
+        Where it is not what was asked for.
+    removed : float or None
+        Share of the variance of steps that was removed, where the full report is wanted.
     """
 
     values: F64 | None
     content: Mapping[str, Any]
     size: int
+    failure: Failure | None = None
+    removed: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,23 +54,30 @@ def denoise_rows(
         values, found = denoiser._run_batch(source, rows, threads)
         noise, _, _, actions = what_was_found(source, [found], denoiser._noise_kind())
         named = [_ACTIONS[action] for action in actions.tolist()]
-        return _outcomes(denoiser, values, noise, named, found[-1].tolist(), [None] * len(rows))
+        return _outcomes(denoiser, rows, values, noise, named, found[-1].tolist(), [None] * len(rows))
     if len(rows) == 1:
         result = denoiser.run(rows[0], threads=threads)
         check()
         one = report_data(result.report, checks=report == "full")
         noise = _noise([np.array([getattr(result.noise, name)]) for name in _NOISE], result.noise.kind)
-        return _outcomes(denoiser, [result.values], noise, [str(result.action)], [int(result.warmup)], [one])
+        action, warmup = str(result.action), int(result.warmup)
+        return _outcomes(denoiser, rows, [result.values], noise, [action], [warmup], [one], report == "full")
     result = denoiser.run(rows, axis=1, threads=threads)
     check()
     reports = [report_data(one, checks=report == "full") for one in _reports(result.report, report)]
-    return _outcomes(
-        denoiser, result.values, result.noise, result.action.tolist(), result.warmup.tolist(), reports
-    )
+    actions, warmups = result.action.tolist(), result.warmup.tolist()
+    return _outcomes(denoiser, rows, result.values, result.noise, actions, warmups, reports, report == "full")
 
 
 def _outcomes(
-    denoiser: Denoiser, values: Any, noise: NoiseModel, actions: Any, warmups: Any, reports: Any
+    denoiser: Denoiser,
+    rows: F64,
+    values: Any,
+    noise: NoiseModel,
+    actions: Any,
+    warmups: Any,
+    reports: Any,
+    full: bool = False,
 ) -> list[Outcome]:
     lookahead = denoiser.options.lookahead
     return [
@@ -83,13 +90,23 @@ def _outcomes(
                 "lookahead": lookahead,
                 "warmup": warmup,
                 "notes": [],
+                "degraded": None,
             },
             len(value),
+            removed=_removed(x, value) if full else None,
         )
-        for value, data, action, warmup, report in zip(
-            values, noise_rows(noise), actions, warmups, reports, strict=True
+        for x, value, data, action, warmup, report in zip(
+            rows, values, noise_rows(noise), actions, warmups, reports, strict=True
         )
     ]
+
+
+def _removed(x: F64, y: F64) -> float | None:
+    """Return the share of the variance of steps that an output is without, or None where there is none."""
+    before, after = np.diff(x), np.diff(y)
+    both = np.isfinite(before) & np.isfinite(after)
+    variance = float(np.var(before[both])) if both.any() else 0.0
+    return 1 - float(np.var(after[both])) / variance if variance > 0 else None
 
 
 def noise_rows(noise: NoiseModel) -> list[dict[str, Any]]:

@@ -14,9 +14,11 @@ from rpsd.service import _codec_arrow, _codec_binary, _codec_json, _compute, _me
 from rpsd.service._answers import Denoised, Evaluation, NoiseEstimate
 from rpsd.service._body import read_body
 from rpsd.service._clock import Deadline
-from rpsd.service._observe import Seen, seen
+from rpsd.service._degrade import degraded_header
+from rpsd.service._observe import Seen, note_failure, seen
 from rpsd.service._problems import Problem
 from rpsd.service._request import Answer, Outcome
+from rpsd.service._stages import Stages
 from rpsd.service._state import State
 from rpsd.service._work import Decode, Done, Encode, Work
 
@@ -107,10 +109,10 @@ def _handler(state: State, endpoint: Endpoint) -> HTTPRouteHandler:
 
 async def _answer(state: State, endpoint: Endpoint, request: _Any, here: Seen) -> Response[bytes]:
     """Read a request, have it computed, and say what came of it."""
-    snapshot, headers = state.snapshot, request.headers
+    snapshot, headers = here.snapshot, request.headers
     service = snapshot.service
-    if state.phase.name == "starting":
-        raise Problem("not-ready", "the service is starting", headers={"retry-after": "1"})
+    if state.phase.refusal is not None:
+        raise Problem("not-ready", state.phase.refusal, headers={"retry-after": "1"})
     deadline = Deadline(_seconds(headers.get("request-timeout"), service.request_timeout))
     sent = _media.sent_type(headers.get("content-type"), tuple(endpoint.decoders))
     # Several lines of Accept are one list (RFC 9110, 5.3).
@@ -124,20 +126,22 @@ async def _answer(state: State, endpoint: Endpoint, request: _Any, here: Seen) -
         return _answered(state, endpoint, here, kept, wanted, len(body))
     points = _MOST_POINTS[sent](body)
     alike = (endpoint.operation, sent, query, points) if endpoint.together and points <= _SHORT else None
-    work = Work(
-        snapshot, endpoint.compute, endpoint.decoders[sent], endpoint.encoders[wanted], body, query, alike
-    )
+    decode, encode = endpoint.decoders[sent], endpoint.encoders[wanted]
+    stages = here.stages = Stages(endpoint.operation)
+    work = Work(snapshot, endpoint.compute, decode, encode, body, query, alike, stages)
     done = await state.admission.run(points, deadline, work, request.receive)
     if key is not None:
         state.metrics.cache_misses.inc()
-        snapshot.cache.put(key, *_kept(done))
+        # What answers in place of an output is right once: the next time it may be computed.
+        if not any(outcome.failure for outcome in done[0].outcomes):
+            state.metrics.cache_evictions.inc(snapshot.cache.put(key, *_kept(done)))
     return _answered(state, endpoint, here, done, wanted, len(body))
 
 
 def _kept(done: Done) -> tuple[int, Done]:
     """Return the bytes that an answer takes when it is kept, and the answer without what its body has."""
     answer, content, extra = done
-    outcomes = tuple(Outcome(None, one.content, one.size) for one in answer.outcomes)
+    outcomes = tuple(Outcome(None, one.content, one.size, removed=one.removed) for one in answer.outcomes)
     return len(content) + _OVERHEAD * (1 + len(outcomes)), (Answer(answer.names, outcomes), content, extra)
 
 
@@ -146,26 +150,39 @@ def _answered(
 ) -> Response[bytes]:
     answer, content, extra = done
     here.message = endpoint.message
-    _note(state, here, answer, received)
-    return Response(content, media_type=wanted, headers=extra)
+    _note(state, here, answer, received, len(content))
+    if here.stages is not None:
+        _note_stages(state, here.stages)
+    return Response(content, media_type=wanted, headers={**extra, **degraded_header(answer)})
 
 
-def _note(state: State, here: Seen, answer: Answer, received: int) -> None:
+def _note(state: State, here: Seen, answer: Answer, received: int, sent: int) -> None:
     metrics = state.metrics
     points = sum(outcome.size for outcome in answer.outcomes)
     here.data_size = points
     metrics.received.inc(received)
+    metrics.request_bytes.observe(received)
+    metrics.response_bytes.observe(sent)
     metrics.request_points.observe(points)
     metrics.points.inc(points)
     metrics.series.inc(len(answer.outcomes))
     for outcome in answer.outcomes:
         if "action" in outcome.content:
             metrics.actions_by(outcome.content["action"]).inc()
-        for check in (outcome.content.get("report") or {}).get("checks", ()):
-            metrics.guardrails_by(check["name"], check["verdict"]).inc()
+        if outcome.failure is not None:
+            note_failure(state, here, outcome.failure)
+        metrics.observe_report(outcome.content.get("report") or {})
+        if outcome.removed is not None:
+            metrics.variance_reduction.observe(outcome.removed)
     here.fields["series"] = len(answer.outcomes)
     if len(answer.outcomes) == 1 and "action" in answer.outcomes[0].content:
         here.fields["action"] = answer.outcomes[0].content["action"]
+
+
+def _note_stages(state: State, stages: Stages) -> None:
+    """Tell how long each stage of a request that was answered took."""
+    for stage in stages:
+        state.metrics.observe_stage(stages.algorithm, stage.name, stage.end - stage.begin)
 
 
 def _seconds(text: str | None, most: float) -> float:

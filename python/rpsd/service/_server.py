@@ -3,14 +3,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import importlib.util
 import ipaddress
 import logging
 import signal
 import socket
 import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any, Final
 
@@ -23,19 +26,25 @@ from rpsd.service._admission import Admission
 from rpsd.service._app import make_app
 from rpsd.service._log import Forwarded, Log
 from rpsd.service._metrics import Metrics
-from rpsd.service._phase import Phase
 from rpsd.service._protocol import Times, make_protocol
+from rpsd.service._reload import Reload
+from rpsd.service._selfcheck import SelfCheck
 from rpsd.service._snapshot import Snapshot
 from rpsd.service._state import State
 from rpsd.service._system import System
+from rpsd.service._tracing import Tracer
 from rpsd.service._warm import warm_computing, warm_routing
 from rpsd.service._workers import Workers
 
 _BACKLOG: Final = 2048
 _FAILURE: Final = 1
+_SELF_CHECK: Final = "self-check"
+_CAN_RELOAD: Final = hasattr(signal, "SIGHUP")
+#: Seconds between two ticks of uvicorn's server.
+_TICK: Final = 0.1
 
 
-def serve(config: Config) -> int:
+def serve(config: Config, load: Callable[[], Config] | None = None) -> int:
     """Serve until SIGTERM or SIGINT, finish what is under way, and return the exit code.
 
     Parameters
@@ -43,6 +52,8 @@ def serve(config: Config) -> int:
     config : Config
         Its sections service, monitoring and performance say how; denoiser and guardrails are what requests
         find where they say nothing.
+    load : callable, optional
+        Reads the configuration anew, where SIGHUP asks for it; None keeps this one.
 
     Returns
     -------
@@ -61,6 +72,7 @@ def serve(config: Config) -> int:
     require_loopback(service.host)
     ports = (config.monitoring.metrics_port, service.port or config.monitoring.metrics_port)
     sockets = [_listen(service.host, port) for port in dict.fromkeys(ports)]
+    tracer = Tracer(service.trace_endpoint, service.trace_ratio) if service.trace_endpoint else None
     log = Log(sys.stderr.buffer, config.monitoring.log_level)
     _take_over_logging(log)
     workers, metrics = Workers(config.performance.max_workers), Metrics()
@@ -73,13 +85,23 @@ def serve(config: Config) -> int:
             workers, service.queue_requests, service.queue_points, metrics.count, metrics.batch_size.observe
         ),
         system=System(config.paths.data_path),
+        tracer=tracer,
     )
-    server = _make_server(state)
+    self_check = SelfCheck(
+        lambda: state.snapshot.config.monitoring.health_check_interval,
+        lambda fault: _tell_fault(state, fault),
+    )
+    server = _make_server(state, self_check, load or (lambda: config))
     begin = time.monotonic()
+    self_check.run()  # before anybody is told that it is ready
     try:
-        server.run(sockets=sockets)
+        with _hangup_ignored():
+            server.run(sockets=sockets)
     finally:
+        self_check.stop()
         workers.close()
+        if tracer is not None:
+            tracer.close()
         code = _FAILURE if server.force_exit else 0
         seconds = round(time.monotonic() - begin, 3)
         log.write("INFO", "stop", f"stopped after {seconds} s", processing_time=seconds)
@@ -98,6 +120,29 @@ def require_loopback(host: str) -> None:
             f'host must be a loopback address (127.0.0.1, ::1, localhost), got "{host}": '
             f"rpsd {rpsd.__version__} has no credentials to ask others for"
         )
+
+
+def _tell_fault(state: State, fault: str | None) -> None:
+    """Heed the end of a self-check; called by its thread."""
+    before = state.phase.set_fault(_SELF_CHECK, fault)
+    state.metrics.checked(fault)
+    if fault is not None:
+        state.log.write("CRITICAL", _SELF_CHECK, f"{fault}; requests are refused")
+    elif before is not None:
+        state.log.write("WARNING", _SELF_CHECK, "the self-check passes again")
+
+
+@contextlib.contextmanager
+def _hangup_ignored() -> Iterator[None]:
+    """Until there is a handler, and after it is gone, SIGHUP would end the process."""
+    if not _CAN_RELOAD or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -127,23 +172,35 @@ class _Server(uvicorn.Server):
     """uvicorn's server with an end of our own: it would end by the signal itself, and at once."""
 
     def __init__(
-        self, config: uvicorn.Config, phase: Phase, delay: float, log: Log, warm: Callable[[], Any]
+        self,
+        config: uvicorn.Config,
+        state: State,
+        self_check: SelfCheck,
+        reload: Reload,
+        warm: Callable[[], Any],
     ) -> None:
         super().__init__(config)
         self._warm = warm
-        self._phase = phase
-        self._delay = delay
-        self._log = log
+        self._state = state
+        self._self_check = self_check
+        self._reload = reload
         self._signals: list[int] = []
         self._close_at: float | None = None
+        self._ticked = 0.0
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to listen, ready for what comes."""
         await self._warm()
         await super().startup(sockets)
-        self._phase.serve()
+        if _CAN_RELOAD and threading.current_thread() is threading.main_thread():
+            loop = asyncio.get_running_loop()
+            self._reload.start(loop)
+            loop.add_signal_handler(signal.SIGHUP, self._reload.request)
+        self._self_check.start()
+        self._state.phase.serve()
         places = ", ".join("{}:{}".format(*one.getsockname()[:2]) for one in sockets or [])
-        self._log.write("INFO", "start", f"rpsd {rpsd.__version__} listens on {places}")
+        text = f"rpsd {rpsd.__version__} listens on {places}"
+        self._state.log.write("INFO", "start", text, config=self._state.snapshot.digest)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Remember a signal: it may come in the middle of anything, the log's own locks among them."""
@@ -154,25 +211,29 @@ class _Server(uvicorn.Server):
     async def on_tick(self, counter: int) -> bool:
         """Ten times a second, ask whether to drain, or to close the doors."""
         if self._signals and self._close_at is None:
-            self._phase.drain()
+            self._state.phase.drain()
             sig = signal.Signals(self._signals[0])
-            delay = 0.0 if sig == signal.SIGINT else self._delay
+            delay = 0.0 if sig == signal.SIGINT else self._state.snapshot.service.drain_delay
             self._close_at = time.monotonic() + delay
-            self._log.write("INFO", "stop", f"{sig.name}: draining, {delay} s with open doors")
+            self._state.log.write("INFO", "stop", f"{sig.name}: draining, {delay} s with open doors")
+        now = time.monotonic()
+        if self._ticked:
+            self._state.metrics.loop_lag.observe(max(0.0, now - self._ticked - _TICK))
+        self._ticked = now
+        if self._self_check.overdue:
+            self._state.phase.set_fault(_SELF_CHECK, "the self-check does not end")
         if self._close_at is not None and time.monotonic() >= self._close_at:
             self.should_exit = True
         return await super().on_tick(counter)
 
 
-def _make_server(state: State) -> _Server:
-    service = state.snapshot.service
+def _make_server(state: State, self_check: SelfCheck, load: Callable[[], Config]) -> _Server:
     times = Times()
-    times.header, times.body, times.send = service.header_timeout, service.body_timeout, service.send_timeout
     app = make_app(state)
 
     async def warm() -> None:
         warm_computing(state.snapshot)
-        await warm_routing(app.inner, state.ports[1])
+        await warm_routing(app.inner, state.snapshot, state.ports[1])
 
     config = uvicorn.Config(
         app,
@@ -185,6 +246,16 @@ def _make_server(state: State) -> _Server:
         backlog=_BACKLOG,
         server_header=False,
         proxy_headers=False,
-        timeout_graceful_shutdown=int(service.drain_timeout),
     )
-    return _Server(config, state.phase, service.drain_delay, state.log, warm)
+
+    def apply(snapshot: Snapshot) -> None:
+        service = snapshot.service
+        times.header, times.body = service.header_timeout, service.body_timeout
+        times.send = service.send_timeout
+        config.timeout_graceful_shutdown = service.drain_timeout
+
+    def check(settings: Config) -> None:
+        require_loopback(settings.service.host)
+
+    apply(state.snapshot)
+    return _Server(config, state, self_check, Reload(state, load, check, apply), warm)

@@ -14,6 +14,7 @@ import msgspec
 from rpsd import Config, Denoiser
 from rpsd._config import Service
 from rpsd.service._cache import Cache
+from rpsd.service._held import Held
 from rpsd.service._notes import collected_notes
 
 #: Denoisers that are kept; making one takes longer than a short series.
@@ -26,12 +27,16 @@ class Snapshot:
     Parameters
     ----------
     config : Config
+    held : Held, optional
+        What the snapshot before it remembers.
 
     Attributes
     ----------
     config : Config
     service : Service
         Its section.
+    held : Held
+        Last good values of series.
     digest : str
         Tells two configurations apart, in answers and logs.
     cache : Cache
@@ -43,10 +48,11 @@ class Snapshot:
         Where no denoiser can be made of the configuration.
     """
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, held: Held | None = None) -> None:
         self.config = config
         self.service: Service = config.service
         self.digest = hashlib.sha256(config.to_yaml().encode()).hexdigest()[:12]
+        self.held = Held() if held is None else held
         self.cache = Cache(config.performance.cache_size)
         self._lock = threading.Lock()
         self._denoisers: OrderedDict[bytes, tuple[Denoiser, list[str]]] = OrderedDict()

@@ -12,6 +12,7 @@ from rpsd.service._phase import Phase
 from rpsd.service._rates import Rates
 from rpsd.service._snapshot import Snapshot
 from rpsd.service._system import System
+from rpsd.service._tracing import Tracer
 
 
 @dataclass
@@ -34,3 +35,4 @@ class State:
     system: System
     phase: Phase = field(default_factory=Phase)
     rates: Rates = field(default_factory=Rates)
+    tracer: Tracer | None = None

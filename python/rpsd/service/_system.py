@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import psutil
 
@@ -44,8 +44,15 @@ class System:
             self._usage = Usage(psutil.cpu_percent(None), psutil.virtual_memory().percent, self._disk())
         return self._usage
 
+    def disk_free(self) -> int:
+        """Return the free bytes of the disk."""
+        return int(self._read_disk().free)
+
     def _disk(self) -> float:
+        return float(self._read_disk().percent)
+
+    def _read_disk(self) -> Any:
         try:
-            return float(psutil.disk_usage(str(self._path)).percent)
+            return psutil.disk_usage(str(self._path))
         except OSError:  # the directory is not there (any more)
-            return float(psutil.disk_usage(self._path.anchor or ".").percent)
+            return psutil.disk_usage(self._path.anchor or ".")

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any, Final
 
 import msgspec
@@ -10,6 +11,7 @@ import msgspec
 from rpsd.service import _codec_json, _compute
 from rpsd.service._admission import Stop
 from rpsd.service._observe import Seen
+from rpsd.service._problems import Problem
 from rpsd.service._request import REPORTS, Limits
 from rpsd.service._snapshot import Snapshot
 
@@ -23,10 +25,12 @@ def warm_computing(snapshot: Snapshot) -> None:
     for report in REPORTS:
         body = msgspec.json.encode({"values": values, "report": report})
         asked = _codec_json.decode(body, b"", Limits(_SAMPLES, 1, len(body)))
-        _codec_json.encode(_compute.denoise(snapshot, asked, Stop()))
+        # A policy may refuse the series, and a kernel fail: the self-check says whether it is ready.
+        with contextlib.suppress(Problem):
+            _codec_json.encode(_compute.denoise(snapshot, asked, Stop()))
 
 
-async def warm_routing(app: Any, port: int) -> None:
+async def warm_routing(app: Any, snapshot: Snapshot, port: int) -> None:
     """Ask an ASGI application, before it is served, what needs no computing."""
 
     async def receive() -> Any:
@@ -51,7 +55,7 @@ async def warm_routing(app: Any, port: int) -> None:
                 "client": None,
                 "server": ("127.0.0.1", port),
                 "state": {},
-                "rpsd.seen": Seen("warm-up"),
+                "rpsd.seen": Seen("warm-up", snapshot),
             },
             receive,
             send,

@@ -4,15 +4,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 
 from rpsd.service._admission import Stop
-from rpsd.service._compute import Compute
+from rpsd.service._compute import Compute, denoise
 from rpsd.service._request import Answer, Asked, Limits
 from rpsd.service._snapshot import Snapshot
+from rpsd.service._stages import Stages
 
 Decode = Callable[[bytes, bytes, Limits], Asked]
 Encode = Callable[[Answer], tuple[bytes, dict[str, str]]]
@@ -31,24 +32,39 @@ class Work:
     body: bytes
     query: bytes
     alike: Hashable = None
+    stages: Stages = field(default_factory=lambda: Stages("none"))
 
     def __call__(self, stop: Stop) -> Done:
         """Decode, compute, encode."""
-        return self._done(self.compute(self.snapshot, self._asked(), stop))
+        return self._computed(self._asked(), stop)
 
     def _asked(self) -> Asked:
+        self.stages.ended("queue")
         service = self.snapshot.service
         limits = Limits(service.max_points, service.max_series, service.max_body_bytes)
         asked = self.decode(self.body, self.query, limits)
         asked.check(limits)
+        if self.compute is denoise:
+            self.stages.algorithm = asked.options.get("method", self.snapshot.config.denoiser.method)
+        self.stages.ended("parse")
         return asked
 
+    def _computed(self, asked: Asked, stop: Stop) -> Done:
+        answer = self.compute(self.snapshot, asked, stop)
+        self.stages.ended("kernel")
+        return self._done(answer)
+
     def _done(self, answer: Answer) -> Done:
-        return answer, *self.encode(answer)
+        content, headers = self.encode(answer)
+        self.stages.ended("serialise")
+        return answer, content, headers
 
     @staticmethod
     def together(works: Sequence[Work], stops: Sequence[Stop]) -> list[Done | Exception]:
-        """Return for each request what it would get alone: what is done, or the error."""
+        """Return for each request what it would get alone: what is done, or the error.
+
+        The kernel stage of each is the time of the call that they share.
+        """
         done: list[Any] = [None] * len(works)
         groups: dict[Hashable, list[tuple[int, Asked]]] = {}
         for k, work in enumerate(works):
@@ -59,13 +75,20 @@ class Work:
                 continue
             groups.setdefault(_kind(work, asked, k), []).append((k, asked))
         for group in groups.values():
+            every = [works[k].stages for k, _ in group]
+            for stages in every:
+                stages.waited()
             try:
                 answers = _answers(works[group[0][0]], group, _Stops([stops[k] for k, _ in group]))
             except Exception:  # each by itself tells whose it is
                 for k, asked in group:
+                    works[k].stages.waited()
                     done[k] = _alone(works[k], asked, stops[k])
                 continue
+            for stages in every:
+                stages.ended("kernel")
             for (k, _), answer in zip(group, answers, strict=True):
+                works[k].stages.waited()
                 done[k] = works[k]._done(answer)
         return done
 
@@ -89,7 +112,7 @@ def _answers(work: Work, group: list[tuple[int, Asked]], stop: Any) -> list[Answ
 
 def _alone(work: Work, asked: Asked, stop: Stop) -> Done | Exception:
     try:
-        return work._done(work.compute(work.snapshot, asked, stop))
+        return work._computed(asked, stop)
     except Exception as error:
         return error
 

@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: MIT
+"""The log: five levels, changed while it runs, and nothing in it that a client sent as data."""
+
+import json
+
+import numpy as np
+import pytest
+from serving import Server, wait_until
+
+import rpsd
+from rpsd.service._admin import is_local
+from rpsd.service._log import trace_of
+
+LEVELS = ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
+PATH = "/admin/log-level"
+BREAKABLE = """
+import pathlib, rpsd
+run = rpsd.Denoiser.run
+def failing(self, x, **more):
+    if pathlib.Path("broken").exists() or (len(x) and x[0] == 31337.25):
+        raise ValueError(f"could not handle {list(x)}")
+    return run(self, x, **more)
+rpsd.Denoiser.run = failing
+"""
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    home = tmp_path_factory.mktemp("home")
+    running = Server(home, prelude=BREAKABLE, health_check_interval=1)
+    running.home = home
+    try:
+        yield running.wait()
+        assert running.stop() == 0
+    finally:
+        running.process.kill()
+
+
+def set_level(server, level):
+    body = json.dumps({"level": level}).encode()
+    return server.ask("PUT", PATH, body, content_type="application/json")
+
+
+def emit_all(server, mark):
+    """Cause an event of each level, CRITICAL excepted."""
+    server.ask("GET", "/health/live", x_request_id=f"{mark}-DEBUG")
+    server.post({"values": [1.0]}, x_request_id=f"{mark}-INFO")
+    server.post({"values": "x"}, x_request_id=f"{mark}-WARNING")
+    server.post({"values": [31337.25]}, x_request_id=f"{mark}-ERROR")
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_each_level_lets_through_what_it_says(server, level):
+    answer = set_level(server, level)
+    assert (answer.status, answer.json) == (200, {"level": level})
+    assert server.ask("GET", PATH).json == {"level": level}
+    emit_all(server, level)
+    change = server.ask("PUT", PATH, b'{"level": "INFO"}', x_request_id=f"{level}-after")
+    assert change.status == 200
+    server.logged(request_id=f"{level}-after")  # the change itself is told, and all before it is written
+    seen = {
+        line["request_id"].rpartition("-")[2]: line["level"]
+        for line in server.log
+        if line.get("request_id", "").startswith(f"{level}-") and not line["request_id"].endswith("after")
+    }
+    assert seen == {name: name for name in LEVELS[LEVELS.index(level) : -1]}
+
+
+def test_critical_is_a_kernel_that_computes_wrongly(server):
+    set_level(server, "CRITICAL")
+    (server.home / "broken").touch()
+    assert "ValueError" in server.logged(level="CRITICAL", operation="self-check")["message"]
+    (server.home / "broken").unlink()
+    wait_until(lambda: server.ask("GET", "/health/ready").status == 200)
+    set_level(server, "INFO")
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b'{"level": "TRACE"}', b'{"level": "INFO", "more": 1}', b"[]", b"x" * 2000]
+)
+def test_what_is_no_level_is_refused(server, body):
+    answer = server.ask("PUT", PATH, body)
+    assert 400 <= answer.status < 500
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert server.ask("POST", PATH, body).status == 405
+    assert server.ask("GET", PATH).json["level"] in LEVELS
+
+
+@pytest.mark.parametrize(
+    ("client", "local"),
+    [
+        (("127.0.0.1", 1), True),
+        (("::1", 1), True),
+        (("192.0.2.1", 1), False),
+        (None, False),
+        (("x", 1), False),
+    ],
+)
+def test_only_this_machine_may_change_it(client, local):
+    assert is_local(client) is local
+
+
+def test_canaries_never_reach_the_log_nor_the_metrics(server):
+    """Values, headers with credentials, addresses: whatever a client sends as data stays out."""
+    set_level(server, "DEBUG")
+    value, canary = 31337.25, "canary4711"
+    secret = {"authorization": f"Bearer {canary}", "cookie": canary, "x_api_key": canary}
+    bodies = [
+        json.dumps({"values": [value, 31338.75]}).encode(),
+        json.dumps({"values": [1.0, canary]}).encode(),
+        json.dumps({"series": {canary: [value]}}).encode(),
+        json.dumps({"values": [1.0], canary: 1}).encode(),
+        json.dumps({"values": [1.0], "wavelet": canary}).encode(),
+        canary.encode(),
+    ]
+    answers = [server.post(body, **secret) for body in bodies]
+    answers.append(
+        server.post(np.array([value, 31338.75]).tobytes(), content_type="application/octet-stream")
+    )
+    answers.append(server.ask("GET", f"/{canary}?{canary}={canary}", **secret))
+    answers.append(
+        server.post(b"", f"/v1/denoise?{canary}={canary}", content_type="application/octet-stream")
+    )
+    answers.append(server.ask("PUT", PATH, f'{{"level": "{canary}"}}'.encode()))
+    answers.append(server.ask("GET", "/health", x_request_id=f"{canary} with spaces"))
+    assert [answer.status for answer in answers] == [500, 422, 500, 422, 422, 400, 500, 404, 422, 422, 200]
+    server.ask("GET", "/health/live", x_request_id="last")
+    server.logged(request_id="last")
+    for written in server.lines:
+        assert not any(word in written for word in (b"31337", b"31338", canary.encode())), written
+    assert canary.encode() not in server.ask("GET", "/metrics").body
+    set_level(server, "INFO")
+
+
+def test_a_trace_has_places_and_no_words():
+    try:
+        rpsd.denoise([1.0], level="4711")
+    except rpsd.ConfigError as error:
+        text = trace_of(error)
+    assert text.startswith("ConfigError in ")
+    assert "test_service_log.py" in text
+    assert "4711" not in text
+    assert trace_of(ValueError("4711")) == "ValueError"
