@@ -14,16 +14,18 @@ CHAIN = {"method": "wavelet", "noise": "mad", "level": 3}
 GOOD = rpsd.denoise(X, **CHAIN)
 #: Fails as stages do, by what the first sample says.
 FAILING = """
-import numpy as np, rpsd
-run = rpsd.Denoiser.run
-def failing(self, x, **more):
-    if len(x) and x[0] == 111.25:
-        raise RuntimeError(f"cannot handle {x[0]}")
-    result = run(self, x, **more)
-    if len(x) and x[0] == 222.25:
-        result.values[7] = np.inf if len(x) % 2 else np.nan
-    return result
-rpsd.Denoiser.run = failing
+import numpy as np
+from rpsd.service import _compute
+run = _compute.denoise_rows
+def failing(denoiser, rows, *more):
+    if rows.size and 111.25 in rows[:, 0]:
+        raise RuntimeError(f"cannot handle {rows[0]}")
+    outcomes = run(denoiser, rows, *more)
+    for x, outcome in zip(rows, outcomes):
+        if len(x) and x[0] == 222.25:
+            outcome.values[7] = np.inf if len(x) % 2 else np.nan
+    return outcomes
+_compute.denoise_rows = failing
 """
 CONFIG = """
 service: {{on_failure: {policy}}}
@@ -102,13 +104,30 @@ def test_bytes_tell_it_in_a_header(servers):
     assert (answer.headers["rpsd-degraded"], answer.headers["rpsd-action"]) == ("raw;reason=failure", "raw")
 
 
-def test_only_the_series_that_fails_is_degraded(servers):
-    answer = servers["raw"].post({"series": {"a": X.tolist(), "b": [111.25, *X[1:]]}})
-    a, b = answer.json["series"].values()
-    assert a["degraded"] is None
-    assert a["values"] == GOOD.tolist()
-    assert b["degraded"]["answer"] == "raw"
-    assert answer.headers["rpsd-degraded"] == "raw;reason=failure"
+@pytest.mark.parametrize("report", ["none", "metrics", "full"])
+@pytest.mark.parametrize("reason", ["failure", "unsound-output"])
+def test_only_the_series_that_fails_is_degraded(servers, reason, report):
+    """Although those of one length are computed by one call."""
+    series = {"a": X.tolist(), "b": FAILURES[reason]["values"], "c": X.tolist()}
+    asked = {"series": series, "report": report, "guardrails": {"policies": None}}
+    answer = servers["raw"].post(asked)
+    a, b, c = answer.json["series"].values()
+    for good in (a, c):
+        assert good["degraded"] is None
+        assert good["values"] == GOOD.tolist()
+    assert b["degraded"] == {"answer": "raw", "reason": reason}
+    assert b["values"] == list(series["b"])
+    assert answer.headers["rpsd-degraded"] == f"raw;reason={reason}"
+
+
+def test_what_is_degraded_is_not_kept(servers):
+    server, x = servers["raw"], X.copy()
+    x[0] = 111.25
+    before = fallbacks(server, "failure", "raw")
+    for _ in range(2):
+        answer = server.post(x.tobytes(), content_type=BINARY)
+        assert answer.headers["rpsd-degraded"] == "raw;reason=failure"
+    assert fallbacks(server, "failure", "raw") == before + 2
 
 
 def test_what_does_not_fail_says_nothing(servers):
@@ -147,6 +166,16 @@ def test_hold_answers_with_the_last_good_value(servers):
     assert got["values"] == [None] * 150 + [good[-1]] * 2 + [None, good[-1]]
     assert (got["action"], got["degraded"]["answer"]) == ("hold", "hold")
     assert server.logged(request_id="held")["degraded"] == {"answer": "hold", "reason": "failure"}
+
+
+def test_series_computed_by_one_call_are_held_too(servers):
+    server, own = servers["hold"], {"guardrails": {"policies": None}}
+    y = 100 + rpsd.simulate("a", 200, seed=3).noisy
+    good = server.post({"series": {"p": X.tolist(), "q": y.tolist()}, **own}).json["series"]
+    later = {"p": [111.25, *X[50:]], "q": [111.25, *y[50:]]}
+    got = server.post({"series": later, **own}).json["series"]
+    for name in "pq":
+        assert got[name]["values"] == [None] * 150 + [good[name]["values"][-1]]
 
 
 @pytest.mark.parametrize("name", ["eur", "another"])

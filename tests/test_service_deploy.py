@@ -21,14 +21,15 @@ PATH = "/v1/denoise?method=wavelet&noise=mad"
 _REFUSED = (ConnectionRefusedError,)
 #: Waits in the middle of a computation, where the first sample says so.
 WAITING = """
-import pathlib, time, rpsd
-run = rpsd.Denoiser.run
-def waiting(self, x, **more):
-    if len(x) and x[0] == 0.5:
+import pathlib, time
+from rpsd.service import _compute
+run = _compute.denoise_rows
+def waiting(denoiser, rows, *more):
+    if rows.size and rows[0, 0] == 0.5:
         pathlib.Path("inside").touch()
         time.sleep(120)
-    return run(self, x, **more)
-rpsd.Denoiser.run = waiting
+    return run(denoiser, rows, *more)
+_compute.denoise_rows = waiting
 """
 
 

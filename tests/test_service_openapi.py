@@ -16,6 +16,7 @@ import rpsd
 from rpsd import Guardrails, Options
 from rpsd._schema import fields
 from rpsd.service import _docs, _openapi
+from rpsd.service._admin import admin_routes
 from rpsd.service._docs import docs_routes
 from rpsd.service._health import health_routes
 from rpsd.service._problems import CATALOGUE
@@ -42,7 +43,7 @@ def test_the_document_is_valid():
 
 
 def test_the_routes_are_those_of_the_document():
-    handlers = [*health_routes(None), *series_routes(None), *docs_routes()]
+    handlers = [*health_routes(None), *series_routes(None), *docs_routes(), *admin_routes(None)]
     routes = {
         (path, method.lower())
         for handler in handlers

@@ -19,19 +19,21 @@ from rpsd.service._compare import ratio_of
 __all__ = ["own_home", "server", "start"]
 #: Wrong, slow or failing, as a file in its directory says.
 WORSE = """
-import pathlib, time, rpsd
-run, mode = rpsd.Denoiser.run, pathlib.Path("mode")
-def worse(self, x, **more):
+import pathlib, time
+from rpsd.service import _compute
+run, mode = _compute.denoise_rows, pathlib.Path("mode")
+def worse(denoiser, rows, *more):
     how = mode.read_text() if mode.exists() else ""
     if how == "slow":
         time.sleep(0.2)
-    if how == "failing" and len(x) == 256:
+    if how == "failing" and rows.shape[1] == 256:
         raise RuntimeError
-    result = run(self, x, **more)
-    if how == "wrong" and len(x) > 100:
-        result.values[50] += 1e-9
-    return result
-rpsd.Denoiser.run = worse
+    outcomes = run(denoiser, rows, *more)
+    if how == "wrong" and rows.shape[1] > 100:
+        for outcome in outcomes:
+            outcome.values[50] += 1e-9
+    return outcomes
+_compute.denoise_rows = worse
 """
 
 

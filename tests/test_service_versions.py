@@ -10,7 +10,7 @@ import pytest
 from serving import server
 
 from rpsd.service import _versions
-from rpsd.service._observe import Observe
+from rpsd.service._observe import Observe, Seen
 from rpsd.service._versions import Version
 
 __all__ = ["server"]
@@ -44,10 +44,10 @@ def test_no_version_goes_before_it_is_deprecated():
 
 def test_every_answer_of_a_deprecated_version_says_so(monkeypatch):
     monkeypatch.setitem(_versions.VERSIONS, "v1", Version(deprecated=datetime(2027, 1, 1, tzinfo=UTC)))
-    state = SimpleNamespace(snapshot=SimpleNamespace(digest="d"), phase=SimpleNamespace(name="serving"))
-    observe = Observe(None, state)
-    assert (b"deprecation", b"@1798761600") in observe._headers("id", "/v1/denoise")
-    assert b"deprecation" not in dict(observe._headers("id", "/health"))
+    observe = Observe(None, SimpleNamespace(phase=SimpleNamespace(name="serving")))
+    here = Seen("id", SimpleNamespace(digest="d"))
+    assert (b"deprecation", b"@1798761600") in observe._headers(here, "/v1/denoise")
+    assert b"deprecation" not in dict(observe._headers(here, "/health"))
 
 
 @pytest.mark.parametrize("path", ["/v1/denoise", "/health", "/openapi.json", "/docs", "/metrics"])

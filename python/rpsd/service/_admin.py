@@ -17,7 +17,7 @@ from rpsd.service._problems import Problem
 from rpsd.service._state import State
 
 _Any = Request[Any, Any, Any]
-_PATH: Final = "/admin/log-level"
+LOG_LEVEL: Final = "/admin/log-level"
 _LARGEST: Final = 1024
 
 
@@ -33,12 +33,12 @@ _decoder: Final = msgspec.json.Decoder(LogLevel)
 def admin_routes(state: State) -> list[HTTPRouteHandler]:
     """Return the handler of /admin/log-level, for this machine only."""
 
-    @route(_PATH, http_method=[HttpMethod.GET, HttpMethod.PUT])
+    @route(LOG_LEVEL, http_method=[HttpMethod.GET, HttpMethod.PUT])
     async def log_level(request: _Any) -> Response[bytes]:
         here = seen(request.scope)
         if not is_local(request.scope.get("client")):
             raise Problem("not-found", "there is no such address")
-        here.route, here.operation = _PATH, "log-level"
+        here.route, here.operation = LOG_LEVEL, "log-level"
         if request.method == "PUT":
             body = await read_body(request.receive, request.headers, _LARGEST)
             before, level = state.log.level, decoded(_decoder, body).level

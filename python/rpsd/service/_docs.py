@@ -102,7 +102,11 @@ def _page(document: Mapping[str, Any]) -> Iterator[str]:
         ]
         if mine[0][1] == "get":
             yield from _table(
-                ("address", "meaning"), [(_code(path), _text(one["summary"])) for path, _, one in mine]
+                ("address", "meaning"),
+                [
+                    (_code(path if method == "get" else f"{method.upper()} {path}"), _text(one["summary"]))
+                    for path, method, one in mine
+                ],
             )
         else:
             for path, method, operation in mine:

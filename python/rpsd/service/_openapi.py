@@ -17,6 +17,7 @@ import rpsd
 from rpsd import Guardrails, Options
 from rpsd._schema import Field, fields
 from rpsd.service import _answers, _media, _versions
+from rpsd.service._admin import LOG_LEVEL, LogLevel
 from rpsd.service._codec_json import EvaluateRequest
 from rpsd.service._problems import CATALOGUE, MEDIA_TYPE
 from rpsd.service._request import REPORTS
@@ -38,6 +39,8 @@ _SPECIAL: Final[dict[str, list[dict[str, Any]]]] = {
 #: Statuses that a request may get wherever it goes; 404 and 405 are of addresses that are not here.
 _ANYWHERE: Final = (400, 408, 414, 431, 500)
 _ELSEWHERE: Final = (404, 405)
+#: What changing a setting may be refused with beside; 404 where another machine asks.
+_SETTING: Final = (404, 413, 415, 422)
 
 #: What is read with GET: its summary, and the struct or the media type of the answer.
 READ: Final[dict[str, tuple[str, str, type[msgspec.Struct] | str]]] = {
@@ -68,7 +71,7 @@ def document() -> dict[str, Any]:
     """Return the document as plain data."""
     _, answers = msgspec.json.schema_components(
         [*dict.fromkeys(form for *_, form in READ.values() if not isinstance(form, str)),
-         *(endpoint.form for endpoint in ENDPOINTS)],
+         *(endpoint.form for endpoint in ENDPOINTS), LogLevel],
         ref_template=_SCHEMAS,
     )  # fmt: skip
     return {
@@ -95,6 +98,7 @@ def document() -> dict[str, Any]:
         "paths": {
             **{endpoint.path: {"post": _operation(endpoint)} for endpoint in ENDPOINTS},
             **{path: {"get": _reading(path)} for path in READ},
+            LOG_LEVEL: _setting("log-level", "The level of the log", LogLevel),
         },
         "components": {
             "schemas": {
@@ -170,6 +174,30 @@ def _reading(path: str) -> dict[str, Any]:
         "tags": [tag],
         "summary": summary,
         "responses": answers,
+    }
+
+
+def _setting(name: str, what: str, form: type[msgspec.Struct]) -> dict[str, Any]:
+    """Return GET and PUT of what is changed while the service runs."""
+    content = {_media.JSON: {"schema": {"$ref": _SCHEMAS.format(name=form.__name__)}}}
+    statuses = sorted({*_ANYWHERE, *_SETTING})
+    common = {
+        "tags": ["operation"],
+        "responses": {
+            "200": {"description": "In effect.", "headers": _header_refs(), "content": content},
+            **{str(status): {"$ref": f"#/components/responses/{status}"} for status in statuses},
+        },
+    }
+    where = "for this machine only."
+    key = name.replace("-", "_")
+    return {
+        "get": {"operationId": f"get_{key}", "summary": f"{what}; {where}", **common},
+        "put": {
+            "operationId": f"put_{key}",
+            "summary": f"{what}, until the next reload; {where}",
+            "requestBody": {"required": True, "content": content},
+            **common,
+        },
     }
 
 
