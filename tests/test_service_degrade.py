@@ -130,6 +130,23 @@ def test_what_is_degraded_is_not_kept(servers):
     assert fallbacks(server, "failure", "raw") == before + 2
 
 
+def hits(server):
+    lines = server.ask("GET", "/metrics").body.decode().splitlines()
+    return next(float(line.split()[1]) for line in lines if line.startswith("rpsd_cache_hits_total "))
+
+
+@pytest.mark.parametrize(("asked", "kept"), [(None, 2), ("max-age=1, No-Cache", 0), ("no-store", 0)])
+def test_who_asks_for_it_has_the_answer_computed(servers, asked, kept):
+    server, before = servers["raw"], hits(servers["raw"])
+    named = {} if asked is None else {"cache_control": asked}
+    server.post({"values": X.tolist(), "report": "none"})
+    for _ in range(2):
+        answer = server.post({"values": X.tolist(), "report": "none"}, **named)
+        assert answer.json["values"] == GOOD.tolist()
+    # The first is of a test before, or of nobody.
+    assert hits(server) - before - kept in (0, 1)
+
+
 def test_what_does_not_fail_says_nothing(servers):
     for server in servers.values():
         answer = server.post({"values": X.tolist()})

@@ -15,12 +15,12 @@ LEVELS = ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 PATH = "/admin/log-level"
 BREAKABLE = """
 import pathlib, rpsd
-run = rpsd.Denoiser.run
-def failing(self, x, **more):
-    if pathlib.Path("broken").exists() or (len(x) and x[0] == 31337.25):
-        raise ValueError(f"could not handle {list(x)}")
-    return run(self, x, **more)
-rpsd.Denoiser.run = failing
+run = rpsd.Denoiser._run_batch
+def failing(self, source, batch, threads):
+    if pathlib.Path("broken").exists() or (batch.size and 31337.25 in batch[:, 0]):
+        raise ValueError(f"could not handle {batch.tolist()}")
+    return run(self, source, batch, threads)
+rpsd.Denoiser._run_batch = failing
 """
 
 

@@ -71,7 +71,7 @@ def test_it_is_off_and_not_imported(start, tmp_path):
 
 def test_a_request_is_a_span_with_its_stages(start, collector):
     endpoint, spans = collector
-    running = start(trace_endpoint=endpoint, trace_ratio=0)
+    running = start(trace_endpoint=endpoint, trace_ratio=0, cache_size=0)
     ask(running, x_request_id="untraced")
     ask(running, x_request_id="traced", traceparent=f"00-{'1' * 32}-{'2' * 16}-01")
     assert running.logged(request_id="traced")["trace_id"] == "1" * 32
@@ -98,7 +98,7 @@ def test_a_request_is_a_span_with_its_stages(start, collector):
 @pytest.mark.slow
 def test_every_request_where_the_ratio_is_one(start, collector):
     endpoint, spans = collector
-    running = start(trace_endpoint=endpoint, trace_ratio=1)
+    running = start(trace_endpoint=endpoint, trace_ratio=1, cache_size=0)
     for _ in range(3):
         ask(running)
     assert running.stop() == 0

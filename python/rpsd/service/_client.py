@@ -85,7 +85,10 @@ class Client:
         OSError, http.client.HTTPException
             Where no answer comes.
         """
-        headers = {} if content_type is None else {"content-type": content_type}
+        # What was kept from before says nothing of the kernel, and of its time.
+        headers = {"cache-control": "no-store"}
+        if content_type is not None:
+            headers["content-type"] = content_type
         fresh = self._connection.sock is None
         begin = time.perf_counter()
         try:

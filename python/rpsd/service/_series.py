@@ -120,7 +120,9 @@ async def _answer(state: State, endpoint: Endpoint, request: _Any, here: Seen) -
     wanted = _media.wanted_type(accept, sent, tuple(endpoint.encoders))
     query = request.scope["query_string"]
     body = await read_body(request.receive, headers, service.max_body_bytes)
-    key = snapshot.cache.key(body, endpoint.operation, sent, wanted, query)
+    key = None
+    if not _computed_anew(headers.getall("cache-control", [])):
+        key = snapshot.cache.key(body, endpoint.operation, sent, wanted, query)
     if key is not None and (kept := snapshot.cache.get(key)) is not None:
         state.metrics.cache_hits.inc()
         return _answered(state, endpoint, here, kept, wanted, len(body))
@@ -136,6 +138,12 @@ async def _answer(state: State, endpoint: Endpoint, request: _Any, here: Seen) -
         if not any(outcome.failure for outcome in done[0].outcomes):
             state.metrics.cache_evictions.inc(snapshot.cache.put(key, *_kept(done)))
     return _answered(state, endpoint, here, done, wanted, len(body))
+
+
+def _computed_anew(lines: list[str]) -> bool:
+    """Return whether a request wants no answer that was kept (RFC 9111), as those that test a service do."""
+    directives = {one.strip().lower() for line in lines for one in line.split(",")}
+    return not directives.isdisjoint(("no-cache", "no-store"))
 
 
 def _kept(done: Done) -> tuple[int, Done]:
