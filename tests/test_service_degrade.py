@@ -6,6 +6,7 @@ import pytest
 from serving import Server
 
 import rpsd
+from rpsd.service import _held
 from rpsd.service._held import Held
 
 BINARY = "application/octet-stream"
@@ -225,7 +226,7 @@ def test_the_latest_place_of_the_same_samples_counts():
 
 
 def test_as_many_as_may_be_are_held(monkeypatch):
-    monkeypatch.setattr("rpsd.service._held._KEPT", 2)
+    monkeypatch.setattr(_held, "_KEPT", 2)
     held, x = Held(), np.arange(20.0)
     for key in (b"a", b"b", b"a", b"c"):
         held.remember(key, x, x)

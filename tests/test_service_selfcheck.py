@@ -7,7 +7,7 @@ import pywt
 from serving import start, wait_until
 
 import rpsd
-from rpsd.service import _known
+from rpsd.service import _known, _selfcheck
 from rpsd.service._selfcheck import SelfCheck, check
 
 __all__ = ["start"]
@@ -56,10 +56,10 @@ def test_a_difference_of_one_part_in_a_million_is_found(monkeypatch, name):
 
 
 def test_a_check_that_hangs_is_told(monkeypatch):
-    monkeypatch.setattr("rpsd.service._selfcheck._PATIENCE", 0.0)
+    monkeypatch.setattr(_selfcheck, "_PATIENCE", 0.0)
     seen = []
     mine = SelfCheck(lambda: 1, seen.append)
-    monkeypatch.setattr("rpsd.service._selfcheck.check", lambda: wait_until(lambda: mine.overdue) and None)
+    monkeypatch.setattr(_selfcheck, "check", lambda: wait_until(lambda: mine.overdue) and None)
     mine.run()
     assert seen == [None]
     assert not mine.overdue
