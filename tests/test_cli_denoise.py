@@ -184,10 +184,11 @@ def test_json_is_stable(goog, tmp_path, capsys):
     assert series["noise"] == dataclasses.asdict(result.noise)
     assert (series["missing"], series["level"], series["action"]) == (0, 0, "denoised")
     assert (series["lookahead"], series["warmup"]) == (None, 0)
-    assert list(series["report"]) == ["passed", "action", "score", "checks"]
+    metrics = ["correlation", "rmse", "trend", "power", "score"]
+    assert list(series["report"]) == ["passed", "action", *metrics, "checks"]
     assert series["report"]["score"] == result.report.score
     assert [list(check) for check in series["report"]["checks"]] == [
-        ["name", "value", "relation", "threshold", "passed", "counts"]
+        ["name", "value", "relation", "threshold", "passed", "counts", "verdict"]
     ] * len(result.report.checks)
 
 

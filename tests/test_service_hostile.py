@@ -33,15 +33,16 @@ def hasty(tmp_path_factory):
 def answers(server, data, patience=_PATIENCE):
     """Send bytes; return the status of every answer that comes until the server closes, which it must.
 
-    With little patience it may also wait for another request, once it has answered one.
+    With less patience it may also wait for another request, once it has answered one.
     """
     received = b""
     closed = contextlib.suppress(BrokenPipeError, ConnectionResetError)
-    with socket.create_connection(("127.0.0.1", server.port), timeout=patience) as raw, closed:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=_PATIENCE) as raw, closed:
         raw.sendall(data)
         try:
             while piece := raw.recv(65536):
                 received += piece
+                raw.settimeout(patience)
         except TimeoutError:
             assert received
             assert patience < _PATIENCE
@@ -249,7 +250,7 @@ def throw_http(server, count, seed):
     def client(requests):
         for data in requests:
             try:
-                found = answers(server, data, patience=3)
+                found = answers(server, data, patience=2)
             except (AssertionError, OSError) as error:
                 found = [error]
             if not all(isinstance(status, int) and 100 <= status < 500 for status in found):

@@ -173,6 +173,8 @@ class Load:
                 due += 1
             self._start()
             if now > last + self.patience:
+                self.waiting.clear()  # never sent; what was sent has as long again to be answered
+            if now > last + 2 * self.patience:
                 break
             left = self.planned[due][0] - now if due < len(self.planned) else 0.05
             for number, events in self.poll.poll(left - _NEAR / 2 if left > _NEAR else 0):

@@ -27,7 +27,7 @@ _EXTRAS: Final = {
     "remote": ("fsspec", "s3fs"),
     "sklearn": ("scikit-learn",),
 }
-# The command line is not whole without these; of the others a part alone is a mistake.
+# The command line is not whole without these. A part of another may be there as what some package needs.
 _NEEDED: Final = ("cli", "plot")
 _MODULES: Final = {"scikit-learn": "sklearn"}
 _TRANSFORM_TOLERANCE: Final = 1e-12
@@ -83,11 +83,10 @@ def _build_findings(info: dict[str, Any]) -> Iterator[_Finding]:
 def _extra_findings() -> Iterator[_Finding]:
     for extra, names in _EXTRAS.items():
         absent = [name for name in names if importlib.util.find_spec(_MODULES.get(name, name)) is None]
-        if len(absent) == len(names) and extra not in _NEEDED:
-            yield _Finding("ok", f"extra {extra}", f'not installed; pip install "rpsd[{extra}]"')
-        elif absent:
+        if absent:
+            what = "not installed" if len(absent) == len(names) else f"{', '.join(absent)} missing"
             yield _Finding(
-                "warn", f"extra {extra}", f'{", ".join(absent)} missing; pip install "rpsd[{extra}]"'
+                "warn" if extra in _NEEDED else "ok", f"extra {extra}", f'{what}; pip install "rpsd[{extra}]"'
             )
         else:
             versions = ", ".join(f"{name} {metadata.version(name)}" for name in names)
