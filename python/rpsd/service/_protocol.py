@@ -19,7 +19,7 @@ _VERSIONS: Final = ("1.0", "1.1")
 
 
 class Times:
-    """Seconds that clients have; `Protocol` reads them, and a reload may change them."""
+    """Seconds that clients have; `Protocol` reads them."""
 
     header = 10.0
     body = 30.0

@@ -22,7 +22,7 @@ class State:
     Attributes
     ----------
     snapshot : Snapshot
-        Replaced whole by a reload; a request takes it once.
+        A request takes it once.
     ports : tuple of int
         That of health and metrics, and that of the interface; equal where there is one listener.
     """
