@@ -1,0 +1,264 @@
+# SPDX-License-Identifier: MIT
+"""API keys: an id, a secret of 256 bits, and a check that tells a mistyped one without the database."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+import secrets
+import zlib
+from collections.abc import Iterable
+from typing import Any, Final, NamedTuple
+
+import msgspec
+import sqlalchemy as sa
+
+from rpsd import InputError
+from rpsd.service.access._principal import KeyLimits, Principal
+from rpsd.service.access._roles import GRANTED
+from rpsd.service.store._database import Database, now
+from rpsd.service.store._schema import api_keys
+
+_ALPHABET: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_ID_LENGTH, _SECRET_LENGTH, _CHECK_LENGTH = 12, 43, 6  # 62^43 > 2^256
+_FORM: Final = re.compile(r"rpsd_([0-9A-Za-z]{12})_([0-9A-Za-z]{43})_([0-9A-Za-z]{6})")
+_ID: Final = re.compile(r"[0-9A-Za-z]{12}")
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._@-]{0,63}")
+_SECOND: Final = 1_000_000
+#: A key's last use is written when it is older than this.
+_USE_EVERY: Final = 60 * _SECOND
+# Compared against where there is no such key, so that both take the same time.
+_NO_DIGEST: Final = bytes(32)
+
+
+class KeyText(NamedTuple):
+    """The parts of a key's text."""
+
+    id: str
+    secret: str
+
+    @classmethod
+    def make(cls, key_id: str | None = None) -> KeyText:
+        """Return a new one, of a new id where none is given."""
+        return cls(key_id or _random(_ID_LENGTH), _random(_SECRET_LENGTH))
+
+    @classmethod
+    def parse(cls, text: str) -> KeyText | None:
+        """Return the parts of a text, None where it cannot be a key."""
+        match = _FORM.fullmatch(text)
+        if match is None:
+            return None
+        parts = cls(match[1], match[2])
+        return parts if hmac.compare_digest(parts.text(), text) else None
+
+    def text(self) -> str:
+        """Return it as its owner has it."""
+        head = f"rpsd_{self.id}_{self.secret}"
+        return f"{head}_{_base62(zlib.crc32(head.encode()), _CHECK_LENGTH)}"
+
+
+class Key(msgspec.Struct, frozen=True, kw_only=True):
+    """A key as it is listed; its secret is nowhere."""
+
+    id: str
+    name: str
+    tenant: str
+    roles: tuple[str, ...]
+    limits: KeyLimits
+    created: int
+    expires: int | None
+    revoked: int | None
+    last_used: int | None
+    overlap_until: int | None
+
+
+class Keys:
+    """The keys of a database.
+
+    Parameters
+    ----------
+    database : Database
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._pepper = database.state_key.derive("api keys")
+
+    def create(
+        self,
+        name: str,
+        roles: Iterable[str],
+        *,
+        tenant: str | None = None,
+        seconds: float | None = None,
+        limits: KeyLimits = KeyLimits(),  # noqa: B008  frozen
+    ) -> tuple[Key, str]:
+        """Make a key; its text is returned this once.
+
+        Parameters
+        ----------
+        name : str
+            Whose it is, for those who read lists of keys.
+        roles : iterable of str
+        tenant : str, optional
+            Whose streams and jobs it sees; its name where none is given.
+        seconds : float, optional
+            After how many it ends; None is never.
+        limits : KeyLimits, optional
+
+        Raises
+        ------
+        InputError
+            For a name that is none, no role or an unknown one, or an end that has passed.
+        """
+        tenant = name if tenant is None else tenant
+        for what, text in (("name", name), ("tenant", tenant)):
+            if not _NAME.fullmatch(text):
+                raise InputError(f"{what} must be 1 to 64 letters, digits, blanks and ._@-, got {text!r}")
+        chosen = _checked_roles(roles)
+        if seconds is not None and not seconds > 0:
+            raise InputError(f"a key must end after more than 0 seconds, got {seconds}")
+        made = KeyText.make()
+        row = {
+            "id": made.id,
+            "name": name,
+            "tenant": tenant,
+            "roles": msgspec.json.encode(chosen).decode(),
+            "limits": msgspec.json.encode(limits).decode(),
+            "digest": self._digest(made.secret),
+            "created": now(),
+            "expires": None if seconds is None else now() + round(seconds * _SECOND),
+        }
+        with self._database.begin() as connection:
+            connection.execute(api_keys.insert().values(row))
+        return self._one(made.id), made.text()
+
+    def rotate(self, key_id: str, overlap: float = 86400.0) -> tuple[Key, str]:
+        """Give a key a new secret; the old one is taken for ``overlap`` seconds more.
+
+        Raises
+        ------
+        InputError
+            Where there is no such key, or it is revoked or over.
+        """
+        if not overlap >= 0:
+            raise InputError(f"overlap must be 0 seconds or more, got {overlap}")
+        made = KeyText.make(self._one(key_id).id)
+        with self._database.begin() as connection:
+            done = connection.execute(
+                api_keys.update()
+                .where(api_keys.c.id == key_id, _alive(now()))
+                .values(
+                    digest_before=api_keys.c.digest,
+                    before_until=now() + round(overlap * _SECOND),
+                    digest=self._digest(made.secret),
+                )
+            )
+        if done.rowcount != 1:
+            raise InputError(f"key {key_id} is revoked or has ended")
+        return self._one(key_id), made.text()
+
+    def revoke(self, key_id: str) -> Key:
+        """End a key at once; a second time changes nothing.
+
+        Raises
+        ------
+        InputError
+            Where there is no such key.
+        """
+        self._one(key_id)
+        with self._database.begin() as connection:
+            connection.execute(
+                api_keys.update()
+                .where(api_keys.c.id == key_id, api_keys.c.revoked.is_(None))
+                .values(revoked=now())
+            )
+        return self._one(key_id)
+
+    def all(self) -> list[Key]:
+        """Return every key, oldest first."""
+        with self._database.begin() as connection:
+            rows = connection.execute(sa.select(api_keys).order_by(api_keys.c.created, api_keys.c.id)).all()
+        return [_key(row) for row in rows]
+
+    def find(self, text: str) -> Principal | None:
+        """Return whom a key's text proves, None where it proves nobody."""
+        parts = KeyText.parse(text)
+        if parts is None:
+            return None
+        when = now()
+        with self._database.begin() as connection:
+            row = connection.execute(sa.select(api_keys).where(api_keys.c.id == parts.id)).one_or_none()
+            digest = self._digest(parts.secret)
+            current = hmac.compare_digest(digest, row.digest if row else _NO_DIGEST)
+            before = hmac.compare_digest(digest, (row.digest_before if row else None) or _NO_DIGEST)
+            if (
+                row is None
+                or not (current or (before and when < row.before_until))
+                or not _is_alive(row, when)
+            ):
+                return None
+            if row.last_used is None or when - row.last_used > _USE_EVERY:
+                connection.execute(api_keys.update().where(api_keys.c.id == row.id).values(last_used=when))
+        key = _key(row)
+        return Principal(
+            name=f"key:{key.id}", tenant=key.tenant, roles=frozenset(key.roles), limits=key.limits
+        )
+
+    def _digest(self, secret: str) -> bytes:
+        return hmac.digest(self._pepper, secret.encode(), hashlib.sha256)
+
+    def _one(self, key_id: str) -> Key:
+        row = None
+        if _ID.fullmatch(key_id):
+            with self._database.begin() as connection:
+                row = connection.execute(sa.select(api_keys).where(api_keys.c.id == key_id)).one_or_none()
+        if row is None:
+            raise InputError(f"there is no key {key_id[:_ID_LENGTH]!r}")
+        return _key(row)
+
+
+def _checked_roles(roles: Iterable[str]) -> list[str]:
+    chosen = sorted(set(roles))
+    unknown = [role for role in chosen if role not in GRANTED]
+    if unknown or not chosen:
+        got = f"{unknown[0]!r}" if unknown else "none"
+        raise InputError(f"roles must be one or more of {', '.join(GRANTED)}, got {got}")
+    return chosen
+
+
+def _alive(when: int) -> Any:
+    ends = api_keys.c.expires
+    return sa.and_(api_keys.c.revoked.is_(None), sa.or_(ends.is_(None), ends > when))
+
+
+def _is_alive(row: Any, when: int) -> bool:
+    return row.revoked is None and (row.expires is None or when < row.expires)
+
+
+def _key(row: Any) -> Key:
+    return Key(
+        id=row.id,
+        name=row.name,
+        tenant=row.tenant,
+        roles=tuple(msgspec.json.decode(row.roles)),
+        limits=msgspec.json.decode(row.limits, type=KeyLimits),
+        created=row.created,
+        expires=row.expires,
+        revoked=row.revoked,
+        last_used=row.last_used,
+        overlap_until=row.before_until,
+    )
+
+
+def _random(length: int) -> str:
+    return "".join(secrets.choice(_ALPHABET) for _ in range(length))
+
+
+def _base62(number: int, length: int) -> str:
+    digits = ""
+    for _ in range(length):
+        number, digit = divmod(number, 62)
+        digits = _ALPHABET[digit] + digits
+    return digits

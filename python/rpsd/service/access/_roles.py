@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: MIT
+"""Roles, what each may do, and what each route takes. docs/security.md shows the whole matrix."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from rpsd.service.access._principal import Principal
+
+#: Permissions that need no credential: what supervisors and balancers ask.
+OPEN: Final = "open"
+
+ROLES: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
+    {
+        "viewer": frozenset({"observe"}),
+        "user": frozenset({"observe", "compute"}),
+        "operator": frozenset({"observe", "operate"}),
+        "admin": frozenset({"observe", "operate", "administer"}),
+        "auditor": frozenset({"observe", "audit"}),
+        # Of this machine, where no credentials are asked for; no key can have it.
+        "local": frozenset({"observe", "compute", "operate"}),
+    }
+)
+#: Roles that a credential can have.
+GRANTED: Final = tuple(name for name in ROLES if name != "local")
+
+_READ: Final = ("GET", "HEAD")
+_HEALTH: Final = ("/health", "/health/live", "/health/ready", "/health/startup")
+
+#: The permission that each method and route takes. A route without a row fails a test.
+ROUTES: Final[Mapping[tuple[str, str], str]] = MappingProxyType(
+    {
+        **{(method, path): OPEN for method in _READ for path in _HEALTH},
+        **{(method, f"/v2{path}"): OPEN for method in _READ for path in ("/health/live", "/health/ready")},
+        **{
+            (method, path): "observe"
+            for method in _READ
+            for path in ("/health/detailed", "/metrics", "/openapi.json", "/docs")
+        },
+        **{("POST", f"/v1/{name}"): "compute" for name in ("denoise", "noise", "evaluate")},
+        **{(method, "/admin/log-level"): "operate" for method in ("GET", "PUT")},
+    }
+)
+
+
+def may(principal: Principal, permission: str) -> bool:
+    """Return whether a principal has a permission."""
+    return permission == OPEN or any(permission in ROLES.get(role, ()) for role in principal.roles)

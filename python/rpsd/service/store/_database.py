@@ -1,0 +1,220 @@
+# SPDX-License-Identifier: MIT
+"""The database: SQLite by itself, PostgreSQL for several replicas."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config as Alembic
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+
+from rpsd import ConfigError, StateError
+from rpsd.service.store._schema import data_keys
+from rpsd.service.store._seal import Seal, StateKey
+
+#: Seconds that a transaction waits for another of SQLite's.
+_BUSY: Final = 10.0
+#: Whoever upgrades holds this advisory lock of PostgreSQL.
+_UPGRADING: Final = 0x72707364
+_DRIVERS: Final = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg"}
+
+
+def now() -> int:
+    """Return microseconds since 1970, UTC, as the tables have them."""
+    return time.time_ns() // 1000
+
+
+class Database:
+    """Tables, in transactions, and what seals their contents.
+
+    Parameters
+    ----------
+    url : str
+        ``sqlite:///FILE`` or ``postgresql://USER@HOST/NAME``; a password comes from the file or variable
+        that libpq knows (PGPASSFILE, PGPASSWORD), not from here.
+    state_key : StateKey
+
+    Raises
+    ------
+    ConfigError
+        For another kind of database, or a password in the address.
+    StateError
+        Where it cannot be opened, or a newer rpsd made it.
+    """
+
+    def __init__(self, url: str, state_key: StateKey) -> None:
+        self._url = _checked(url)
+        self.engine = _make_engine(self._url)
+        self.state_key = state_key
+        with opened():
+            self.upgrade()
+            self.seal = Seal(self._data_keys())
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether it is a file of SQLite."""
+        return self._url.get_backend_name() == "sqlite"
+
+    @property
+    def path(self) -> Path | None:
+        """The file of SQLite."""
+        return Path(self._url.database or "") if self.is_sqlite else None
+
+    @contextmanager
+    def begin(self) -> Iterator[sa.Connection]:
+        """A transaction: committed at its end, rolled back by an exception.
+
+        Raises
+        ------
+        StateError
+            Where the database is away, full or broken.
+        """
+        with opened(), self.engine.begin() as connection:
+            yield connection
+
+    def upgrade(self) -> None:
+        """Bring the schema to that of this rpsd, whole or not at all; SQLite's file is copied first."""
+        with self.engine.connect() as connection:
+            before, newest = self._revision(connection), _scripts().get_current_head()
+        if before == newest:
+            return
+        if before is not None and before not in {one.revision for one in _scripts().walk_revisions()}:
+            raise StateError(f"the database has schema {before}, which is newer than this rpsd's {newest}")
+        if before is not None and self.path is not None:
+            self._copy_aside(before)
+        with self.engine.begin() as connection:
+            if not self.is_sqlite:
+                connection.execute(sa.text("SELECT pg_advisory_xact_lock(:n)"), {"n": _UPGRADING})
+            config = _alembic()
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+
+    @property
+    def revision(self) -> str | None:
+        """Which schema it has."""
+        with opened(), self.engine.connect() as connection:
+            return self._revision(connection)
+
+    def rotate(self, to: StateKey) -> None:
+        """Seal the data keys under another state key, and begin a new data key."""
+        with self.begin() as connection:
+            numbers = [0]
+            for number, wrapped in connection.execute(
+                sa.select(data_keys.c.number, data_keys.c.wrapped)
+            ).all():
+                again = self.state_key.wrap_again(wrapped, number, to)
+                connection.execute(
+                    data_keys.update().where(data_keys.c.number == number).values(wrapped=again)
+                )
+                numbers.append(number)
+            self._add_data_key(connection, max(numbers) + 1, to)
+        self.state_key = to
+        self.seal = Seal(self._data_keys())
+
+    def close(self) -> None:
+        """Close what is open."""
+        self.engine.dispose()
+
+    def _data_keys(self) -> dict[int, bytes]:
+        with self.engine.begin() as connection:
+            rows = connection.execute(sa.select(data_keys.c.number, data_keys.c.wrapped)).all()
+            if not rows:
+                if not self.is_sqlite:  # two replicas may come at once
+                    connection.execute(sa.text("LOCK TABLE data_keys IN EXCLUSIVE MODE"))
+                    rows = connection.execute(sa.select(data_keys.c.number, data_keys.c.wrapped)).all()
+                if not rows:
+                    self._add_data_key(connection, 1, self.state_key)
+                    rows = connection.execute(sa.select(data_keys.c.number, data_keys.c.wrapped)).all()
+        return {number: self.state_key.unwrap(wrapped, number) for number, wrapped in rows}
+
+    @staticmethod
+    def _add_data_key(connection: sa.Connection, number: int, under: StateKey) -> None:
+        wrapped = under.new_data_key(number)
+        connection.execute(data_keys.insert().values(number=number, created=now(), wrapped=wrapped))
+
+    def _copy_aside(self, revision: str) -> None:
+        assert self.path is not None
+        with self.engine.connect() as connection:
+            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+        shutil.copy2(self.path, self.path.with_name(f"{self.path.name}.before-{revision}"))
+
+    @staticmethod
+    def _revision(connection: sa.Connection) -> str | None:
+        return MigrationContext.configure(connection).get_current_revision()
+
+
+@contextmanager
+def opened() -> Iterator[None]:
+    """Tell what a database says as an error of ours, without its values."""
+    try:
+        yield
+    except SQLAlchemyError as error:
+        cause = getattr(error, "orig", None) or error
+        raise StateError(f"the database failed: {type(cause).__name__}: {_first_line(cause)}") from error
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or [""])[0]
+
+
+def _checked(url: str) -> sa.URL:
+    try:
+        parsed = sa.make_url(url)
+    except ArgumentError:
+        raise ConfigError("state_url must be sqlite:///FILE or postgresql://USER@HOST/NAME") from None
+    backend = parsed.drivername
+    if backend not in _DRIVERS:
+        raise ConfigError(f"state_url must begin with sqlite:// or postgresql://, got {backend}://")
+    if parsed.password is not None:
+        raise ConfigError("state_url must not have a password; give it by PGPASSFILE or PGPASSWORD")
+    return parsed.set(drivername=_DRIVERS[backend])
+
+
+def _make_engine(url: sa.URL) -> sa.Engine:
+    try:
+        if url.get_backend_name() != "sqlite":
+            return sa.create_engine(url, pool_pre_ping=True, pool_size=5, max_overflow=5)
+    except (ModuleNotFoundError, NoSuchModuleError):
+        raise ConfigError("state_url of PostgreSQL needs: pip install 'rpsd[postgres]'") from None
+    path = Path(url.database or "")
+    if not url.database or url.database == ":memory:":
+        raise ConfigError("state_url must name a file: sqlite:///FILE")
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if not path.exists():
+        os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
+    engine = sa.create_engine(url, connect_args={"timeout": _BUSY}, poolclass=sa.QueuePool)
+    sa.event.listen(engine, "connect", _prepare_sqlite)
+    sa.event.listen(engine, "begin", _begin_immediate)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None  # transactions begin where we say
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "trusted_schema=OFF"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_immediate(connection: sa.Connection) -> None:
+    # A transaction that reads first and writes later would fail where another has written in between.
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _alembic() -> Alembic:
+    config = Alembic()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.set_main_option("path_separator", "os")
+    return config
+
+
+def _scripts() -> ScriptDirectory:
+    return ScriptDirectory.from_config(_alembic())

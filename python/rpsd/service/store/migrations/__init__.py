@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""Revisions of the schema, for alembic. A new one: a file in ``versions`` whose ``down_revision`` is the last."""
