@@ -83,7 +83,7 @@ class Keys:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._pepper = database.state_key.derive("api keys")
+        self._pepper = database.seal.derive("api keys")
 
     def create(
         self,
@@ -193,11 +193,8 @@ class Keys:
             digest = self._digest(parts.secret)
             current = hmac.compare_digest(digest, row.digest if row else _NO_DIGEST)
             before = hmac.compare_digest(digest, (row.digest_before if row else None) or _NO_DIGEST)
-            if (
-                row is None
-                or not (current or (before and when < row.before_until))
-                or not _is_alive(row, when)
-            ):
+            right = current or (before and when < row.before_until)
+            if row is None or not right or not _is_alive(row, when):
                 return None
             if row.last_used is None or when - row.last_used > _USE_EVERY:
                 connection.execute(api_keys.update().where(api_keys.c.id == row.id).values(last_used=when))

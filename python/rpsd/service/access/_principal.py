@@ -21,7 +21,8 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
     Attributes
     ----------
     name : str
-        Stable, for the audit log and the log's ``user_id``; ``key:ID``, ``token:SUBJECT``, ``certificate:NAME``.
+        Stable, for the audit log and the log's ``user_id``: ``key:ID``, ``token:SUBJECT``,
+        ``certificate:NAME``.
     tenant : str
         Whose streams and jobs it sees.
     roles : frozenset of str

@@ -26,6 +26,7 @@ from rpsd.service.store._seal import Seal, StateKey
 _BUSY: Final = 10.0
 #: Whoever upgrades holds this advisory lock of PostgreSQL.
 _UPGRADING: Final = 0x72707364
+_WRAPPED: Final = sa.select(data_keys.c.number, data_keys.c.wrapped)
 _DRIVERS: Final = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg"}
 
 
@@ -72,7 +73,7 @@ class Database:
 
     @contextmanager
     def begin(self) -> Iterator[sa.Connection]:
-        """A transaction: committed at its end, rolled back by an exception.
+        """Open a transaction: committed at its end, rolled back by an exception.
 
         Raises
         ------
@@ -109,13 +110,10 @@ class Database:
         """Seal the data keys under another state key, and begin a new data key."""
         with self.begin() as connection:
             numbers = [0]
-            for number, wrapped in connection.execute(
-                sa.select(data_keys.c.number, data_keys.c.wrapped)
-            ).all():
+            for number, wrapped in connection.execute(_WRAPPED).all():
                 again = self.state_key.wrap_again(wrapped, number, to)
-                connection.execute(
-                    data_keys.update().where(data_keys.c.number == number).values(wrapped=again)
-                )
+                here = data_keys.c.number == number
+                connection.execute(data_keys.update().where(here).values(wrapped=again))
                 numbers.append(number)
             self._add_data_key(connection, max(numbers) + 1, to)
         self.state_key = to
@@ -127,14 +125,14 @@ class Database:
 
     def _data_keys(self) -> dict[int, bytes]:
         with self.engine.begin() as connection:
-            rows = connection.execute(sa.select(data_keys.c.number, data_keys.c.wrapped)).all()
+            rows = connection.execute(_WRAPPED).all()
             if not rows:
                 if not self.is_sqlite:  # two replicas may come at once
                     connection.execute(sa.text("LOCK TABLE data_keys IN EXCLUSIVE MODE"))
-                    rows = connection.execute(sa.select(data_keys.c.number, data_keys.c.wrapped)).all()
+                    rows = connection.execute(_WRAPPED).all()
                 if not rows:
                     self._add_data_key(connection, 1, self.state_key)
-                    rows = connection.execute(sa.select(data_keys.c.number, data_keys.c.wrapped)).all()
+                    rows = connection.execute(_WRAPPED).all()
         return {number: self.state_key.unwrap(wrapped, number) for number, wrapped in rows}
 
     @staticmethod

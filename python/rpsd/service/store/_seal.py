@@ -54,10 +54,6 @@ class StateKey:
         """Return the text of a new one."""
         return Secret(base64.b64encode(secrets.token_bytes(KEY_BYTES)))
 
-    def derive(self, purpose: str) -> bytes:
-        """Return 32 bytes for one purpose (HKDF with SHA-256)."""
-        return HKDF(hashes.SHA256(), KEY_BYTES, salt=None, info=b"rpsd " + purpose.encode()).derive(self._key)
-
     def new_data_key(self, number: int) -> bytes:
         """Return a new data key, sealed."""
         return self._wrap(secrets.token_bytes(KEY_BYTES), number)
@@ -68,7 +64,7 @@ class StateKey:
 
     def _wrap(self, key: bytes, number: int) -> bytes:
         nonce = secrets.token_bytes(_NONCE)
-        cipher = AESGCM(self.derive("data keys"))
+        cipher = AESGCM(_derive(self._key, "data keys"))
         return nonce + cipher.encrypt(nonce, key, _DATA_KEY + number.to_bytes(_NUMBER, "big"))
 
     def unwrap(self, wrapped: bytes, number: int) -> bytes:
@@ -79,7 +75,7 @@ class StateKey:
         StateError
             Where it was sealed under another state key.
         """
-        cipher = AESGCM(self.derive("data keys"))
+        cipher = AESGCM(_derive(self._key, "data keys"))
         try:
             return cipher.decrypt(
                 wrapped[:_NONCE], wrapped[_NONCE:], _DATA_KEY + number.to_bytes(_NUMBER, "big")
@@ -100,6 +96,11 @@ class Seal:
     def __init__(self, data_keys: Mapping[int, bytes]) -> None:
         self._ciphers = {number: AESGCM(key) for number, key in data_keys.items()}
         self._newest = max(data_keys)
+        self._root = data_keys[min(data_keys)]
+
+    def derive(self, purpose: str) -> bytes:
+        """Return 32 bytes for one purpose, of the oldest data key: they outlive a change of the state key."""
+        return _derive(self._root, purpose)
 
     def close(self, plain: bytes, where: str) -> bytes:
         """Return bytes sealed for one place, such as ``streams/ab12/checkpoint``."""
@@ -123,3 +124,7 @@ class Seal:
             return cipher.decrypt(rest[:_NONCE], rest[_NONCE:], head + where.encode())
         except (InvalidTag, ValueError):
             raise StateError(f"{where} was changed after it was sealed") from None
+
+
+def _derive(key: bytes, purpose: str) -> bytes:
+    return HKDF(hashes.SHA256(), KEY_BYTES, salt=None, info=b"rpsd " + purpose.encode()).derive(key)

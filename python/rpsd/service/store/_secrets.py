@@ -45,7 +45,8 @@ def read_secret(name: str, file: Path | None) -> Secret | None:
     Parameters
     ----------
     name : str
-        What it is called: the file ``rpsd-NAME`` among the credentials, the variable ``RPSD_NAME``, with _ for -.
+        What it is called: the file ``rpsd-NAME`` among the credentials, the variable ``RPSD_NAME`` with
+        _ for -.
     file : Path or None
         As the configuration says; then it is read, and nothing else.
 

@@ -1,2 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Revisions of the schema, for alembic. A new one: a file in ``versions`` whose ``down_revision`` is the last."""
+"""Revisions of the schema, for alembic.
+
+A new one is a file in ``versions`` whose ``down_revision`` is the last; what has been released never changes.
+"""
