@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The configuration: six sections, merged key by key from files, environment and command line."""
+"""The configuration: eight sections, merged key by key from files, environment and command line."""
 
 import os
 import re
@@ -7,103 +7,19 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import msgspec
-from msgspec import Meta
 
 from rpsd._config_file import Layer, Setting, read_file
 from rpsd._errors import ConfigError, InputError
 from rpsd._guardrails import Guardrails
 from rpsd._options import Options, check_together, selects_wavelet
 from rpsd._schema import Field, fields, shown, suggestion, unknown
+from rpsd._sections import Monitoring, Paths, Performance, Security, Service, State, expand
 
 #: the configuration of the whole machine, the weakest layer above the defaults
 SYSTEM_CONFIG = Path("/etc/rpsd/config.yaml")
-
-
-class Performance(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How much of the machine is used."""
-
-    max_workers: Annotated[
-        int, Meta(ge=1, description="Processes of a batch run, threads of the service.")
-    ] = 4
-    chunk_size: Annotated[
-        int, Meta(ge=1, description="Rows of a file that are read at a time; at least 65,536 are.")
-    ] = 1000
-    cache_size: Annotated[int, Meta(ge=0, description="Results that the cache keeps; 0 is no cache.")] = 1000
-    threads: Annotated[int, Meta(ge=0, description="Threads of one call; 0 is all.")] = 1
-
-
-class Monitoring(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What can be seen from outside."""
-
-    metrics_port: Annotated[int, Meta(ge=1, le=65535, description="Port of the HTTP service.")] = 8000
-    health_check_interval: Annotated[int, Meta(ge=1, description="Seconds between health checks.")] = 30
-    log_level: Annotated[
-        Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"],
-        Meta(description="Least level that is logged."),
-    ] = "INFO"
-
-
-class Paths(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where files are; a leading ~ is the home directory."""
-
-    data_dir: Annotated[str, Meta(description="Directory of relative input files.")] = "."
-    cache_dir: Annotated[str, Meta(description="Directory of the cache.")] = "~/.cache/rpsd"
-
-    @property
-    def data_path(self) -> Path:
-        """``data_dir`` with ~ expanded."""
-        return _expand(self.data_dir, "data_dir")
-
-    @property
-    def cache_path(self) -> Path:
-        """``cache_dir`` with ~ expanded."""
-        return _expand(self.cache_dir, "cache_dir")
-
-
-class Service(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The HTTP service."""
-
-    host: Annotated[str, Meta(description="Address to listen on; a loopback one.")] = "127.0.0.1"
-    port: Annotated[
-        Annotated[int, Meta(ge=1, le=65535)] | None,
-        Meta(description="Port of /v1 where it is not that of health and metrics."),
-    ] = None
-    max_body_bytes: Annotated[int, Meta(ge=1, description="Bytes of a request's body, unpacked.")] = 2**27
-    max_points: Annotated[int, Meta(ge=1, description="Samples of a request.")] = 10_000_000
-    max_series: Annotated[int, Meta(ge=1, description="Series of a request.")] = 10_000
-    queue_requests: Annotated[int, Meta(ge=0, description="Requests that may wait for a worker.")] = 256
-    queue_points: Annotated[int, Meta(ge=0, description="Samples that may wait for a worker.")] = 20_000_000
-    request_timeout: Annotated[
-        float, Meta(gt=0, le=86400, description="Seconds in which a request is answered.")
-    ] = 60.0
-    header_timeout: Annotated[
-        float, Meta(gt=0, le=86400, description="Seconds that a client has to send its headers.")
-    ] = 10.0
-    body_timeout: Annotated[
-        float, Meta(gt=0, le=86400, description="Seconds that a client has to send its body.")
-    ] = 30.0
-    send_timeout: Annotated[
-        float, Meta(gt=0, le=86400, description="Seconds for which a client may not take its answer.")
-    ] = 30.0
-    drain_delay: Annotated[
-        float, Meta(ge=0, le=3600, description="Seconds after SIGTERM in which requests are still taken.")
-    ] = 5.0
-    drain_timeout: Annotated[
-        int, Meta(ge=1, le=3600, description="Seconds for what is under way when the doors are closed.")
-    ] = 25
-    on_failure: Annotated[
-        Literal["error", "raw", "hold"],
-        Meta(description="What answers where a series fails or breaches a guardrail under policy raise."),
-    ] = "error"
-    trace_endpoint: Annotated[
-        str | None, Meta(description="Where OpenTelemetry spans go, by OTLP over HTTP; none is off.")
-    ] = None
-    trace_ratio: Annotated[
-        float, Meta(ge=0, le=1, description="Share of requests traced where no caller has decided.")
-    ] = 0.01
 
 
 SECTIONS: Mapping[str, type[msgspec.Struct]] = MappingProxyType(
@@ -114,10 +30,13 @@ SECTIONS: Mapping[str, type[msgspec.Struct]] = MappingProxyType(
         "monitoring": Monitoring,
         "paths": Paths,
         "service": Service,
+        "security": Security,
+        "state": State,
     }
 )
-# Variables that are no keys: the file to read, and the instruction set that the core is told to use.
-_OTHER_VARIABLES = ("RPSD_CONFIG", "RPSD_ISA")
+# Variables that are no keys: the file to read, the instruction set that the core is told to use, and the
+# secret that no configuration may hold.
+_OTHER_VARIABLES = ("RPSD_CONFIG", "RPSD_ISA", "RPSD_STATE_KEY")
 # Kubernetes gives each pod such variables for the Services beside it: a Service named rpsd, or
 # rpsd-worker, must not stop every pod of its namespace.
 _SERVICE_LINK = re.compile(
@@ -144,6 +63,8 @@ class Config:
     monitoring: Monitoring = field(default_factory=Monitoring)
     paths: Paths = field(default_factory=Paths)
     service: Service = field(default_factory=Service)
+    security: Security = field(default_factory=Security)
+    state: State = field(default_factory=State)
     _origins: Mapping[tuple[str, str], str] = field(default_factory=dict, repr=False, compare=False)
 
     def origin(self, section: str, key: str) -> str:
@@ -260,18 +181,11 @@ def _default_places() -> list[Path]:
 def _given_place(path: str | os.PathLike[str] | None, environ: Mapping[str, str]) -> Path | None:
     if path is None:
         text = environ.get("RPSD_CONFIG", "")
-        return _expand(text, "environment RPSD_CONFIG") if text else None
+        return expand(text, "environment RPSD_CONFIG") if text else None
     name = os.fspath(path) if isinstance(path, os.PathLike) else path
     if not isinstance(name, str) or not name:
         raise ConfigError(f"path must be the name of a configuration file or None, got {shown(path)}")
-    return _expand(name, "path")
-
-
-def _expand(text: str, what: str) -> Path:
-    try:
-        return Path(text).expanduser()
-    except RuntimeError:
-        raise ConfigError(f'{what} must begin with ~ only where that home is known, got "{text}"') from None
+    return expand(name, "path")
 
 
 def _environment_layer(environ: Mapping[str, str]) -> Layer:

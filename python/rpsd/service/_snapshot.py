@@ -12,7 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from rpsd import Config, Denoiser
-from rpsd._config import Service
+from rpsd._sections import Service
 from rpsd.service._cache import Cache
 from rpsd.service._held import Held
 from rpsd.service._notes import collected_notes

@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: MIT
+"""The audit log: one chain of records, in which nothing can be changed, removed, swapped or cut off unseen.
+
+Each digest is an HMAC of the one before and of the record (Schneier and Kelsey, Secure Audit Logs to Support
+Computer Forensics, 1999, without their evolving key); the head beside tells where the chain ends.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+import msgspec
+import sqlalchemy as sa
+
+from rpsd.service.store._database import Database, now
+from rpsd.service.store._schema import audit, audit_head
+
+_FIRST: Final = bytes(32)
+_PAGE: Final = 5000
+_NUMBER: Final = 8
+
+
+class Record(NamedTuple):
+    """One decision or act, before it has a number.
+
+    Attributes
+    ----------
+    who : str
+        Name of a principal, or ``cli:USER``.
+    action : str
+        Such as ``POST /v1/denoise`` or ``keys create``.
+    outcome : str
+        allowed, denied, done or failed.
+    details : mapping
+        Plain values; no secret, no samples.
+    """
+
+    who: str
+    action: str
+    outcome: str
+    details: Mapping[str, Any] = {}
+
+
+class Head(NamedTuple):
+    """Where the chain ends."""
+
+    number: int
+    digest: bytes
+
+    def text(self) -> str:
+        """Return it as people keep it."""
+        return f"{self.number}:{self.digest.hex()}"
+
+
+class Verdict(NamedTuple):
+    """What came of a check: how many records hold, and what is wrong with the one after; None is nothing."""
+
+    records: int
+    fault: str | None
+    head: Head
+
+
+class AuditLog:
+    """The audit log of a database.
+
+    Parameters
+    ----------
+    database : Database
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._key = database.seal.derive("audit chain")
+        self._head_key = database.seal.derive("audit head")
+
+    def write(self, records: Sequence[Record]) -> Head:
+        """Append records, all of them or none.
+
+        Raises
+        ------
+        StateError
+            Where they cannot be kept.
+        """
+        with self._database.begin() as connection:
+            head = self._locked_head(connection)
+            rows = []
+            for record in records:
+                when, number = now(), head.number + 1
+                text = _canonical(number, when, record)
+                head = Head(number, self._digest(head.digest, number, text))
+                rows.append({"number": number, "time": when, "record": text, "digest": head.digest})
+            connection.execute(audit.insert(), rows)
+            connection.execute(
+                audit_head.update().values(
+                    number=head.number, digest=head.digest, signature=self._signature(head)
+                )
+            )
+        return head
+
+    def verify(self, known: Head | None = None) -> Verdict:
+        """Check the whole chain.
+
+        Parameters
+        ----------
+        known : Head, optional
+            A head that was kept elsewhere: the chain must go through it.
+        """
+        with self._database.begin() as connection:
+            head, last = Head(0, _FIRST), 0
+            while rows := connection.execute(_page(last)).all():
+                for row in rows:
+                    fault = self._fault(row, head)
+                    if fault is None and known is not None and known.number == row.number:
+                        fault = None if known.digest == row.digest else "is not that of the head given"
+                    if fault is not None:
+                        return Verdict(head.number, f"record {head.number + 1} {fault}", head)
+                    head = Head(row.number, bytes(row.digest))
+                last = head.number
+            fault = self._fault_of_end(connection, head, known)
+        return Verdict(head.number, fault, head)
+
+    def read(self, after: int = 0, most: int = _PAGE) -> Iterable[dict[str, Any]]:
+        """Yield records after a number, oldest first."""
+        with self._database.begin() as connection:
+            rows = connection.execute(_page(after, most)).all()
+        for row in rows:
+            yield msgspec.json.decode(row.record)
+
+    def _fault(self, row: Any, before: Head) -> str | None:
+        if row.number != before.number + 1:
+            return "is missing"
+        if not hmac.compare_digest(self._digest(before.digest, row.number, row.record), bytes(row.digest)):
+            return "was changed, or one before it"
+        try:
+            content = msgspec.json.decode(row.record)
+        except msgspec.DecodeError:
+            return "is no record"
+        return None if content["time"] == row.time else "has another time beside it"
+
+    def _fault_of_end(self, connection: sa.Connection, head: Head, known: Head | None) -> str | None:
+        row = connection.execute(sa.select(audit_head)).one_or_none()
+        if row is None:
+            return None if head.number == 0 else "the head is missing"
+        kept = Head(row.number, bytes(row.digest))
+        if not hmac.compare_digest(self._signature(kept), bytes(row.signature)):
+            return "the head was changed"
+        if kept != head:
+            return f"the chain ends at record {head.number}, and the head is of record {kept.number}"
+        if known is not None and known.number > head.number:
+            return f"the chain ends at record {head.number}, before the head given"
+        return None
+
+    def _locked_head(self, connection: sa.Connection) -> Head:
+        row = connection.execute(sa.select(audit_head).with_for_update()).one_or_none()
+        if row is not None:
+            return Head(row.number, bytes(row.digest))
+        head = Head(0, _FIRST)
+        connection.execute(
+            audit_head.insert().values(id=1, number=0, digest=_FIRST, signature=self._signature(head))
+        )
+        return head
+
+    def _digest(self, before: bytes, number: int, text: str) -> bytes:
+        message = before + number.to_bytes(_NUMBER, "big") + text.encode()
+        return hmac.digest(self._key, message, hashlib.sha256)
+
+    def _signature(self, head: Head) -> bytes:
+        return hmac.digest(self._head_key, head.number.to_bytes(_NUMBER, "big") + head.digest, hashlib.sha256)
+
+
+def _canonical(number: int, when: int, record: Record) -> str:
+    content = {
+        "number": number,
+        "time": when,
+        "who": record.who,
+        "action": record.action,
+        "outcome": record.outcome,
+        **record.details,
+    }
+    return msgspec.json.encode(content, order="deterministic").decode()
+
+
+def _page(after: int, most: int = _PAGE) -> sa.Select[Any]:
+    return sa.select(audit).where(audit.c.number > after).order_by(audit.c.number).limit(most)

@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: MIT
+"""The database that a configuration names, under its key."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Final
+
+from rpsd import Config, ConfigError, RpsdError
+from rpsd.service.store._database import Database
+from rpsd.service.store._seal import StateKey
+from rpsd.service.store._secrets import Secret, read_secret
+
+_FILE: Final = "rpsd.db"
+_KEY_FILE: Final = "state.key"
+_NAME: Final = "state-key"
+
+
+def open_database(config: Config) -> Database:
+    """Open the database of a configuration, made and upgraded as it needs.
+
+    Raises
+    ------
+    ConfigError
+        Where PostgreSQL's state key is not given, or what is given is none.
+    StateError
+        Where it cannot be opened.
+    """
+    directory, url = config.paths.state_path, config.state.state_url
+    secret = read_secret(_NAME, _given(config))
+    if secret is None:
+        if url is not None and not url.startswith("sqlite"):
+            raise ConfigError(
+                "a PostgreSQL database needs a state key: give state_key_file, the credential "
+                f"rpsd-{_NAME}, or RPSD_STATE_KEY"
+            )
+        secret = _own_key(directory)
+    return Database(url or f"sqlite:///{directory / _FILE}", StateKey(secret))
+
+
+def _given(config: Config) -> Path | None:
+    file = config.state.state_key_file
+    return None if file is None else Path(file).expanduser()
+
+
+def _own_key(directory: Path) -> Secret:
+    """Return the key beside the database, made where there is none."""
+    path = directory / _KEY_FILE
+    try:
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if not path.exists():
+            if (directory / _FILE).exists():
+                raise ConfigError(f"{directory / _FILE} is there, but not its state key {path}")
+            _write_new(path, StateKey.new())
+    except OSError as error:
+        raise RpsdError(f"state_dir {directory} cannot be used: {error.strerror}") from None
+    secret = read_secret(_NAME, path)
+    assert secret is not None
+    return secret
+
+
+def _write_new(path: Path, secret: Secret) -> None:
+    """Write a file whole: another process that starts at the same moment reads this one or its own."""
+    part = path.with_name(f"{path.name}.{os.getpid()}")
+    with open(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file:
+        file.write(secret.reveal() + b"\n")
+        file.flush()
+        os.fsync(file.fileno())
+    try:
+        os.link(part, path)
+    except FileExistsError:
+        pass
+    finally:
+        part.unlink()
