@@ -21,7 +21,7 @@ LAYERS = [
     {"_core", "_errors", "_text"},
     {"_audit", "_breaks", "_decimals", "_folds", "_prices", "_repeats", "_taps"},
     {"_schema", "_scores"},
-    {"_guardrails", "_test_signals"},
+    {"_guardrails", "_sections", "_test_signals"},
     {"_options"},
     {"_config_file", "_grid"},
     {"_config", "_mirror"},

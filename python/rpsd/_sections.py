@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Sections of the configuration beside the denoiser's: how much of the machine, where files are, the service."""
+"""Sections of the configuration beside the denoiser's: the machine, files, the service."""
 
 from pathlib import Path
 from typing import Annotated, Literal

@@ -85,6 +85,8 @@ def service_options(command: Callable[..., Any]) -> Callable[..., Any]:
         command,
         {
             "service": None,
+            "security": None,
+            "state": None,
             "monitoring": None,
             "performance": None,
             "paths": None,

@@ -15,10 +15,11 @@ from typing import Any, Final, NamedTuple
 import msgspec
 import sqlalchemy as sa
 
+from rpsd import StateError
 from rpsd.service.store._database import Database, now
+from rpsd.service.store._head import START, Head
 from rpsd.service.store._schema import audit, audit_head
 
-_FIRST: Final = bytes(32)
 _PAGE: Final = 5000
 _NUMBER: Final = 8
 
@@ -44,17 +45,6 @@ class Record(NamedTuple):
     details: Mapping[str, Any] = {}
 
 
-class Head(NamedTuple):
-    """Where the chain ends."""
-
-    number: int
-    digest: bytes
-
-    def text(self) -> str:
-        """Return it as people keep it."""
-        return f"{self.number}:{self.digest.hex()}"
-
-
 class Verdict(NamedTuple):
     """What came of a check: how many records hold, and what is wrong with the one after; None is nothing."""
 
@@ -74,7 +64,6 @@ class AuditLog:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._key = database.seal.derive("audit chain")
-        self._head_key = database.seal.derive("audit head")
 
     def write(self, records: Sequence[Record]) -> Head:
         """Append records, all of them or none.
@@ -95,7 +84,7 @@ class AuditLog:
             connection.execute(audit.insert(), rows)
             connection.execute(
                 audit_head.update().values(
-                    number=head.number, digest=head.digest, signature=self._signature(head)
+                    number=head.number, digest=head.digest, signature=head.signed(self._database.seal)
                 )
             )
         return head
@@ -109,7 +98,7 @@ class AuditLog:
             A head that was kept elsewhere: the chain must go through it.
         """
         with self._database.begin() as connection:
-            head, last = Head(0, _FIRST), 0
+            head, last = START, 0
             while rows := connection.execute(_page(last)).all():
                 for row in rows:
                     fault = self._fault(row, head)
@@ -143,9 +132,9 @@ class AuditLog:
     def _fault_of_end(self, connection: sa.Connection, head: Head, known: Head | None) -> str | None:
         row = connection.execute(sa.select(audit_head)).one_or_none()
         if row is None:
-            return None if head.number == 0 else "the head is missing"
+            return "the head is missing"
         kept = Head(row.number, bytes(row.digest))
-        if not hmac.compare_digest(self._signature(kept), bytes(row.signature)):
+        if not hmac.compare_digest(kept.signed(self._database.seal), bytes(row.signature)):
             return "the head was changed"
         if kept != head:
             return f"the chain ends at record {head.number}, and the head is of record {kept.number}"
@@ -155,30 +144,23 @@ class AuditLog:
 
     def _locked_head(self, connection: sa.Connection) -> Head:
         row = connection.execute(sa.select(audit_head).with_for_update()).one_or_none()
-        if row is not None:
-            return Head(row.number, bytes(row.digest))
-        head = Head(0, _FIRST)
-        connection.execute(
-            audit_head.insert().values(id=1, number=0, digest=_FIRST, signature=self._signature(head))
-        )
-        return head
+        if row is None:
+            raise StateError("the audit log has lost its head")
+        return Head(row.number, bytes(row.digest))
 
     def _digest(self, before: bytes, number: int, text: str) -> bytes:
         message = before + number.to_bytes(_NUMBER, "big") + text.encode()
         return hmac.digest(self._key, message, hashlib.sha256)
 
-    def _signature(self, head: Head) -> bytes:
-        return hmac.digest(self._head_key, head.number.to_bytes(_NUMBER, "big") + head.digest, hashlib.sha256)
-
 
 def _canonical(number: int, when: int, record: Record) -> str:
     content = {
+        **record.details,
         "number": number,
         "time": when,
         "who": record.who,
         "action": record.action,
         "outcome": record.outcome,
-        **record.details,
     }
     return msgspec.json.encode(content, order="deterministic").decode()
 

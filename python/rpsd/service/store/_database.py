@@ -19,7 +19,8 @@ from alembic.script import ScriptDirectory
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
 from rpsd import ConfigError, StateError
-from rpsd.service.store._schema import data_keys
+from rpsd.service.store._head import START
+from rpsd.service.store._schema import audit_head, data_keys
 from rpsd.service.store._seal import Seal, StateKey
 
 #: Seconds that a transaction waits for another of SQLite's.
@@ -125,15 +126,24 @@ class Database:
 
     def _data_keys(self) -> dict[int, bytes]:
         with self.engine.begin() as connection:
-            rows = connection.execute(_WRAPPED).all()
-            if not rows:
+            if not connection.execute(_WRAPPED).all():
                 if not self.is_sqlite:  # two replicas may come at once
                     connection.execute(sa.text("LOCK TABLE data_keys IN EXCLUSIVE MODE"))
-                    rows = connection.execute(_WRAPPED).all()
-                if not rows:
-                    self._add_data_key(connection, 1, self.state_key)
-                    rows = connection.execute(_WRAPPED).all()
+                if not connection.execute(_WRAPPED).all():
+                    self._begin_with(connection)
+            rows = connection.execute(_WRAPPED).all()
         return {number: self.state_key.unwrap(wrapped, number) for number, wrapped in rows}
+
+    def _begin_with(self, connection: sa.Connection) -> None:
+        """Give an empty database its first data key, and the audit log the head of an empty chain."""
+        self._add_data_key(connection, 1, self.state_key)
+        seal = Seal(
+            {
+                number: self.state_key.unwrap(wrapped, number)
+                for number, wrapped in connection.execute(_WRAPPED)
+            }
+        )
+        connection.execute(audit_head.insert().values(id=1, signature=START.signed(seal), **START._asdict()))
 
     @staticmethod
     def _add_data_key(connection: sa.Connection, number: int, under: StateKey) -> None:
