@@ -17,6 +17,7 @@ from rpsd.service._snapshot import Snapshot
 from rpsd.service._stages import Stages
 from rpsd.service._state import State
 from rpsd.service._versions import headers_of
+from rpsd.service.access._principal import LOCAL
 
 #: What a client may call its request; anything else gets an id of ours.
 _ID: Final = re.compile(rb"[A-Za-z0-9._:/+=-]{1,128}")
@@ -36,6 +37,7 @@ class Seen:
         "level",
         "message",
         "operation",
+        "principal",
         "request_id",
         "route",
         "snapshot",
@@ -45,6 +47,7 @@ class Seen:
     def __init__(self, request_id: str, snapshot: Snapshot) -> None:
         self.request_id = request_id
         self.snapshot = snapshot
+        self.principal = LOCAL
         self.level: str | None = None
         self.stages: Stages | None = None
         self.operation = "http"

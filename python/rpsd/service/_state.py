@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from rpsd.service._admission import Admission
 from rpsd.service._log import Log
@@ -13,6 +15,9 @@ from rpsd.service._rates import Rates
 from rpsd.service._snapshot import Snapshot
 from rpsd.service._system import System
 from rpsd.service._tracing import Tracer
+
+if TYPE_CHECKING:
+    from rpsd.service.store._database import Database
 
 
 @dataclass
@@ -36,3 +41,17 @@ class State:
     phase: Phase = field(default_factory=Phase)
     rates: Rates = field(default_factory=Rates)
     tracer: Tracer | None = None
+    _database: Database | None = None
+    _opening: threading.Lock = field(default_factory=threading.Lock)
+
+    def database(self) -> Database:
+        """Return the database, opened by the first who needs it: most services of one machine never do.
+
+        It may wait for a disk or a network: for threads, not for the event loop.
+        """
+        with self._opening:
+            if self._database is None:
+                from rpsd.service.store._open import open_database
+
+                self._database = open_database(self.snapshot.config)
+            return self._database
