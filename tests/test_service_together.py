@@ -79,9 +79,7 @@ def test_no_worker_takes_the_share_of_others():
 
 
 def works(snapshot, bodies, codec=_codec_json, query=b""):
-    return [
-        Work(snapshot, _compute.denoise, codec.decode, codec.encode, body, query, "alike") for body in bodies
-    ]
+    return [Work(snapshot, _compute.denoise, codec.decode, codec.encode, body, query) for body in bodies]
 
 
 def alone(work):
@@ -99,16 +97,31 @@ def test_answers_together_are_those_alone():
         for values in x
         for report in ("none", "full")
     ]
-    text[3:3] = [
-        b"{",
-        b'{"values": ["a"]}',
-        b'{"values": [1, null], "missing": "raise"}',
-        b'{"series": {"b": [1, 2]}}',
-    ]
-    text += [b'{"values": [1, null, 2], "missing": "raise"}', b'{"values": [1, 2, 3], "missing": "raise"}']
-    found = Work.together(works(snapshot, text), [Stop() for _ in text])
-    for one, work in zip(found, works(snapshot, text), strict=True):
+    odd = str([*x[0][:58], None, None]).replace("None", "null")
+    text += [f'{{"values": {values}, "missing": "raise"}}'.encode() for values in (x[0], odd, x[1])]
+    groups = {}
+    for work in works(snapshot, text):
+        work.read()
+        groups.setdefault(work.alike, []).append(work)
+    assert sorted(map(len, groups.values())) == [3, 6, 6]
+    found = {}
+    for group in groups.values():
+        done = Work.together(group, [Stop() for _ in group])
+        found.update(zip(map(id, group), done, strict=True))
+    together = [found[id(work)] for group in groups.values() for work in group]
+    again = [work for group in groups.values() for work in group]
+    for one, work in zip(together, again, strict=True):
         assert (one.body() if isinstance(one, Problem) else one[1:]) == alone(work)
+    assert sum(isinstance(one, Problem) for one in together) == 1
+
+
+def test_only_single_short_series_are_alike():
+    snapshot = Snapshot(rpsd.Config())
+    bodies = [b'{"values": [1, 2]}', b'{"series": {"b": [1, 2]}}', b'{"values": [%s1]}' % (b"1," * 5000)]
+    given = works(snapshot, bodies)
+    for work in given:
+        work.read()
+    assert [work.alike is None for work in given] == [False, True, True]
 
 
 def test_nothing_is_computed_when_nobody_waits(monkeypatch):

@@ -54,7 +54,8 @@ class _Job:
 class Admission:
     """A queue in front of the workers, bounded in requests and in samples.
 
-    Belongs to the event loop's thread; only the work itself runs in others.
+    Belongs to the event loop's thread; only the work itself runs in others, and there what is light is done
+    too: between two looks at the sockets as many as are alike, so that none of them waits long.
 
     Parameters
     ----------
@@ -87,7 +88,8 @@ class Admission:
         self._observe_batch = observe_batch
         self.most_requests = most_requests
         self.most_points = most_points
-        self._waiting: deque[_Job] = deque()
+        self._waiting: deque[_Job] = deque()  # for a worker
+        self._light: deque[_Job] = deque()  # for the event loop
         self.waiting_points = 0
         self.running = 0
         self.abandoned = 0
@@ -95,7 +97,12 @@ class Admission:
     @property
     def waiting(self) -> int:
         """Requests that wait."""
-        return len(self._waiting)
+        return len(self._waiting) + len(self._light)
+
+    @property
+    def full(self) -> bool:
+        """Whether not even the smallest request may wait."""
+        return 0 < self.waiting >= self.most_requests
 
     async def run(
         self, points: int, deadline: Deadline, work: Callable[[Stop], Any], receive: Callable[[], Any]
@@ -110,6 +117,7 @@ class Admission:
         work : callable
             Gets a `Stop` to look at now and then. Those that wait, and whose attribute ``alike`` is equal,
             may be done by their ``together(works, stops)``, which returns what came of each, or its error.
+            Where its attribute ``light`` is true, no worker is needed.
         receive : callable
             ASGI's, which tells when the client has gone.
 
@@ -120,15 +128,15 @@ class Admission:
         ClientGone
             Where the client left first.
         """
-        if self._waiting and (
-            len(self._waiting) >= self.most_requests or self.waiting_points + points > self.most_points
-        ):
+        if self.full or (self.waiting and self.waiting_points + points > self.most_points):
             self._count("shed")
             raise overloaded()
         loop = asyncio.get_running_loop()
         job = _Job(points, deadline, work, loop.create_future())
-        self._waiting.append(job)
         self.waiting_points += points
+        if getattr(work, "light", False):
+            return await self._soon(job, loop)
+        self._waiting.append(job)
         self._start_next()
         timer = loop.call_later(deadline.left, self._expire, job)
         watch = None
@@ -143,6 +151,30 @@ class Admission:
                 watch.cancel()
             self._drop(job)
 
+    async def _soon(self, job: _Job, loop: asyncio.AbstractEventLoop) -> Any:
+        self._light.append(job)
+        if len(self._light) == 1:
+            loop.call_soon(self._turn, loop)
+        try:
+            return await job.future
+        finally:
+            job.stop.set = True
+
+    def _turn(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Do the first light job, with those like it."""
+        job = self._light.popleft()
+        jobs = [job, *self._like(job, self._light, 1)]
+        self.waiting_points -= job.points
+        if self._light:
+            loop.call_soon(self._turn, loop)
+        late = [one for one in jobs if one.deadline.over]
+        for one in late:
+            self._expire(one)
+        jobs = [one for one in jobs if not one.future.done()]  # nor those that the server has cancelled
+        if jobs:
+            self._observe_batch(len(jobs))
+            _settle(jobs, _results(jobs))
+
     def _start_next(self) -> None:
         while self._waiting and self.running < self._workers.count:
             job = self._waiting.popleft()
@@ -150,49 +182,33 @@ class Admission:
             if job.deadline.over:
                 self._expire(job)
                 continue
-            jobs = [job, *self._like(job)]
+            jobs = [job, *self._like(job, self._waiting, self._workers.count)]
             self._observe_batch(len(jobs))
             self.running += 1
             loop = job.future.get_loop()
             self._workers.submit(lambda jobs=jobs, loop=loop: self._work(jobs, loop))  # type: ignore[misc]
 
-    def _like(self, job: _Job) -> list[_Job]:
-        """Take this worker's share of those waiting that are like a job."""
+    def _like(self, job: _Job, queue: deque[_Job], sharers: int) -> list[_Job]:
+        """Take the share of those waiting that are like a job."""
         alike = getattr(job.work, "alike", None)
-        if alike is None or not self._waiting:
+        if alike is None or not queue:
             return []
-        found = [one for one in self._waiting if getattr(one.work, "alike", None) == alike]
-        taken = found[: min(_TOGETHER - 1, -(-len(found) // self._workers.count))]
+        found = [one for one in queue if getattr(one.work, "alike", None) == alike]
+        taken = found[: min(_TOGETHER - 1, -(-len(found) // sharers))]
         for one in taken:
-            self._waiting.remove(one)
+            queue.remove(one)
             self.waiting_points -= one.points
         return taken
 
     def _work(self, jobs: list[_Job], loop: asyncio.AbstractEventLoop) -> None:
-        results: list[Any]
-        try:
-            if len(jobs) == 1:
-                results = [jobs[0].work(jobs[0].stop)]
-            else:
-                together = jobs[0].work.together  # type: ignore[attr-defined]
-                results = together([job.work for job in jobs], [job.stop for job in jobs])
-        except BaseException as error:  # whatever it is, it belongs to the requests
-            results = [error] * len(jobs)
+        results = _results(jobs)
         with contextlib.suppress(RuntimeError):  # the loop is closed: the process ends
             loop.call_soon_threadsafe(self._finish, jobs, results)
 
     def _finish(self, jobs: list[_Job], results: list[Any]) -> None:
         self.running -= 1
-        for job, result in zip(jobs, results, strict=True):
-            job.finished = True
-            if job.abandoned:
-                self.abandoned -= 1
-            if job.future.done():
-                continue
-            if isinstance(result, BaseException):
-                job.future.set_exception(result)
-            else:
-                job.future.set_result(result)
+        self.abandoned -= sum(job.abandoned for job in jobs)
+        _settle(jobs, results)
         self._start_next()
 
     def _expire(self, job: _Job) -> None:
@@ -218,6 +234,27 @@ class Admission:
             job.abandoned = True
             self.abandoned += 1
             self._count("abandoned")
+
+
+def _results(jobs: list[_Job]) -> list[Any]:
+    try:
+        if len(jobs) == 1:
+            return [jobs[0].work(jobs[0].stop)]
+        together = jobs[0].work.together  # type: ignore[attr-defined]
+        return list(together([job.work for job in jobs], [job.stop for job in jobs]))
+    except BaseException as error:  # whatever it is, it belongs to the requests
+        return [error] * len(jobs)
+
+
+def _settle(jobs: list[_Job], results: list[Any]) -> None:
+    for job, result in zip(jobs, results, strict=True):
+        job.finished = True
+        if job.future.done():
+            continue
+        if isinstance(result, BaseException):
+            job.future.set_exception(result)
+        else:
+            job.future.set_result(result)
 
 
 def overloaded() -> Problem:

@@ -7,26 +7,26 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
-from litestar import Request, Response, post
-from litestar.handlers import HTTPRouteHandler
 
 from rpsd.service import _codec_arrow, _codec_binary, _codec_json, _compute, _media
 from rpsd.service._answers import Denoised, Evaluation, NoiseEstimate
 from rpsd.service._body import read_body
 from rpsd.service._clock import Deadline
 from rpsd.service._degrade import degraded_header
+from rpsd.service._errors import answer_of
 from rpsd.service._observe import Seen, note_failure, seen
+from rpsd.service._plain import headers_of, respond
 from rpsd.service._problems import Problem
 from rpsd.service._request import Answer, Outcome
 from rpsd.service._stages import Stages
 from rpsd.service._state import State
 from rpsd.service._work import Decode, Done, Encode, Work
 
-_Any = Request[Any, Any, Any]
 #: Bytes of a kept answer beside its body, for each series.
 _OVERHEAD: Final = 4_096
-#: Samples up to which waiting requests are computed together: longer ones gain little.
-_SHORT: Final = 4_096
+#: Bytes of a body that is read by the event loop: it takes no longer than to hand it over.
+_SMALL: Final = 1 << 16
+_METHODS: Final = "OPTIONS, POST"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,6 @@ class Endpoint:
     decoders: dict[str, Decode]
     encoders: dict[str, Encode]
     form: type[msgspec.Struct]
-    together: bool = True
 
     @property
     def path(self) -> str:
@@ -87,51 +86,73 @@ ENDPOINTS: Final = (
         _PAIRS,
         {**_JSON, _media.ARROW: _codec_arrow.rows_encoder(Evaluation)},
         Evaluation,
-        together=False,
     ),
 )
 
 
-def series_routes(state: State) -> list[HTTPRouteHandler]:
-    """Return a handler for each endpoint."""
-    return [_handler(state, endpoint) for endpoint in ENDPOINTS]
+class Series:
+    """ASGI: answers the addresses of ENDPOINTS; the framework's way to a handler costs more than a short series.
+
+    Parameters
+    ----------
+    app : ASGI application
+        Answers all others.
+    state : State
+    """
+
+    def __init__(self, app: Any, state: State) -> None:
+        self._app = app
+        self._state = state
+        self._endpoints = {endpoint.path: endpoint for endpoint in ENDPOINTS}
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Pass a request on, or answer it."""
+        endpoint = self._endpoints.get(scope["path"]) if scope["type"] == "http" else None
+        if endpoint is None:
+            await self._app(scope, receive, send)
+            return
+        try:
+            status, headers, body = await self._answer(endpoint, scope, receive)
+        except Exception as error:
+            status, headers, body = answer_of(self._state, scope, error)
+        await respond(send, status, headers, body)
+
+    async def _answer(
+        self, endpoint: Endpoint, scope: Any, receive: Any
+    ) -> tuple[int, dict[str, str], bytes]:
+        if scope["method"] == "POST":
+            here = seen(scope)
+            here.route, here.operation = endpoint.path, endpoint.operation
+            return 200, *await _answer(self._state, endpoint, scope, receive, here)
+        if scope["method"] == "OPTIONS":
+            return 204, {"allow": _METHODS}, b""
+        raise Problem("method-not-allowed", f"allowed: {_METHODS}", headers={"allow": _METHODS})
 
 
-def _handler(state: State, endpoint: Endpoint) -> HTTPRouteHandler:
-    @post(endpoint.path, status_code=200, name=endpoint.operation)
-    async def handle(request: _Any) -> Response[bytes]:
-        here = seen(request.scope)
-        here.route, here.operation = endpoint.path, endpoint.operation
-        return await _answer(state, endpoint, request, here)
-
-    return handle
-
-
-async def _answer(state: State, endpoint: Endpoint, request: _Any, here: Seen) -> Response[bytes]:
+async def _answer(
+    state: State, endpoint: Endpoint, scope: Any, receive: Any, here: Seen
+) -> tuple[dict[str, str], bytes]:
     """Read a request, have it computed, and say what came of it."""
-    snapshot, headers = here.snapshot, request.headers
+    snapshot, headers = here.snapshot, headers_of(scope)
     service = snapshot.service
     if state.phase.refusal is not None:
         raise Problem("not-ready", state.phase.refusal, headers={"retry-after": "1"})
     deadline = Deadline(_seconds(headers.get("request-timeout"), service.request_timeout))
     sent = _media.sent_type(headers.get("content-type"), tuple(endpoint.decoders))
-    # Several lines of Accept are one list (RFC 9110, 5.3).
-    accept = ", ".join(headers.getall("accept", [])) or None
-    wanted = _media.wanted_type(accept, sent, tuple(endpoint.encoders))
-    query = request.scope["query_string"]
-    body = await read_body(request.receive, headers, service.max_body_bytes)
+    wanted = _media.wanted_type(headers.get("accept"), sent, tuple(endpoint.encoders))
+    query = scope["query_string"]
+    body = await read_body(receive, headers, service.max_body_bytes)
     key = None
-    if not _computed_anew(headers.getall("cache-control", [])):
+    if not _computed_anew(headers.get("cache-control")):
         key = snapshot.cache.key(body, endpoint.operation, sent, wanted, query)
     if key is not None and (kept := snapshot.cache.get(key)) is not None:
         state.metrics.cache_hits.inc()
         return _answered(state, endpoint, here, kept, wanted, len(body))
-    points = _MOST_POINTS[sent](body)
-    alike = (endpoint.operation, sent, query, points) if endpoint.together and points <= _SHORT else None
-    decode, encode = endpoint.decoders[sent], endpoint.encoders[wanted]
     stages = here.stages = Stages(endpoint.operation)
-    work = Work(snapshot, endpoint.compute, decode, encode, body, query, alike, stages)
-    done = await state.admission.run(points, deadline, work, request.receive)
+    decode, encode = endpoint.decoders[sent], endpoint.encoders[wanted]
+    work = Work(snapshot, endpoint.compute, decode, encode, body, query, stages)
+    points = work.read().points if len(body) <= _SMALL else _MOST_POINTS[sent](body)
+    done = await state.admission.run(points, deadline, work, receive)
     if key is not None:
         state.metrics.cache_misses.inc()
         # What answers in place of an output is right once: the next time it may be computed.
@@ -140,9 +161,11 @@ async def _answer(state: State, endpoint: Endpoint, request: _Any, here: Seen) -
     return _answered(state, endpoint, here, done, wanted, len(body))
 
 
-def _computed_anew(lines: list[str]) -> bool:
+def _computed_anew(control: str | None) -> bool:
     """Return whether a request wants no answer that was kept (RFC 9111), as those that test a service do."""
-    directives = {one.strip().lower() for line in lines for one in line.split(",")}
+    if control is None:
+        return False
+    directives = {one.strip().lower() for one in control.split(",")}
     return not directives.isdisjoint(("no-cache", "no-store"))
 
 
@@ -155,13 +178,13 @@ def _kept(done: Done) -> tuple[int, Done]:
 
 def _answered(
     state: State, endpoint: Endpoint, here: Seen, done: Done, wanted: str, received: int
-) -> Response[bytes]:
+) -> tuple[dict[str, str], bytes]:
     answer, content, extra = done
     here.message = endpoint.message
     _note(state, here, answer, received, len(content))
     if here.stages is not None:
         _note_stages(state, here.stages)
-    return Response(content, media_type=wanted, headers={**extra, **degraded_header(answer)})
+    return {"content-type": wanted, **extra, **degraded_header(answer)}, content
 
 
 def _note(state: State, here: Seen, answer: Answer, received: int, sent: int) -> None:
