@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import random
+import time
 from collections import deque
 from collections.abc import Callable
 from typing import Any, Final
@@ -19,6 +21,8 @@ from rpsd.service._workers import Workers
 _RETRY_AFTER: Final = (1, 3)
 #: Requests that one worker takes at a time: more gain nothing, and wait for each other.
 _TOGETHER: Final = 16
+#: Seconds of light work between two looks at the sockets.
+_SLICE: Final = 0.005
 #: More samples than this are worth watching whether their client is still there.
 _WATCHED: Final = 100_000
 
@@ -73,6 +77,10 @@ class Admission:
     ----------
     running, abandoned : int
         Workers that compute, and requests that they compute for nobody.
+    taken : int
+        Requests that were let in and have no answer yet; those who let them in count.
+    patience : float
+        Seconds for which the first of those that wait may wait before no more are let in.
     """
 
     def __init__(
@@ -93,6 +101,8 @@ class Admission:
         self.waiting_points = 0
         self.running = 0
         self.abandoned = 0
+        self.taken = 0
+        self.patience = math.inf
 
     @property
     def waiting(self) -> int:
@@ -103,6 +113,16 @@ class Admission:
     def full(self) -> bool:
         """Whether not even the smallest request may wait."""
         return 0 < self.waiting >= self.most_requests
+
+    @property
+    def crowded(self) -> bool:
+        """Whether there are as many as may wait and as workers could have in hand, or the first waits long.
+
+        How many can be served in time depends on what they are, and on what else the machine has to do.
+        """
+        if self.taken >= self.most_requests + _TOGETHER * self._workers.count:
+            return True
+        return any(queue and queue[0].deadline.age > self.patience for queue in (self._light, self._waiting))
 
     async def run(
         self, points: int, deadline: Deadline, work: Callable[[Stop], Any], receive: Callable[[], Any]
@@ -161,16 +181,21 @@ class Admission:
             job.stop.set = True
 
     def _turn(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Do the first light job, with those like it."""
-        job = self._light.popleft()
-        jobs = [job, *self._like(job, self._light, 1)]
-        self.waiting_points -= job.points
+        """Do light work for a moment, those together that are alike."""
+        end = time.monotonic() + _SLICE
+        while self._light and time.monotonic() < end:
+            job = self._light.popleft()
+            jobs = [job, *self._like(job, self._light, 1)]
+            self.waiting_points -= job.points
+            self._compute_here([one for one in jobs if not one.future.done()])
         if self._light:
             loop.call_soon(self._turn, loop)
-        late = [one for one in jobs if one.deadline.over]
-        for one in late:
-            self._expire(one)
-        jobs = [one for one in jobs if not one.future.done()]  # nor those that the server has cancelled
+
+    def _compute_here(self, jobs: list[_Job]) -> None:
+        for job in jobs:
+            if job.deadline.over:
+                self._expire(job)
+        jobs = [job for job in jobs if not job.future.done()]
         if jobs:
             self._observe_batch(len(jobs))
             _settle(jobs, _results(jobs))
@@ -214,7 +239,7 @@ class Admission:
     def _expire(self, job: _Job) -> None:
         if not job.future.done():
             self._count("expired")
-            job.future.set_exception(Problem("deadline-exceeded", "the answer was not there in time"))
+            job.future.set_exception(late())
 
     async def _watch(self, job: _Job, receive: Callable[[], Any]) -> None:
         while (await receive())["type"] != "http.disconnect":
@@ -261,3 +286,8 @@ def overloaded() -> Problem:
     """Return the problem of a request that finds the queue full."""
     seconds = random.randint(*_RETRY_AFTER)
     return Problem("overloaded", "the queue is full; come back later", headers={"retry-after": str(seconds)})
+
+
+def late() -> Problem:
+    """Return the problem of a request whose deadline has passed."""
+    return Problem("deadline-exceeded", "the answer was not there in time")

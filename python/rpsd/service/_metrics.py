@@ -9,14 +9,8 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import Any, Final
 
-from prometheus_client import (
-    CollectorRegistry,
-    Counter,
-    Gauge,
-    Histogram,
-    disable_created_metrics,
-    generate_latest,
-)
+from prometheus_client import CollectorRegistry, Gauge, disable_created_metrics, generate_latest
+from prometheus_client import Counter as LockedCounter
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.gc_collector import GCCollector
 from prometheus_client.platform_collector import PlatformCollector
@@ -24,6 +18,7 @@ from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
 import rpsd
+from rpsd.service._counters import Counter, Histogram
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 _SECONDS: Final = (
@@ -51,7 +46,10 @@ _LATER: Final[Mapping[str, tuple[Callable[[str, str], Metric], str]]] = {
 
 
 class Metrics:
-    """The metrics of one process, in a registry of their own."""
+    """The metrics of one process, in a registry of their own.
+
+    Those that are no gauges are for the event loop's thread, but `checked` and `reloaded`.
+    """
 
     def __init__(self) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call]  # there would be one for each series
@@ -145,11 +143,11 @@ class Metrics:
 
     def _add_process(self, named: Callable[..., Any]) -> None:
         """Add what is of the process and its machine, not of requests."""
-        self.self_checks = named(Counter, "self_checks_total", "Self-checks of the kernel.", "result")
+        self.self_checks = named(LockedCounter, "self_checks_total", "Self-checks of the kernel.", "result")
         self.self_check_at = named(
             Gauge, "self_check_last_success_timestamp_seconds", "When the kernel last passed, in Unix time."
         )
-        self.reloads = named(Counter, "config_reloads_total", "Reloads of the configuration.", "result")
+        self.reloads = named(LockedCounter, "config_reloads_total", "Reloads of the configuration.", "result")
         self.reload_ok = named(
             Gauge,
             "config_last_reload_successful",
@@ -179,12 +177,10 @@ class Metrics:
         self.reload_ok.set(1)
         self.reload_at.set(time.time())
 
-    def count(self, what: str) -> None:
-        """Count a request that was shed, expired, cancelled or abandoned."""
-        if what == "shed":
-            self.shed.labels("queue").inc()
-        else:
-            getattr(self, what).inc()
+    def count(self, what: str, number: int = 1) -> None:
+        """Count requests that were shed, expired, cancelled or abandoned."""
+        counter = self.shed.labels("queue") if what == "shed" else getattr(self, what)
+        counter.inc(number)
 
     def observe_report(self, report: Mapping[str, Any]) -> None:
         """Count the checks of a report and their values."""

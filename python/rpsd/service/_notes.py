@@ -34,7 +34,7 @@ def install(otherwise: Callable[[str], None]) -> None:
     warnings.showwarning = show
 
 
-class collected_notes:  # noqa: N801  # used as a function; one made of a generator takes five times as long
+class collected_notes:  # used as a function; one made of a generator takes five times as long
     """Collect what is warned of in this thread: ``with collected_notes() as notes``."""
 
     __slots__ = ("_before",)

@@ -91,7 +91,7 @@ ENDPOINTS: Final = (
 
 
 class Series:
-    """ASGI: answers the addresses of ENDPOINTS; the framework's way to a handler costs more than a short series.
+    """ASGI: answers the addresses of ENDPOINTS; a framework's way to a handler costs more than such work.
 
     Parameters
     ----------
@@ -137,7 +137,8 @@ async def _answer(
     service = snapshot.service
     if state.phase.refusal is not None:
         raise Problem("not-ready", state.phase.refusal, headers={"retry-after": "1"})
-    deadline = Deadline(_seconds(headers.get("request-timeout"), service.request_timeout))
+    seconds = _seconds(headers.get("request-timeout"), service.request_timeout)
+    deadline = Deadline(seconds, scope.get("rpsd.arrived"))
     sent = _media.sent_type(headers.get("content-type"), tuple(endpoint.decoders))
     wanted = _media.wanted_type(headers.get("accept"), sent, tuple(endpoint.encoders))
     query = scope["query_string"]
