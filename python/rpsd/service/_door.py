@@ -81,21 +81,22 @@ class Door:
         if head.count(b"\r\nhost:") != 1 or head.count(b"content-length") != 1 or _ODD.search(head):
             return None
         given = _NAMED.search(found[1])
-        return self._answer(overloaded(), "POST", request_id_of([] if given is None else [(_ID, given[1])]))
+        request_id = request_id_of([] if given is None else [(_ID, given[1])])
+        return self._answer(overloaded(), "POST", request_id, close=self.closing)
 
-    def answer(self, problem: Problem, scope: Any) -> bytes:
+    def answer(self, problem: Problem, scope: Any, *, close: bool) -> bytes:
         """Return the whole answer to a request that is turned away, and count it."""
-        return self._answer(problem, scope["method"], request_id_of(scope["headers"]))
+        return self._answer(problem, scope["method"], request_id_of(scope["headers"]), close=close)
 
-    def _answer(self, problem: Problem, method: str, request_id: str) -> bytes:
+    def _answer(self, problem: Problem, method: str, request_id: str, *, close: bool) -> bytes:
         self._away[method, problem.status, problem.name] += 1
         digest = self._state.snapshot.digest
-        key = problem.name, digest, self.closing, *problem.headers.values()
+        key = problem.name, digest, close, *problem.headers.values()
         made = self._made.get(key)
         if made is None:
             if len(self._made) >= _KEPT:
                 self._made.clear()
-            made = self._made[key] = _parts(problem, digest, closing=self.closing)
+            made = self._made[key] = _parts(problem, digest, close=close)
         head, body = made
         named = request_id.encode()
         content = body.replace(_HERE, named)
@@ -113,14 +114,14 @@ class Door:
             state.log.write("ERROR", "http", title, status=status, problem=name, requests=count)
 
 
-def _parts(problem: Problem, digest: str, *, closing: bool) -> tuple[bytes, bytes]:
+def _parts(problem: Problem, digest: str, *, close: bool) -> tuple[bytes, bytes]:
     """Return the head of an answer, but for what depends on the request, and its body with a place for it."""
     headers = {
         "content-type": MEDIA_TYPE,
         **problem.headers,
         "rpsd-version": rpsd.__version__,
         "rpsd-config": digest,
-        **({"connection": "close"} if closing else {}),
+        **({"connection": "close"} if close else {}),
     }
     lines = [f"{name}: {value}\r\n".encode() for name, value in headers.items()]
     lines += [b"%b: %b\r\n" % header for header in headers_of(_BEHIND)]

@@ -137,7 +137,7 @@ def make_protocol(times: Times, door: Door, acceptor: Acceptor) -> type[HttpTool
             if answer is None:
                 super().data_received(data)
             else:
-                self._turn_away(answer)
+                self._turn_away(answer, close=door.closing)
 
         def on_message_begin(self) -> None:
             super().on_message_begin()
@@ -202,14 +202,15 @@ def make_protocol(times: Times, door: Door, acceptor: Acceptor) -> type[HttpTool
                 super()._start_asgi_task(cycle, app)
                 return
             cycle.response_started = cycle.response_complete = True
-            self._turn_away(door.answer(problem, cycle.scope), keep=cycle.keep_alive)
+            close = door.closing or not cycle.keep_alive
+            self._turn_away(door.answer(problem, cycle.scope, close=close), close=close)
 
-        def _turn_away(self, answer: bytes, *, keep: bool = True) -> None:
+        def _turn_away(self, answer: bytes, *, close: bool) -> None:
             self.transport.write(answer)
-            if keep and not door.closing:
-                self.on_response_complete()
-            else:
+            if close:
                 self.transport.close()
+            else:
+                self.on_response_complete()
 
         def on_response_complete(self) -> None:
             self.server_state.total_requests += 1

@@ -44,7 +44,7 @@ _SELF_CHECK: Final = "self-check"
 _CAN_RELOAD: Final = hasattr(signal, "SIGHUP")
 #: Share of the time for an answer that a request may wait: what is left is for computing, and for a machine
 #: that has other things to do.
-_PATIENCE: Final = 0.4
+_PATIENCE: Final = 0.6
 #: Seconds between two ticks of uvicorn's server.
 _TICK: Final = 0.1
 

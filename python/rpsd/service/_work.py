@@ -24,7 +24,7 @@ Done = tuple[Answer, bytes, dict[str, str]]
 #: Samples up to which requests are computed together: longer ones gain little.
 _SHORT: Final = 4_096
 #: Seconds up to which work is done by the event loop: two hand-overs between threads take no less.
-_LIGHT: Final = 0.0003
+_LIGHT: Final = 0.0005
 
 
 @dataclass(slots=True)
