@@ -16,7 +16,7 @@ from rpsd.service._request import Answer, Asked, Limits
 from rpsd.service._snapshot import Snapshot
 from rpsd.service._stages import Stages
 
-Decode = Callable[[bytes, bytes, Limits], Asked]
+Decode = Callable[[bytes | bytearray, bytes, Limits], Asked]
 Encode = Callable[[Answer], tuple[bytes, dict[str, str]]]
 #: The answer, its body, and headers of its own.
 Done = tuple[Answer, bytes, dict[str, str]]
@@ -41,7 +41,7 @@ class Work:
     compute: Compute
     decode: Decode
     encode: Encode
-    body: bytes
+    body: bytes | bytearray
     query: bytes
     stages: Stages = field(default_factory=lambda: Stages("none"))
     alike: Hashable = None
