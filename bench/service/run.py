@@ -116,7 +116,7 @@ def echoed(kind):
 def burst(server, kinds, count=600, connections=16, allowed=(200,)):
     """Return answers a second and processor microseconds a request of as many as the server can do."""
     begin = server.cpu()
-    run = Load(server.port, schedule(1e6, count / 1e6, kinds), connections=connections).run()
+    run = Load(server.port, schedule(1e6, count / 1e6, kinds), connections=connections, patience=120).run()
     check(run, allowed)
     rate = count / max(record.answered for record in run.records)
     return rate, (server.cpu() - begin) / count * 1e6
@@ -157,7 +157,7 @@ def milliseconds(run, **chosen):
 
 
 def overhead(mine, echo):
-    """L1: what a request costs, beside a bare echo of the same bytes; rates and costs are the best of six."""
+    """L1: what a request costs, beside a bare echo of the same bytes; rates and costs are the best of four."""
     trivial = Process([str(HERE / "trivial.py"), "serve", "--metrics-port", "{port}"], **SETTINGS)
     rows = []
     for n in (256, 1741):
@@ -170,7 +170,7 @@ def overhead(mine, echo):
             ("JSON, report none, the default", mine, [text(x, "none") for x in series(n)]),
             ("JSON, report full, the default", mine, [text(x, "full") for x in series(n)]),
         ):
-            found = [(burst(one, kinds), burst(echo, [echoed(kind) for kind in kinds])) for _ in range(6)]
+            found = [(burst(one, kinds), burst(echo, [echoed(kind) for kind in kinds])) for _ in range(4)]
             (rate, cost), (bare, floor) = (
                 (max(pair[k][0] for pair in found), min(pair[k][1] for pair in found)) for k in range(2)
             )
