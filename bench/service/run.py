@@ -157,7 +157,7 @@ def milliseconds(run, **chosen):
 
 
 def overhead(mine, echo):
-    """L1: what a request costs, beside a bare echo of the same bytes; rates and costs are the best of four."""
+    """L1: what a request costs, beside a bare echo of the same bytes; each figure is the best of four."""
     trivial = Process([str(HERE / "trivial.py"), "serve", "--metrics-port", "{port}"], **SETTINGS)
     rows = []
     for n in (256, 1741):
