@@ -15,6 +15,7 @@
 #include "rpsd/local_noise.hpp"
 #include "rpsd/noise_model.hpp"
 #include "rpsd/parallel.hpp"
+#include "rpsd/stop.hpp"
 #include "rpsd/threshold_selection.hpp"
 #include "thread_memory.hpp"
 
@@ -160,6 +161,7 @@ void Denoiser<T>::shrink_in_place(const Pyramid<T>& pyramid, double noise_sd, Sc
   const std::size_t n = pyramid.length(0);
   select_shrinkages(options_, scratch.levels.data(), levels, n, threads, scratch.shrinkages.data());
   for (std::size_t k = 0; k < levels; ++k) {
+    check_stop();
     T* const d = scratch.details[k];
     const std::size_t m = pyramid.length(k + 1);
     const LevelShrinkage& how = scratch.shrinkages[k];
@@ -175,6 +177,7 @@ void Denoiser<T>::shrink_in_place(const Pyramid<T>& pyramid, double noise_sd, Sc
 template <class T>
 void Denoiser<T>::run(const T* x, std::size_t n, double energy, T* y, SeriesReport& report, const Pyramid<T>& pyramid,
                       Scratch& scratch, int threads, const std::size_t* only) const {
+  check_stop();
   report = SeriesReport{};
   report.noise_sd = options_.noise == Noise::given ? options_.noise_sd : std::numeric_limits<double>::quiet_NaN();
   report.missing = std::isfinite(energy) ? 0 : find_gaps(x, n).missing;
@@ -275,6 +278,7 @@ void Denoiser<T>::run(const T* x, std::size_t n, double energy, T* y, SeriesRepo
 template <class T>
 void Denoiser<T>::run_prices(Batch<const T> x, Batch<T> y, SeriesReport* reports, std::size_t begin, std::size_t end,
                              Scratch& scratch) const {
+  check_stop();
   const std::size_t n = x.length, count = end - begin;
   std::array<double*, kPriceBundle> to{};
   std::array<int, kPriceBundle> exponents{};

@@ -17,6 +17,7 @@
 #include "rpsd/price_model.hpp"
 #include "rpsd/scale_mixture.hpp"
 #include "rpsd/state_space.hpp"
+#include "rpsd/stop.hpp"
 #include "thread_memory.hpp"
 
 namespace rpsd {
@@ -246,6 +247,7 @@ void work_on(const std::vector<Work*>& works, const PriceOptions& options, Price
   for (std::size_t k = 0; k < count; ++k) works[k]->test = tests[k];
   smooth_all(works, models.data());
   for (std::size_t k = 0; k < count; ++k) {
+    check_stop();
     Work* const w = works[k];
     PriceReport& report = *w->report;
     if (!(w->test.believed > 0)) keep_signal(*w);
@@ -315,6 +317,7 @@ void denoise_prices(const double* const* x, std::size_t n, std::size_t count, do
   std::array<Work, kPriceBundle> works;
   std::array<bool, kPriceBundle> waiting{};
   for (std::size_t k = 0; k < count; ++k) {
+    check_stop();
     reports[k] = PriceReport{};
     reports[k].gain_db = reports[k].causal_gain_db = reports[k].gain_probability = 0;
     works[k].report = &reports[k];

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "rpsd/stop.hpp"
+
 namespace rpsd {
 namespace {
 
@@ -11,6 +13,8 @@ namespace {
 constexpr std::size_t kLanes = 8;
 // Rows that are kept at a time; those of earlier blocks are computed once more.
 constexpr std::size_t kBlock = 4096;
+// Rows between two looks whether to stop: a row may take some tens of microseconds.
+constexpr std::size_t kStopRows = 64;
 // Steps beyond this many standard deviations are jumps.
 constexpr double kStepReach = 4.5;
 
@@ -199,6 +203,7 @@ double LatticeChain::log_likelihood(std::size_t begin, std::size_t end) {
   double* const rows = rows_.get(2 * width_);
   double sum = std::log(start(begin, rows));
   for (std::size_t t = begin + 1; t < end; ++t) {
+    if (t % kStopRows == 0) check_stop();
     const std::size_t now = (t - begin) % 2;
     sum += std::log(step(t, rows + (1 - now) * width_, rows + now * width_));
   }
@@ -209,8 +214,10 @@ double LatticeChain::log_likelihood(std::size_t begin, std::size_t end) {
 double LatticeChain::run_block(std::size_t begin, std::size_t first, std::size_t last, const double* before) {
   double* row = rows_.get(0);
   double sum = 0;
-  for (std::size_t t = first; t < last; ++t, before = row, row += width_)
+  for (std::size_t t = first; t < last; ++t, before = row, row += width_) {
+    if (t % kStopRows == 0) check_stop();
     sum += std::log(t == begin ? start(t, row) : step(t, before, row));
+  }
   return sum;
 }
 
@@ -236,6 +243,7 @@ void LatticeChain::smooth_block(std::size_t begin, std::size_t first, std::size_
                                 LatticeCounts& counts, double* mean, double* variance) {
   const double* row = rows_.get(0) + (last - first - 1) * width_;
   for (std::size_t t = last; t-- > first; row -= width_) {
+    if (t % kStopRows == 0) check_stop();
     count_sample(t, row, counts, mean, variance);
     if (t > begin) step_back(t, t == first ? before : row - width_, counts);
   }

@@ -50,7 +50,8 @@ class Work:
         return asked
 
     def _computed(self, asked: Asked, stop: Stop) -> Done:
-        answer = self.compute(self.snapshot, asked, stop)
+        answer = stop.during(lambda: self.compute(self.snapshot, asked, stop))
+        stop.check()
         self.stages.ended("kernel")
         return self._done(answer)
 
@@ -126,5 +127,5 @@ class _Stops(Stop):
         self._all = stops
 
     @property
-    def set(self) -> bool:  # type: ignore[override]
+    def set(self) -> bool:
         return all(stop.set for stop in self._all)
