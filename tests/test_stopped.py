@@ -86,10 +86,10 @@ def test_errors_and_results_pass_through():
 
 def test_a_stream_is_not_stopped():
     x = 100 + rpsd.simulate("a", 300, seed=1).noisy
-    expected = rpsd.Denoiser(lookahead=0).stream().push(x)
+    expected = rpsd.Denoiser(lookahead=0).stream().push_many(x)
     stop = _core.Stop()
     stop.set()
-    np.testing.assert_array_equal(stop.during(lambda: rpsd.Denoiser(lookahead=0).stream().push(x)), expected)
+    np.testing.assert_array_equal(stop.during(lambda: rpsd.Denoiser(lookahead=0).stream().push_many(x)), expected)
 
 
 INTERRUPTED = """

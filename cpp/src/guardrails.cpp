@@ -204,6 +204,7 @@ void judge_overshoot(const Problem& p, const double* seen, GuardMetrics& m, Memo
   const double usual = count > 0 ? active_table<double>().median_abs(sizes, count, memory.selection.get(count)) : 0;
   double most = 0;
   for (int side = 0; side < 2; ++side) {
+    check_stop();
     spread_greatest(x, n, range, forward, backward);
     for (std::size_t t = 0; t < n; ++t) {
       most = std::max(most, y[t] - range[t]);
