@@ -17,7 +17,7 @@ PATIENCE = 60
 
 @pytest.fixture(scope="module")
 def long():
-    """A million samples with heavy tails, which take the default the better part of a minute."""
+    """A million samples with heavy tails, which take the default twelve seconds of a processor or more."""
     rng = np.random.default_rng(5)
     return 100 + np.cumsum(rng.standard_t(3, 1_000_000)) + rng.standard_t(2.5, 1_000_000) / 2
 
@@ -43,7 +43,7 @@ def test_a_long_series_is_stopped_in_the_middle(long, threads):
     short = long[:3000]
     expected = rpsd.denoise(short)
     waited = stopped(lambda: rpsd.denoise(long, threads=threads))
-    assert waited < 5  # of some 40 seconds
+    assert waited < 4
     np.testing.assert_array_equal(rpsd.denoise(short), expected)
 
 
@@ -103,7 +103,7 @@ began = time.monotonic()
 try:
     rpsd.denoise(x, threads=THREADS)
 except KeyboardInterrupt:
-    assert time.monotonic() - began < 10, time.monotonic() - began
+    assert time.monotonic() - began < 6, time.monotonic() - began
     assert np.array_equal(rpsd.denoise(x[:3000]), expected)
     sys.exit(7)
 """
@@ -123,13 +123,13 @@ def test_ctrl_c_ends_a_call(threads):
 HANDLED = """
 import _thread, signal, threading
 import numpy as np, rpsd
-seen = []
+x, seen = 100 + rpsd.simulate("a", 400_000, seed=1).noisy, []
+expected = rpsd.denoise(x)
 signal.signal(signal.SIGINT, lambda *_: seen.append(len(rpsd.denoise(np.arange(100.0)))))
-x = 100 + rpsd.simulate("a", 400_000, seed=1).noisy
 threading.Timer(0.3, _thread.interrupt_main).start()
 while not seen:
     values = rpsd.denoise(x)
-assert np.array_equal(values, rpsd.denoise(x))
+assert np.array_equal(values, expected)
 """
 
 
