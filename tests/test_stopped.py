@@ -89,7 +89,8 @@ def test_a_stream_is_not_stopped():
     expected = rpsd.Denoiser(lookahead=0).stream().push_many(x)
     stop = _core.Stop()
     stop.set()
-    np.testing.assert_array_equal(stop.during(lambda: rpsd.Denoiser(lookahead=0).stream().push_many(x)), expected)
+    found = stop.during(lambda: rpsd.Denoiser(lookahead=0).stream().push_many(x))
+    np.testing.assert_array_equal(found, expected)
 
 
 INTERRUPTED = """

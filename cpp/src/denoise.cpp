@@ -161,7 +161,6 @@ void Denoiser<T>::shrink_in_place(const Pyramid<T>& pyramid, double noise_sd, Sc
   const std::size_t n = pyramid.length(0);
   select_shrinkages(options_, scratch.levels.data(), levels, n, threads, scratch.shrinkages.data());
   for (std::size_t k = 0; k < levels; ++k) {
-    check_stop();
     T* const d = scratch.details[k];
     const std::size_t m = pyramid.length(k + 1);
     const LevelShrinkage& how = scratch.shrinkages[k];
@@ -278,7 +277,6 @@ void Denoiser<T>::run(const T* x, std::size_t n, double energy, T* y, SeriesRepo
 template <class T>
 void Denoiser<T>::run_prices(Batch<const T> x, Batch<T> y, SeriesReport* reports, std::size_t begin, std::size_t end,
                              Scratch& scratch) const {
-  check_stop();
   const std::size_t n = x.length, count = end - begin;
   std::array<double*, kPriceBundle> to{};
   std::array<int, kPriceBundle> exponents{};

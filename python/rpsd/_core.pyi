@@ -36,7 +36,7 @@ class Stop:
     @property
     def is_set(self) -> bool: ...
     def during(self, call: Callable[[], _R], /) -> _R:
-        """call(), each call of the core on this thread and its threads ending soon with Stopped once it is set.
+        """call(), in which calls of the core by this thread end soon with Stopped once it is set.
 
         What it was to write to is of no use then. Streams are not stopped: theirs would be left half done.
         """

@@ -121,7 +121,9 @@ class Metrics:
         self.shed = named(Counter, "shed_total", "Requests turned away.", "reason")
         self.expired = named(Counter, "deadline_exceeded_total", "Requests that were not answered in time.")
         self.cancelled = named(Counter, "cancelled_total", "Requests whose client left first.")
-        self.abandoned = named(Counter, "abandoned_total", "Requests given up in the middle of their computation.")
+        self.abandoned = named(
+            Counter, "abandoned_total", "Requests given up in the middle of their computation."
+        )
         self.computing_for_nobody = named(
             Gauge, "requests_abandoned", "Requests given up whose computation has not ended yet."
         )
