@@ -183,7 +183,8 @@ void LatticeChain::align(const double* row, std::int64_t shift, int reach) noexc
 }
 
 double LatticeChain::start(std::size_t t, double* row) const noexcept {
-  std::fill(row, row + width_, 1.0 / static_cast<double>(width_));
+  std::fill(row, row + width_, 1.0 / grid_.states());
+  row[0] = 0;
   const double sum = weigh(row, probabilities(t), width_);
   scale(row, 1 / sum, width_);
   return sum;
@@ -194,6 +195,7 @@ double LatticeChain::step(std::size_t t, const double* before, double* row) noex
   const std::size_t level = grid_.level[t];
   align(before, grid_.centre[t] - grid_.centre[t - 1], reach_[level]);
   convolve(&aligned_[static_cast<std::size_t>(reach_[level])], &kernel_[level * kernel_stride_], reach_[level], jump_, row, width_);
+  row[0] = 0;
   const double sum = weigh(row, probabilities(t), width_);
   scale(row, 1 / sum, width_);
   return sum;
@@ -231,7 +233,8 @@ void LatticeChain::smooth(std::size_t begin, std::size_t end, LatticeCounts& cou
     const double* const row = rows_.get(0) + (last - first(block) - 1) * width_;
     std::copy(row, row + width_, &starts_[(block + 1) * width_]);
   }
-  std::fill(backward_.begin(), backward_.end(), 1.0);
+  std::fill(backward_.begin() + 1, backward_.end(), 1.0);
+  backward_[0] = 0;
   for (std::size_t block = blocks; block-- > 0;) {
     const std::size_t last = std::min(end, first(block + 1));
     if (block + 1 < blocks) run_block(begin, first(block), last, &starts_[block * width_]);
@@ -288,6 +291,7 @@ void LatticeChain::step_back(std::size_t t, const double* before, LatticeCounts&
   counts.jumps += jumped / all;
   counts.step_squares += dot(before, squares_.data(), width_) / (all * grid_.level_scale[level]);
   for (std::size_t i = 0; i < width_; ++i) backward_[i] = (moved_[i] + jumped) / all;
+  backward_[0] = 0;
 }
 
 }  // namespace rpsd
