@@ -32,7 +32,7 @@ bool has_default_handler() {
 void raise_if_interrupted() {
   using Clock = std::chrono::steady_clock;
   constexpr auto kSeldom = std::chrono::milliseconds(200);  // waiting for the GIL takes up to five
-  thread_local Clock::time_point last;
+  static Clock::time_point last;  // of the one thread that has this poll
   const auto now = Clock::now();
   if (now - last < kSeldom) return;
   last = now;
@@ -76,6 +76,7 @@ void define_stop(py::module_& m) {
   get_handler = py::object(signals.attr("getsignal")).release().ptr();
   default_handler = py::object(signals.attr("default_int_handler")).release().ptr();
   StopSource source = stop_source();
+  // Of the thread that imports: elsewhere than in the main thread Python would tell it of no signal.
   source.poll = &raise_if_interrupted;
   set_stop_source(source);
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "rpsd/stop.hpp"
 
+#include "thread_memory.hpp"
+
 namespace rpsd {
 namespace {
 
@@ -9,16 +11,14 @@ struct Watched {
   unsigned looks = 0;
 };
 
-thread_local Watched watched;  // needs no destructor, so that emulated thread_local serves as well
-
 }  // namespace
 
-StopSource stop_source() noexcept { return watched.source; }
+StopSource stop_source() noexcept { return of_this_thread<Watched>().source; }
 
-void set_stop_source(const StopSource& source) noexcept { watched.source = source; }
+void set_stop_source(const StopSource& source) noexcept { of_this_thread<Watched>().source = source; }
 
 void check_stop() {
-  Watched& here = watched;
+  auto& here = of_this_thread<Watched>();
   const StopSource& source = here.source;
   if (source.told != nullptr && source.told->is_set()) throw Stopped();
   if (source.beside != nullptr && source.beside->is_set()) throw Stopped();

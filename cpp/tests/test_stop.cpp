@@ -16,8 +16,8 @@
 
 namespace {
 
-// Polls until the one that stops; 0: none does.
-thread_local unsigned polls_left = 0;
+// Polls until the one that stops; 0: none does. Of the main thread, which alone polls.
+unsigned polls_left = 0;
 
 void stop_at_last_poll() {
   if (polls_left > 0 && --polls_left == 0) throw rpsd::Stopped();
