@@ -140,8 +140,8 @@ def missing(n, rng):
 @pytest.mark.parametrize("seed", range(12))
 @pytest.mark.parametrize("kind", ["d", "c"])
 def test_ticks_with_gaps_in_any_unit_and_upside_down(kind, seed):
-    """Windows of the lattice have as many states above their middle as below; where it is tried and not taken, it
-    leaves no trace. About their own level the prices are small, and the tolerance with them."""
+    """Windows of the lattice have as many states above their middle as below; where it is tried and not
+    taken, it leaves no trace. About their own level the prices are small, and the tolerance with them."""
     rng = np.random.default_rng([31, seed])
     x, _ = on_ticks(kind, rng)
     with_gaps = np.where(missing(len(x), rng), np.nan, x)
@@ -158,8 +158,8 @@ def test_ticks_with_gaps_in_any_unit_and_upside_down(kind, seed):
 
 
 def test_jumps_on_ticks_are_smoothed_as_others_are():
-    """The lattice, which is tried and not taken, must not spoil what is known of the jumps: half of these were returned
-    as they came."""
+    """The lattice, which is tried and not taken, must not spoil what is known of the jumps: half of these
+    were returned as they came."""
     gains, predicted = [], []
     for seed in range(16):
         x, truth = on_ticks("c", np.random.default_rng([32, seed]))
