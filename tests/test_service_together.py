@@ -185,7 +185,7 @@ def test_nothing_is_computed_when_nobody_waits(monkeypatch):
     given = works(Snapshot(rpsd.Config()), [np.zeros(50).tobytes()] * 2, _codec_binary)
     stops = [Stop(), Stop()]
     for stop in stops:
-        stop.set = True
+        stop.tell()
     assert [type(one).__name__ for one in Work.together(given, stops)] == ["ClientGone"] * 2
 
 

@@ -122,9 +122,11 @@ class Metrics:
         self.shed = named(Counter, "shed_total", "Requests turned away.", "reason")
         self.expired = named(Counter, "deadline_exceeded_total", "Requests that were not answered in time.")
         self.cancelled = named(Counter, "cancelled_total", "Requests whose client left first.")
-        self.abandoned = named(Counter, "abandoned_total", "Requests that were computed on for nobody.")
+        self.abandoned = named(
+            Counter, "abandoned_total", "Requests given up in the middle of their computation."
+        )
         self.computing_for_nobody = named(
-            Gauge, "requests_abandoned", "Requests that are computed on for nobody."
+            Gauge, "requests_abandoned", "Requests given up whose computation has not ended yet."
         )
         self.batch_size = named(
             Histogram, "batch_size", "Requests that a worker takes at a time.", buckets=(1, 2, 4, 8, 16)

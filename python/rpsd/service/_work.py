@@ -62,9 +62,10 @@ class Work:
 
     def _computed(self, asked: Asked, stop: Stop) -> Done:
         try:
-            answer = self.compute(self.snapshot, asked, stop)
+            answer = stop.during(lambda: self.compute(self.snapshot, asked, stop))
         finally:
             self.stages.ended("kernel")
+        stop.check()
         return self._done(answer)
 
     def _done(self, answer: Answer) -> Done:
@@ -138,5 +139,5 @@ class _Stops(Stop):
         self._all = stops
 
     @property
-    def set(self) -> bool:  # type: ignore[override]
+    def set(self) -> bool:
         return all(stop.set for stop in self._all)
