@@ -21,6 +21,7 @@ void define_stop(py::module_& m);
 void define_stream(py::module_& m);
 void define_wavelet(py::module_& m);
 void define_windowed(py::module_& m);
+const char* git_commit();
 
 namespace {
 
@@ -115,6 +116,7 @@ py::object denoise_series(const Chain& chain, py::handle x, py::ssize_t least, p
 py::dict build_info() {
   py::dict info;
   info["version"] = RPSD_VERSION;
+  info["git"] = git_commit();
   info["compiler"] = RPSD_COMPILER;
   info["threads_backend"] = thread_backend();
   info["isas"] = supported_isas();

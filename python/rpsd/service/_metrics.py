@@ -24,6 +24,7 @@ from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
 import rpsd
+from rpsd.service._stages import Stages
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 _SECONDS: Final = (
@@ -107,7 +108,7 @@ class Metrics:
         self.kernel = named(
             Histogram,
             "kernel_seconds",
-            "Time of a worker for a request, by stage: parse, kernel, serialise.",
+            "Time of a worker for a request, or its share of one call, by stage: parse, kernel, serialise.",
             "algorithm",
             "stage",
             buckets=_KERNEL_SECONDS,
@@ -131,7 +132,9 @@ class Metrics:
             Histogram, "batch_size", "Requests that a worker takes at a time.", buckets=(1, 2, 4, 8, 16)
         )
         self.cache_hits = named(Counter, "cache_hits_total", "Answers that were kept from before.")
-        self.cache_misses = named(Counter, "cache_misses_total", "Answers that were computed, and kept.")
+        self.cache_misses = named(
+            Counter, "cache_misses_total", "Answers that were looked for and had not been kept."
+        )
         self.cache_evictions = named(Counter, "cache_evictions_total", "Answers that left for others.")
         self.cache_bytes = named(Gauge, "cache_bytes", "Bytes of answers that are kept.")
         self._add_process(named)
@@ -174,7 +177,7 @@ class Metrics:
             "version",
             "git",
             "isa",
-        ).labels(build["version"], build.get("git", ""), build["isa"]).set(1)
+        ).labels(build["version"], build["git"], build["isa"]).set(1)
         for result in ("success", "failure"):
             self.reloads.labels(result)
             self.self_checks.labels(result)
@@ -197,13 +200,14 @@ class Metrics:
         for check in report.get("checks", ()):
             self.guardrails_by(check["name"], check["verdict"]).inc()
 
-    def observe_stage(self, algorithm: str, name: str, seconds: float) -> None:
-        """Count the time of a stage; finding a metric by its labels would take longer than to count."""
-        child = self._stages.get((algorithm, name))
-        if child is None:
-            found = self.queue_wait if name == "queue" else self.kernel.labels(algorithm, name)
-            child = self._stages[algorithm, name] = found
-        child.observe(seconds)
+    def observe_stages(self, stages: Stages) -> None:
+        """Count how long each stage of a request took; workers do that, also for what nobody waits for."""
+        for name, seconds in stages.seconds().items():
+            child = self._stages.get((stages.algorithm, name))
+            if child is None:  # finding a metric by its labels takes longer than to count
+                found = self.queue_wait if name == "queue" else self.kernel.labels(stages.algorithm, name)
+                child = self._stages[stages.algorithm, name] = found
+            child.observe(seconds)
 
     def checked(self, fault: str | None) -> None:
         """Count a self-check."""

@@ -120,30 +120,35 @@ async def _answer(state: State, endpoint: Endpoint, request: _Any, here: Seen) -
     wanted = _media.wanted_type(accept, sent, tuple(endpoint.encoders))
     query = request.scope["query_string"]
     body = await read_body(request.receive, headers, service.max_body_bytes)
+    control = _directives(headers.getall("cache-control", []))
     key = None
-    if not _computed_anew(headers.getall("cache-control", [])):
+    if "no-store" not in control:
         key = snapshot.cache.key(body, endpoint.operation, sent, wanted, query)
-    if key is not None and (kept := snapshot.cache.get(key)) is not None:
-        state.metrics.cache_hits.inc()
-        return _answered(state, endpoint, here, kept, wanted, len(body))
+    if key is not None and "no-cache" not in control:
+        if (kept := snapshot.cache.get(key)) is not None:
+            state.metrics.cache_hits.inc()
+            return _answered(state, endpoint, here, kept, wanted, len(body))
+        state.metrics.cache_misses.inc()
     points = _MOST_POINTS[sent](body)
     alike = (endpoint.operation, sent, query, points) if endpoint.together and points <= _SHORT else None
     decode, encode = endpoint.decoders[sent], endpoint.encoders[wanted]
     stages = here.stages = Stages(endpoint.operation)
-    work = Work(snapshot, endpoint.compute, decode, encode, body, query, alike, stages)
+    observe = state.metrics.observe_stages
+    work = Work(snapshot, endpoint.compute, decode, encode, body, query, alike, stages, observe)
     done = await state.admission.run(points, deadline, work, request.receive)
-    if key is not None:
-        state.metrics.cache_misses.inc()
-        # What answers in place of an output is right once: the next time it may be computed.
-        if not any(outcome.failure for outcome in done[0].outcomes):
-            state.metrics.cache_evictions.inc(snapshot.cache.put(key, *_kept(done)))
+    # What answers in place of an output is right once: the next time it may be computed.
+    if key is not None and not any(outcome.failure for outcome in done[0].outcomes):
+        state.metrics.cache_evictions.inc(snapshot.cache.put(key, *_kept(done)))
     return _answered(state, endpoint, here, done, wanted, len(body))
 
 
-def _computed_anew(lines: list[str]) -> bool:
-    """Return whether a request wants no answer that was kept (RFC 9111), as those that test a service do."""
-    directives = {one.strip().lower() for line in lines for one in line.split(",")}
-    return not directives.isdisjoint(("no-cache", "no-store"))
+def _directives(lines: list[str]) -> set[str]:
+    """Return the names in Cache-Control.
+
+    Of those of requests (RFC 9111, 5.2.1), no-cache has the answer computed, and no-store has it not kept
+    either; age, which others are about, makes no difference to what depends on the request alone.
+    """
+    return {one.partition("=")[0].strip().lower() for line in lines for one in line.split(",")}
 
 
 def _kept(done: Done) -> tuple[int, Done]:
@@ -159,8 +164,6 @@ def _answered(
     answer, content, extra = done
     here.message = endpoint.message
     _note(state, here, answer, received, len(content))
-    if here.stages is not None:
-        _note_stages(state, here.stages)
     return Response(content, media_type=wanted, headers={**extra, **degraded_header(answer)})
 
 
@@ -185,12 +188,6 @@ def _note(state: State, here: Seen, answer: Answer, received: int, sent: int) ->
     here.fields["series"] = len(answer.outcomes)
     if len(answer.outcomes) == 1 and "action" in answer.outcomes[0].content:
         here.fields["action"] = answer.outcomes[0].content["action"]
-
-
-def _note_stages(state: State, stages: Stages) -> None:
-    """Tell how long each stage of a request that was answered took."""
-    for stage in stages:
-        state.metrics.observe_stage(stages.algorithm, stage.name, stage.end - stage.begin)
 
 
 def _seconds(text: str | None, most: float) -> float:

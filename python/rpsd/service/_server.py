@@ -37,6 +37,8 @@ from rpsd.service._warm import warm_computing, warm_routing
 from rpsd.service._workers import Workers
 
 _BACKLOG: Final = 2048
+_DOORS: Final = 16
+_UVLOOP: Final = importlib.util.find_spec("uvloop") is not None
 _FAILURE: Final = 1
 _SELF_CHECK: Final = "self-check"
 _CAN_RELOAD: Final = hasattr(signal, "SIGHUP")
@@ -71,7 +73,7 @@ def serve(config: Config, load: Callable[[], Config] | None = None) -> int:
     service = snapshot.service
     require_loopback(service.host)
     ports = (config.monitoring.metrics_port, service.port or config.monitoring.metrics_port)
-    sockets = [_listen(service.host, port) for port in dict.fromkeys(ports)]
+    sockets = [one for port in dict.fromkeys(ports) for one in _doors(_listen(service.host, port))]
     tracer = Tracer(service.trace_endpoint, service.trace_ratio) if service.trace_endpoint else None
     log = Log(sys.stderr.buffer, config.monitoring.log_level)
     _take_over_logging(log)
@@ -158,6 +160,15 @@ def _listen(host: str, port: int) -> socket.socket:
     return listener
 
 
+def _doors(listener: socket.socket) -> list[socket.socket]:
+    """Return a listener as often as connections are to be accepted in one turn of the event loop.
+
+    libuv accepts one a turn for each. Turns are long under load, and who comes new, as probes do, would wait
+    for them by the hundred.
+    """
+    return [listener, *(listener.dup() for _ in range(_DOORS - 1))] if _UVLOOP else [listener]
+
+
 def _take_over_logging(log: Log) -> None:
     """Send what libraries log, and warnings of no request, through the log of the service."""
     root = logging.getLogger()
@@ -198,7 +209,8 @@ class _Server(uvicorn.Server):
             loop.add_signal_handler(signal.SIGHUP, self._reload.request)
         self._self_check.start()
         self._state.phase.serve()
-        places = ", ".join("{}:{}".format(*one.getsockname()[:2]) for one in sockets or [])
+        names = ("{}:{}".format(*one.getsockname()[:2]) for one in sockets or [])
+        places = ", ".join(dict.fromkeys(names))
         text = f"rpsd {rpsd.__version__} listens on {places}"
         self._state.log.write("INFO", "start", text, config=self._state.snapshot.digest)
 
@@ -237,7 +249,7 @@ def _make_server(state: State, self_check: SelfCheck, load: Callable[[], Config]
 
     config = uvicorn.Config(
         app,
-        loop="uvloop" if importlib.util.find_spec("uvloop") else "asyncio",
+        loop="uvloop" if _UVLOOP else "asyncio",
         http=make_protocol(times),
         ws="none",
         lifespan="off",

@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
+from rpsd import Options
+from rpsd._schema import fields
 from rpsd.service._admission import Stop
 from rpsd.service._compute import Compute, denoise
 from rpsd.service._request import Answer, Asked, Limits
@@ -17,6 +20,7 @@ from rpsd.service._stages import Stages
 
 Decode = Callable[[bytes, bytes, Limits], Asked]
 Encode = Callable[[Answer], tuple[bytes, dict[str, str]]]
+_METHODS: Final = fields(Options)["method"].words
 #: The answer, its body, and headers of its own.
 Done = tuple[Answer, bytes, dict[str, str]]
 
@@ -33,39 +37,47 @@ class Work:
     query: bytes
     alike: Hashable = None
     stages: Stages = field(default_factory=lambda: Stages("none"))
+    observe: Callable[[Stages], None] = lambda stages: None
 
     def __call__(self, stop: Stop) -> Done:
         """Decode, compute, encode."""
-        return self._computed(self._asked(), stop)
+        try:
+            return self._computed(self._asked(), stop)
+        finally:
+            self.observe(self.stages)
 
     def _asked(self) -> Asked:
         self.stages.ended("queue")
         service = self.snapshot.service
         limits = Limits(service.max_points, service.max_series, service.max_body_bytes)
-        asked = self.decode(self.body, self.query, limits)
-        asked.check(limits)
-        if self.compute is denoise:
-            self.stages.algorithm = asked.options.get("method", self.snapshot.config.denoiser.method)
-        self.stages.ended("parse")
+        try:
+            asked = self.decode(self.body, self.query, limits)
+            asked.check(limits)
+            method = asked.options.get("method", self.snapshot.config.denoiser.method)
+            if self.compute is denoise and method in _METHODS:  # not what a client calls one
+                self.stages.algorithm = method
+        finally:
+            self.stages.ended("parse")
         return asked
 
     def _computed(self, asked: Asked, stop: Stop) -> Done:
-        answer = stop.during(lambda: self.compute(self.snapshot, asked, stop))
+        try:
+            answer = stop.during(lambda: self.compute(self.snapshot, asked, stop))
+        finally:
+            self.stages.ended("kernel")
         stop.check()
-        self.stages.ended("kernel")
         return self._done(answer)
 
     def _done(self, answer: Answer) -> Done:
-        content, headers = self.encode(answer)
-        self.stages.ended("serialise")
+        try:
+            content, headers = self.encode(answer)
+        finally:
+            self.stages.ended("serialise")
         return answer, content, headers
 
     @staticmethod
     def together(works: Sequence[Work], stops: Sequence[Stop]) -> list[Done | Exception]:
-        """Return for each request what it would get alone: what is done, or the error.
-
-        The kernel stage of each is the time of the call that they share.
-        """
+        """Return for each request what it would get alone: what is done, or the error."""
         done: list[Any] = [None] * len(works)
         groups: dict[Hashable, list[tuple[int, Asked]]] = {}
         for k, work in enumerate(works):
@@ -76,21 +88,15 @@ class Work:
                 continue
             groups.setdefault(_kind(work, asked, k), []).append((k, asked))
         for group in groups.values():
-            every = [works[k].stages for k, _ in group]
-            for stages in every:
-                stages.waited()
-            try:
-                answers = _answers(works[group[0][0]], group, _Stops([stops[k] for k, _ in group]))
-            except Exception:  # each by itself tells whose it is
-                for k, asked in group:
-                    works[k].stages.waited()
-                    done[k] = _alone(works[k], asked, stops[k])
-                continue
-            for stages in every:
-                stages.ended("kernel")
-            for (k, _), answer in zip(group, answers, strict=True):
-                works[k].stages.waited()
-                done[k] = works[k]._done(answer)
+            for (k, asked), answer in zip(group, _answers(works, stops, group), strict=True):
+                work = works[k]
+                work.stages.waited()
+                try:
+                    done[k] = work._computed(asked, stops[k]) if answer is None else work._done(answer)
+                except Exception as error:
+                    done[k] = error
+        for work in works:
+            work.observe(work.stages)
         return done
 
 
@@ -101,21 +107,27 @@ def _kind(work: Work, asked: Asked, k: int) -> Hashable:
     return id(work.snapshot), work.compute, asked.report, options
 
 
-def _answers(work: Work, group: list[tuple[int, Asked]], stop: Any) -> list[Answer]:
-    first = group[0][1]
+def _answers(
+    works: Sequence[Work], stops: Sequence[Stop], group: list[tuple[int, Asked]]
+) -> Sequence[Answer | None]:
+    """Return the answers of requests of one kind by one call, each of which has its share of the time.
+
+    None where each is to be computed by itself: there is but one, or to tell whose an error is.
+    """
     if len(group) == 1:
-        return [work.compute(work.snapshot, first, stop)]
+        return [None]
+    (leader, first), members = group[0], [works[k] for k, _ in group]
+    for work in members:
+        work.stages.waited()
     series = tuple(asked.series[0] for _, asked in group)
     asked = Asked(None, series, first.options, first.guardrails, first.report)
-    answer = work.compute(work.snapshot, asked, stop)
-    return [Answer(None, (outcome,)) for outcome in answer.outcomes]
-
-
-def _alone(work: Work, asked: Asked, stop: Stop) -> Done | Exception:
-    try:
-        return work._computed(asked, stop)
-    except Exception as error:
-        return error
+    found: Sequence[Answer | None] = [None] * len(group)
+    with contextlib.suppress(Exception):
+        answer = works[leader].compute(works[leader].snapshot, asked, _Stops([stops[k] for k, _ in group]))
+        found = [Answer(None, (outcome,)) for outcome in answer.outcomes]
+    for work, one in zip(members, series, strict=True):
+        work.stages.ended("kernel", len(one) / asked.points if asked.points else 1 / len(group))
+    return found
 
 
 class _Stops(Stop):
