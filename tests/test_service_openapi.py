@@ -62,7 +62,19 @@ def test_every_address_of_the_document_answers(server):
             assert str(answer.status) in operation["responses"], path
             assert answer.status not in (404, 405)
             for name in operation["responses"]["200"]["headers"]:
-                assert answer.headers[name.lower()]
+                assert not DOCUMENT["components"]["headers"][name]["required"] or answer.headers[name.lower()]
+
+
+def test_headers_of_requests_and_answers_are_there(server):
+    """Every one that the service reads, and every one of its own that it sends."""
+    denoise = DOCUMENT["paths"]["/v1/denoise"]["post"]
+    read = {one["name"] for one in denoise["parameters"] if one["in"] == "header"}
+    assert read == {"Cache-Control", "Request-Timeout", "X-Request-ID"}
+    answer = server.post(np.array(X).tobytes(), content_type="application/octet-stream")
+    told = {name.lower() for name in denoise["responses"]["200"]["headers"]}
+    assert {name for name in answer.headers if name.startswith("rpsd-")} | {"rpsd-degraded"} == {
+        name for name in told if name.startswith("rpsd-")
+    }
 
 
 def test_every_option_is_there():

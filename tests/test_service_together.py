@@ -10,7 +10,7 @@ import pytest
 from serving import start
 
 import rpsd
-from rpsd.service import _codec_binary, _codec_json, _compute
+from rpsd.service import _codec_binary, _codec_json, _compute, _stages
 from rpsd.service._admission import Admission, Stop
 from rpsd.service._clock import Deadline
 from rpsd.service._problems import Problem
@@ -124,12 +124,81 @@ def test_only_single_short_series_are_alike():
     assert [work.alike is None for work in given] == [False, True, True]
 
 
+class Clock:
+    """Seconds that pass only where a test lets them."""
+
+    def __init__(self):
+        self.now = 0.0
+
+    def perf_counter(self):
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """Return a clock by which computing takes 8 s a call, and writing 1 s a request."""
+    clock, denoise = Clock(), _compute.denoise
+
+    def computing(snapshot, asked, stop):
+        clock.now += 8
+        return denoise(snapshot, asked, stop)
+
+    def writing(answer):
+        clock.now += 1
+        if answer.outcomes[0].values[0] > 1000:
+            raise MemoryError
+        return _codec_json.encode(answer)
+
+    monkeypatch.setattr(_stages, "time", clock)
+    clock.computing, clock.writing = computing, writing
+    return clock
+
+
+def timed(clock, bodies):
+    """Work on bodies together; return what came of each, and how long its stages took."""
+    seconds = {}
+    snapshot = Snapshot(rpsd.Config())
+    given = [
+        Work(snapshot, clock.computing, _codec_json.decode, clock.writing, body, b"", stages, told)
+        for k, body in enumerate(bodies)
+        for stages, told in [(_stages.Stages("x"), lambda stages, k=k: seconds.update({k: stages.seconds()}))]
+    ]
+    for work in given:
+        work.read()
+    assert len({work.alike for work in given}) == 1
+    return Work.together(given, [Stop() for _ in bodies]), [seconds[k] for k in range(len(bodies))]
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_each_is_told_its_share_of_the_time(clock, count):
+    """Of one call of 8 s."""
+    _, seconds = timed(clock, [b'{"values": [1, 2, 3, 2], "report": "none"}'] * count)
+    assert [one["kernel"] for one in seconds] == pytest.approx([8 / count] * count)
+    assert [one["serialise"] for one in seconds] == [1] * count
+    assert sum(sum(one.values()) - one["queue"] for one in seconds) == pytest.approx(clock.now)
+
+
+def test_time_of_what_failed_is_counted_too(clock):
+    """Two together, then each by itself, as one of them has what it may not have."""
+    bodies = [b'{"values": [%s, 2, 3], "missing": "raise", "report": "none"}' % x for x in (b"1", b"null")]
+    found, seconds = timed(clock, bodies)
+    assert [type(one) for one in found] == [tuple, Problem]
+    assert [one["kernel"] for one in seconds] == [8 / 2 + 8, 8 / 2 + 8]
+    assert sum(sum(one.values()) - one["queue"] for one in seconds) == clock.now == 25
+
+
+def test_an_error_while_writing_is_that_of_its_request(clock):
+    text = b'{"values": [%d, 2, 3], "report": "none"}'
+    found, _ = timed(clock, [text % x for x in (1, 2000, 3)])
+    assert [type(one) for one in found] == [tuple, MemoryError, tuple]
+
+
 def test_nothing_is_computed_when_nobody_waits(monkeypatch):
     monkeypatch.setattr(_compute, "denoise_rows", pytest.fail)
     given = works(Snapshot(rpsd.Config()), [np.zeros(50).tobytes()] * 2, _codec_binary)
     stops = [Stop(), Stop()]
     for stop in stops:
-        stop.set = True
+        stop.tell()
     assert [type(one).__name__ for one in Work.together(given, stops)] == ["ClientGone"] * 2
 
 

@@ -10,8 +10,9 @@ import random
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
+from rpsd import _core
 from rpsd.service._body import ClientGone
 from rpsd.service._clock import Deadline
 from rpsd.service._problems import Problem
@@ -24,21 +25,45 @@ _TOGETHER: Final = 16
 #: Seconds of light work between two looks at the sockets.
 _SLICE: Final = 0.005
 #: More samples than this are worth watching whether their client is still there.
-_WATCHED: Final = 100_000
+_WATCHED: Final = 20_000
+
+_T = TypeVar("_T")
 
 
 class Stop:
     """Tells running work that nobody waits for it any more."""
 
-    __slots__ = ("set",)
+    __slots__ = ("_core",)
 
     def __init__(self) -> None:
-        self.set = False
+        self._core = _core.Stop()
+
+    @property
+    def set(self) -> bool:
+        """Whether it was told."""
+        return self._core.is_set
+
+    def tell(self) -> None:
+        """Stop the work; from any thread, once and for all."""
+        self._core.set()
 
     def check(self) -> None:
         """Raise ClientGone where nobody waits any more."""
         if self.set:
             raise ClientGone
+
+    def during(self, call: Callable[[], _T]) -> _T:
+        """Return what is called; calls of the core on this thread look at the stop meanwhile.
+
+        Raises
+        ------
+        ClientGone
+            Where one was stopped in the middle.
+        """
+        try:
+            return self._core.during(call)
+        except _core.Stopped:
+            raise ClientGone from None
 
 
 class _Job:
@@ -69,14 +94,14 @@ class Admission:
 
     count : callable
         Told of each request that was ``shed``, ``expired``, ``cancelled`` or ``abandoned``: nobody waits
-        for it, but a worker was in the middle of what cannot be stopped.
+        for it, but a worker is in the middle of it until it heeds its `Stop`.
     observe_batch : callable
         Told of how many requests a worker takes at a time.
 
     Attributes
     ----------
     running, abandoned : int
-        Workers that compute, and requests that they compute for nobody.
+        Workers that compute, and requests that they have not stopped computing for nobody.
     taken : int
         Requests that were let in and have no answer yet; those who let them in count.
     patience : float
@@ -178,7 +203,7 @@ class Admission:
         try:
             return await job.future
         finally:
-            job.stop.set = True
+            job.stop.tell()
 
     def _turn(self, loop: asyncio.AbstractEventLoop) -> None:
         """Do light work for a moment, those together that are alike."""
@@ -250,7 +275,7 @@ class Admission:
 
     def _drop(self, job: _Job) -> None:
         """Take out of the queue, or stop, what nobody waits for any more."""
-        job.stop.set = True
+        job.stop.tell()
         with contextlib.suppress(ValueError):
             self._waiting.remove(job)
             self.waiting_points -= job.points

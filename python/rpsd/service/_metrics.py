@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from prometheus_client import CollectorRegistry, Gauge, disable_created_metrics, generate_latest
 from prometheus_client import Counter as LockedCounter
+from prometheus_client import Histogram as LockedHistogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.gc_collector import GCCollector
 from prometheus_client.platform_collector import PlatformCollector
@@ -19,6 +20,7 @@ from prometheus_client.registry import Collector
 
 import rpsd
 from rpsd.service._counters import Counter, Histogram
+from rpsd.service._stages import Stages
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 _SECONDS: Final = (
@@ -48,7 +50,7 @@ _LATER: Final[Mapping[str, tuple[Callable[[str, str], Metric], str]]] = {
 class Metrics:
     """The metrics of one process, in a registry of their own.
 
-    Those that are no gauges are for the event loop's thread, but `checked` and `reloaded`.
+    Those that are no gauges are for the event loop's thread, but stages, `checked` and `reloaded`.
     """
 
     def __init__(self) -> None:
@@ -100,12 +102,12 @@ class Metrics:
             Histogram, "response_body_bytes", "Bytes of bodies answered.", buckets=_BYTES
         )
         self.queue_wait = named(
-            Histogram, "queue_wait_seconds", "Time until a worker began.", buckets=_KERNEL_SECONDS
+            LockedHistogram, "queue_wait_seconds", "Time until a worker began.", buckets=_KERNEL_SECONDS
         )
         self.kernel = named(
-            Histogram,
+            LockedHistogram,
             "kernel_seconds",
-            "Time of a worker for a request, by stage: parse, kernel, serialise.",
+            "Time of a worker for a request, or its share of one call, by stage: parse, kernel, serialise.",
             "algorithm",
             "stage",
             buckets=_KERNEL_SECONDS,
@@ -119,15 +121,19 @@ class Metrics:
         self.shed = named(Counter, "shed_total", "Requests turned away.", "reason")
         self.expired = named(Counter, "deadline_exceeded_total", "Requests that were not answered in time.")
         self.cancelled = named(Counter, "cancelled_total", "Requests whose client left first.")
-        self.abandoned = named(Counter, "abandoned_total", "Requests that were computed on for nobody.")
+        self.abandoned = named(
+            Counter, "abandoned_total", "Requests given up in the middle of their computation."
+        )
         self.computing_for_nobody = named(
-            Gauge, "requests_abandoned", "Requests that are computed on for nobody."
+            Gauge, "requests_abandoned", "Requests given up whose computation has not ended yet."
         )
         self.batch_size = named(
             Histogram, "batch_size", "Requests that a worker takes at a time.", buckets=(1, 2, 4, 8, 16)
         )
         self.cache_hits = named(Counter, "cache_hits_total", "Answers that were kept from before.")
-        self.cache_misses = named(Counter, "cache_misses_total", "Answers that were computed, and kept.")
+        self.cache_misses = named(
+            Counter, "cache_misses_total", "Answers that were looked for and had not been kept."
+        )
         self.cache_evictions = named(Counter, "cache_evictions_total", "Answers that left for others.")
         self.cache_bytes = named(Gauge, "cache_bytes", "Bytes of answers that are kept.")
         self._add_process(named)
@@ -170,7 +176,7 @@ class Metrics:
             "version",
             "git",
             "isa",
-        ).labels(build["version"], build.get("git", ""), build["isa"]).set(1)
+        ).labels(build["version"], build["git"], build["isa"]).set(1)
         for result in ("success", "failure"):
             self.reloads.labels(result)
             self.self_checks.labels(result)
@@ -191,13 +197,14 @@ class Metrics:
         for check in report.get("checks", ()):
             self.guardrails_by(check["name"], check["verdict"]).inc()
 
-    def observe_stage(self, algorithm: str, name: str, seconds: float) -> None:
-        """Count the time of a stage; finding a metric by its labels would take longer than to count."""
-        child = self._stages.get((algorithm, name))
-        if child is None:
-            found = self.queue_wait if name == "queue" else self.kernel.labels(algorithm, name)
-            child = self._stages[algorithm, name] = found
-        child.observe(seconds)
+    def observe_stages(self, stages: Stages) -> None:
+        """Count how long each stage of a request took; workers do that, also for what nobody waits for."""
+        for name, seconds in stages.seconds().items():
+            child = self._stages.get((stages.algorithm, name))
+            if child is None:  # finding a metric by its labels takes longer than to count
+                found = self.queue_wait if name == "queue" else self.kernel.labels(stages.algorithm, name)
+                child = self._stages[stages.algorithm, name] = found
+            child.observe(seconds)
 
     def checked(self, fault: str | None) -> None:
         """Count a self-check."""

@@ -143,31 +143,38 @@ async def _answer(
     wanted = _media.wanted_type(headers.get("accept"), sent, tuple(endpoint.encoders))
     query = scope["query_string"]
     body = await read_body(receive, headers, service.max_body_bytes)
+    control = _directives(headers.get("cache-control"))
     key = None
-    if not _computed_anew(headers.get("cache-control")):
+    if "no-store" not in control:
         key = snapshot.cache.key(body, endpoint.operation, sent, wanted, query)
-    if key is not None and (kept := snapshot.cache.get(key)) is not None:
-        state.metrics.cache_hits.inc()
-        return _answered(state, endpoint, here, kept, wanted, len(body))
+    if key is not None and "no-cache" not in control:
+        if (kept := snapshot.cache.get(key)) is not None:
+            state.metrics.cache_hits.inc()
+            return _answered(state, endpoint, here, kept, wanted, len(body))
+        state.metrics.cache_misses.inc()
     stages = here.stages = Stages(endpoint.operation)
     decode, encode = endpoint.decoders[sent], endpoint.encoders[wanted]
-    work = Work(snapshot, endpoint.compute, decode, encode, body, query, stages)
-    points = work.read().points if len(body) <= _SMALL else _MOST_POINTS[sent](body)
+    observe = state.metrics.observe_stages
+    work = Work(snapshot, endpoint.compute, decode, encode, body, query, stages, observe)
+    try:
+        points = work.read().points if len(body) <= _SMALL else _MOST_POINTS[sent](body)
+    except Exception:
+        observe(stages)
+        raise
     done = await state.admission.run(points, deadline, work, receive)
-    if key is not None:
-        state.metrics.cache_misses.inc()
-        # What answers in place of an output is right once: the next time it may be computed.
-        if not any(outcome.failure for outcome in done[0].outcomes):
-            state.metrics.cache_evictions.inc(snapshot.cache.put(key, *_kept(done)))
+    # What answers in place of an output is right once: the next time it may be computed.
+    if key is not None and not any(outcome.failure for outcome in done[0].outcomes):
+        state.metrics.cache_evictions.inc(snapshot.cache.put(key, *_kept(done)))
     return _answered(state, endpoint, here, done, wanted, len(body))
 
 
-def _computed_anew(control: str | None) -> bool:
-    """Return whether a request wants no answer that was kept (RFC 9111), as those that test a service do."""
-    if control is None:
-        return False
-    directives = {one.strip().lower() for one in control.split(",")}
-    return not directives.isdisjoint(("no-cache", "no-store"))
+def _directives(control: str | None) -> set[str]:
+    """Return the names in Cache-Control.
+
+    Of those of requests (RFC 9111, 5.2.1), no-cache has the answer computed, and no-store has it not kept
+    either; age, which others are about, makes no difference to what depends on the request alone.
+    """
+    return {one.partition("=")[0].strip().lower() for one in (control or "").split(",")}
 
 
 def _kept(done: Done) -> tuple[int, Done]:
@@ -183,8 +190,6 @@ def _answered(
     answer, content, extra = done
     here.message = endpoint.message
     _note(state, here, answer, received, len(content))
-    if here.stages is not None:
-        _note_stages(state, here.stages)
     return {"content-type": wanted, **extra, **degraded_header(answer)}, content
 
 
@@ -209,12 +214,6 @@ def _note(state: State, here: Seen, answer: Answer, received: int, sent: int) ->
     here.fields["series"] = len(answer.outcomes)
     if len(answer.outcomes) == 1 and "action" in answer.outcomes[0].content:
         here.fields["action"] = answer.outcomes[0].content["action"]
-
-
-def _note_stages(state: State, stages: Stages) -> None:
-    """Tell how long each stage of a request that was answered took."""
-    for stage in stages:
-        state.metrics.observe_stage(stages.algorithm, stage.name, stage.end - stage.begin)
 
 
 def _seconds(text: str | None, most: float) -> float:

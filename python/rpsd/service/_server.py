@@ -39,6 +39,7 @@ from rpsd.service._warm import warm_computing, warm_routing
 from rpsd.service._workers import Workers
 
 _BACKLOG: Final = 2048
+_UVLOOP: Final = importlib.util.find_spec("uvloop") is not None
 _FAILURE: Final = 1
 _SELF_CHECK: Final = "self-check"
 _CAN_RELOAD: Final = hasattr(signal, "SIGHUP")
@@ -257,7 +258,7 @@ def _make_server(state: State, self_check: SelfCheck, load: Callable[[], Config]
 
     config = uvicorn.Config(
         app,
-        loop="uvloop" if importlib.util.find_spec("uvloop") else "asyncio",
+        loop="uvloop" if _UVLOOP else "asyncio",
         http=make_protocol(times, door, acceptor),
         ws="none",
         lifespan="off",

@@ -6,10 +6,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
+from rpsd import Options
+from rpsd._schema import fields
 from rpsd.service._admission import Stop
 from rpsd.service._compute import Compute, denoise, evaluate
 from rpsd.service._request import Answer, Asked, Limits
@@ -21,6 +23,7 @@ Encode = Callable[[Answer], tuple[bytes, dict[str, str]]]
 #: The answer, its body, and headers of its own.
 Done = tuple[Answer, bytes, dict[str, str]]
 
+_METHODS: Final = fields(Options)["method"].words
 #: Samples up to which requests are computed together: longer ones gain little.
 _SHORT: Final = 4_096
 #: Seconds up to which work is done by the event loop: two hand-overs between threads take no less.
@@ -44,6 +47,7 @@ class Work:
     body: bytes | bytearray
     query: bytes
     stages: Stages = field(default_factory=lambda: Stages("none"))
+    observe: Callable[[Stages], None] = lambda stages: None
     alike: Hashable = None
     _asked: Asked | None = None
 
@@ -59,14 +63,17 @@ class Work:
             return self._asked
         service = self.snapshot.service
         limits = Limits(service.max_points, service.max_series, service.max_body_bytes)
-        asked = self.decode(self.body, self.query, limits)
-        asked.check(limits)
-        if self.compute is denoise:
-            self.stages.algorithm = asked.options.get("method", self.snapshot.config.denoiser.method)
+        try:
+            asked = self.decode(self.body, self.query, limits)
+            asked.check(limits)
+            method = asked.options.get("method", self.snapshot.config.denoiser.method)
+            if self.compute is denoise and method in _METHODS:  # not what a client calls one
+                self.stages.algorithm = method
+        finally:
+            self.stages.ended("parse")
         if asked.names is None and asked.points <= _SHORT and self.compute is not evaluate:
             options = msgspec.json.encode((asked.options, asked.guardrails), order="sorted")
             self.alike = self.compute, asked.report, options, asked.points, id(self.snapshot)
-        self.stages.ended("parse")
         self._asked, self.body = asked, b""
         return asked
 
@@ -85,50 +92,64 @@ class Work:
 
     @staticmethod
     def together(works: Sequence[Work], stops: Sequence[Stop]) -> list[Done | Exception]:
-        """Return for each request what it would get alone: what is done, or the error.
-
-        The kernel stage of each is the time of the call that they share.
-        """
+        """Return for each request what it would get alone: what is done, or the error."""
+        first, begin = works[0], time.thread_time()
         for work in works:
             work.stages.ended("queue")
-        return _computed(works, stops)
+        try:
+            done = [work.done(answer) for work, answer in zip(works, _answers(works, stops), strict=True)]
+        finally:
+            for work in works:
+                work.observe(work.stages)
+        if first.alike is not None:
+            first.snapshot.costs.learn(first.alike, (time.thread_time() - begin) / len(works))
+        return done
 
-    def done(self, answer: Answer) -> Done:
+    def done(self, answer: Answer | Exception) -> Done | Exception:
         """Encode an answer."""
+        if isinstance(answer, Exception):
+            return answer
         self.stages.waited()
-        content, headers = self.encode(answer)
-        self.stages.ended("serialise")
+        try:
+            content, headers = self.encode(answer)
+        except Exception as error:
+            return error
+        finally:
+            self.stages.ended("serialise")
         return answer, content, headers
 
-
-def _computed(works: Sequence[Work], stops: Sequence[Stop]) -> list[Done | Exception]:
-    first, begin = works[0], time.thread_time()
-    for work in works:
-        work.stages.waited()
-    try:
-        answers = _answers(works, _Stops(stops))
-    except Exception as error:
-        if len(works) == 1:
-            return [error]
-        # Each by itself tells whose the error is.
-        return [_computed([work], [stop])[0] for work, stop in zip(works, stops, strict=True)]
-    for work in works:
-        work.stages.ended("kernel")
-    done: list[Any] = [work.done(answer) for work, answer in zip(works, answers, strict=True)]
-    if first.alike is not None:
-        first.snapshot.costs.learn(first.alike, (time.thread_time() - begin) / len(works))
-    return done
+    def answer(self, stop: Stop) -> Answer | Exception:
+        """Compute it by itself."""
+        try:
+            asked = self.read()
+            self.stages.waited()
+            try:
+                answer = stop.during(lambda: self.compute(self.snapshot, asked, stop))
+            finally:
+                self.stages.ended("kernel")
+            stop.check()
+        except Exception as error:
+            return error
+        return answer
 
 
-def _answers(works: Sequence[Work], stop: Stop) -> list[Answer]:
-    first = works[0]
-    asked = first.read()
-    if len(works) == 1:
-        return [first.compute(first.snapshot, asked, stop)]
-    series = tuple(work.read().series[0] for work in works)
-    every = Asked(None, series, asked.options, asked.guardrails, asked.report)
-    answer = first.compute(first.snapshot, every, stop)
-    return [Answer(None, (outcome,)) for outcome in answer.outcomes]
+def _answers(works: Sequence[Work], stops: Sequence[Stop]) -> Sequence[Answer | Exception]:
+    """Return the answers of requests that are alike, by one call of which each has its share of the time."""
+    if len(works) > 1:
+        first = works[0].read()
+        series = tuple(work.read().series[0] for work in works)
+        asked = Asked(None, series, first.options, first.guardrails, first.report)
+        for work in works:
+            work.stages.waited()
+        try:
+            answer = works[0].compute(works[0].snapshot, asked, _Stops(stops))
+            return [Answer(None, (outcome,)) for outcome in answer.outcomes]
+        except Exception:  # each by itself tells whose it is
+            pass
+        finally:
+            for work in works:
+                work.stages.ended("kernel", 1 / len(works))
+    return [work.answer(stop) for work, stop in zip(works, stops, strict=True)]
 
 
 class _Stops(Stop):
@@ -140,5 +161,5 @@ class _Stops(Stop):
         self._all = stops
 
     @property
-    def set(self) -> bool:  # type: ignore[override]
+    def set(self) -> bool:
         return all(stop.set for stop in self._all)
