@@ -7,6 +7,7 @@ from typing import Any
 
 from rpsd.service._admission import overloaded
 from rpsd.service._observe import seen
+from rpsd.service._plain import respond
 from rpsd.service._problems import MEDIA_TYPE
 from rpsd.service._state import State
 
@@ -26,22 +27,16 @@ class Shed:
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Pass a request on, or answer it."""
-        admission = self._state.admission
-        full = admission.waiting and admission.waiting >= admission.most_requests
-        if not full or scope["type"] != "http" or not scope["path"].startswith("/v1/"):
+        if not self._state.admission.full or scope["type"] != "http" or not scope["path"].startswith("/v1/"):
             await self._app(scope, receive, send)
             return
         self._state.metrics.count("shed")
         problem, here = overloaded(), seen(scope)
         here.message = problem.title
         here.fields["problem"] = problem.name
-        body = problem.body(here.request_id)
-        headers = {"content-type": MEDIA_TYPE, "content-length": str(len(body)), **problem.headers}
-        await send(
-            {
-                "type": "http.response.start",
-                "status": problem.status,
-                "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
-            }
+        await respond(
+            send,
+            problem.status,
+            {"content-type": MEDIA_TYPE, **problem.headers},
+            problem.body(here.request_id),
         )
-        await send({"type": "http.response.body", "body": body})
