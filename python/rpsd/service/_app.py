@@ -26,8 +26,8 @@ _BY_STATUS = {400: "malformed-request", 404: "not-found", 405: "method-not-allow
 _GONE = 499
 
 
-def make_app(state: State) -> Observe:
-    """Return the ASGI application of a state."""
+def make_app(state: State) -> tuple[Observe, Any]:
+    """Return the ASGI application of a state, and the part of it that asks nobody who he is."""
 
     def answer_error(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
         return _error_response(state, request, error)
@@ -39,7 +39,12 @@ def make_app(state: State) -> Observe:
         logging_config=None,
         debug=False,
     )
-    return Observe(Shed(Listeners(litestar, state), state), state)
+    inner = Shed(Listeners(litestar, state), state)
+    if state.access is None:
+        return Observe(inner, state), inner
+    from rpsd.service.access._guard import Guard
+
+    return Observe(Guard(inner, state, state.access), state), inner
 
 
 def _error_response(state: State, request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:

@@ -14,6 +14,8 @@ from rpsd.service._problems import MEDIA_TYPE, Problem
 _MOST_HEADER_BYTES: Final = 16_384
 _MOST_ADDRESS_BYTES: Final = 8_192
 _LINGER: Final = 2.0
+#: Where ASGI's ``state`` has a client's certificate in DER, or None.
+CERTIFICATE: Final = "rpsd.certificate"
 #: The parser takes others too: an address without a version is 0.9.
 _VERSIONS: Final = ("1.0", "1.1")
 
@@ -72,6 +74,11 @@ def make_protocol(times: Times) -> type[HttpToolsProtocol]:
 
         def connection_made(self, transport: Any) -> None:
             self._lingering = _Lingering(transport, lambda: self._receiving, self.loop)
+            encrypted = transport.get_extra_info("ssl_object")
+            if encrypted is not None:
+                # A client's certificate, which the handshake has found good; WebSockets get this state too.
+                certificate = encrypted.getpeercert(binary_form=True)
+                self.app_state = {**self.app_state, CERTIFICATE: certificate}
             super().connection_made(self._lingering)  # type: ignore[arg-type]
             self._arm(times.header)
 
