@@ -97,7 +97,7 @@ class AuditLog:
         known : Head, optional
             A head that was kept elsewhere: the chain must go through it.
         """
-        with self._database.begin() as connection:
+        with self._database.read() as connection:
             head, last = START, 0
             while rows := connection.execute(_page(last)).all():
                 for row in rows:
@@ -111,9 +111,15 @@ class AuditLog:
             fault = self._fault_of_end(connection, head, known)
         return Verdict(head.number, fault, head)
 
+    def head(self) -> Head:
+        """Return where the chain ends, as the head says."""
+        with self._database.read() as connection:
+            row = connection.execute(sa.select(audit_head)).one_or_none()
+        return START if row is None else Head(row.number, bytes(row.digest))
+
     def read(self, after: int = 0, most: int = _PAGE) -> Iterable[dict[str, Any]]:
         """Yield records after a number, oldest first."""
-        with self._database.begin() as connection:
+        with self._database.read() as connection:
             rows = connection.execute(_page(after, most)).all()
         for row in rows:
             yield msgspec.json.decode(row.record)

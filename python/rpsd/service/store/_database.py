@@ -48,6 +48,11 @@ class Database:
         that libpq knows (PGPASSFILE, PGPASSWORD), not from here.
     state_key : StateKey
 
+    Attributes
+    ----------
+    came_with : str or None
+        The schema that it had before it was upgraded; None: it was empty.
+
     Raises
     ------
     ConfigError
@@ -60,6 +65,7 @@ class Database:
         self._url = _checked(url)
         self.engine = _make_engine(self._url)
         self.state_key = state_key
+        self.came_with = self.revision
         with opened():
             self.upgrade()
             self.seal = Seal(self._data_keys())
