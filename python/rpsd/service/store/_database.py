@@ -4,10 +4,10 @@
 from __future__ import annotations
 
 import os
-import shutil
+import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -65,10 +65,14 @@ class Database:
         self._url = _checked(url)
         self.engine = _make_engine(self._url)
         self.state_key = state_key
-        self.came_with = self.revision
-        with opened():
-            self.upgrade()
-            self.seal = Seal(self._data_keys())
+        try:
+            self.came_with = self.revision
+            with opened():
+                self.upgrade()
+                self.seal = Seal(self._data_keys())
+        except BaseException:
+            self.close()
+            raise
 
     @property
     def is_sqlite(self) -> bool:
@@ -172,9 +176,11 @@ class Database:
 
     def _copy_aside(self, revision: str) -> None:
         assert self.path is not None
-        with self.engine.connect() as connection:
-            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
-        shutil.copy2(self.path, self.path.with_name(f"{self.path.name}.before-{revision}"))
+        target = self.path.with_name(f"{self.path.name}.before-{revision}")
+        _make_file(target)
+        # The file alone is not all of it: what is newest is in the write-ahead log.
+        with closing(sqlite3.connect(self.path)) as source, closing(sqlite3.connect(target)) as copied:
+            source.backup(copied)
 
     @staticmethod
     def _revision(connection: sa.Connection) -> str | None:
@@ -186,7 +192,7 @@ def opened() -> Iterator[None]:
     """Tell what a database says as an error of ours, without its values."""
     try:
         yield
-    except SQLAlchemyError as error:
+    except (SQLAlchemyError, sqlite3.Error) as error:
         cause = getattr(error, "orig", None) or error
         raise StateError(f"the database failed: {type(cause).__name__}: {_first_line(cause)}") from error
 
@@ -218,12 +224,16 @@ def _make_engine(url: sa.URL) -> sa.Engine:
     if not url.database or url.database == ":memory:":
         raise ConfigError("state_url must name a file: sqlite:///FILE")
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    if not path.exists():
-        os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
+    _make_file(path)
     engine = sa.create_engine(url, connect_args={"timeout": _BUSY}, poolclass=sa.QueuePool)
     sa.event.listen(engine, "connect", _prepare_sqlite)
     sa.event.listen(engine, "begin", _begin_immediate)
     return engine
+
+
+def _make_file(path: Path) -> None:
+    """Make an empty file that only its owner reads, where there is none."""
+    os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
