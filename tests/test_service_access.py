@@ -96,7 +96,7 @@ def test_what_is_not_there_is_told_to_nobody_without_a_credential(service):
         assert service.ask("admin", "GET", path).status == 404
     answer = service.ask("user", "GET", "/v1/denoise")
     assert (answer.status, answer.headers["allow"]) == (405, "POST")
-    for method in ("OPTIONS", "TRACE", "PATCH", "BREW"):
+    for method in ("OPTIONS", "TRACE", "PATCH", "DELETE"):
         assert service.ask(None, method, "/metrics").status == 401
         assert service.ask("admin", method, "/metrics").status == 405
 

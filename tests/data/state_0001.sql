@@ -72,13 +72,6 @@ CREATE TABLE jobs (
 	result BLOB, 
 	PRIMARY KEY (id)
 );
-CREATE TABLE stream_inputs (
-	stream TEXT NOT NULL, 
-	sequence BIGINT NOT NULL, 
-	request BLOB NOT NULL, 
-	PRIMARY KEY (stream, sequence), 
-	FOREIGN KEY(stream) REFERENCES streams (id) ON DELETE CASCADE
-);
 CREATE TABLE streams (
 	id TEXT NOT NULL, 
 	tenant TEXT NOT NULL, 
@@ -91,6 +84,13 @@ CREATE TABLE streams (
 	checkpoint_sequence BIGINT NOT NULL, 
 	checkpoint BLOB NOT NULL, 
 	PRIMARY KEY (id)
+);
+CREATE TABLE stream_inputs (
+	stream TEXT NOT NULL, 
+	sequence BIGINT NOT NULL, 
+	request BLOB NOT NULL, 
+	PRIMARY KEY (stream, sequence), 
+	FOREIGN KEY(stream) REFERENCES streams (id) ON DELETE CASCADE
 );
 CREATE INDEX streams_by_tenant ON streams (tenant);
 CREATE INDEX streams_by_use ON streams (used);

@@ -67,7 +67,7 @@ def list_(as_json: bool, config_path: str | None, **given: Any) -> None:
 
         found = Keys(database).all()
     if as_json:
-        print_json([msgspec.to_builtins(key) for key in found])
+        print_json({"keys": [msgspec.to_builtins(key) for key in found]})
         return
     shown = table("id", "name", "tenant", "roles", "created", "ends", "last used")
     for key in found:

@@ -33,7 +33,12 @@ def make_app(state: State) -> tuple[Observe, Any]:
         return _error_response(state, request, error)
 
     litestar = Litestar(
-        [*health_routes(state), *series_routes(state), *docs_routes(), *admin_routes(state)],
+        [
+            *health_routes(state),
+            *series_routes(state),
+            *docs_routes(asks=state.access is not None),
+            *admin_routes(state),
+        ],
         exception_handlers={Exception: answer_error},
         openapi_config=None,
         logging_config=None,
