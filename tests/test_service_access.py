@@ -4,7 +4,9 @@
 import itertools
 import json
 import random
+import re
 import threading
+from pathlib import Path
 
 import pytest
 from guarded import X, guarded, within
@@ -63,6 +65,21 @@ def test_every_route_has_its_row_and_every_row_its_route():
 def test_the_table_is_that_of_the_document():
     assert {role: set(ROLES[role]) for role in GRANTED} == MAY
     assert {path: None if what == OPEN else what for (_, path), what in ROUTES.items()} == NEEDS
+
+
+def test_the_page_shows_both_tables():
+    text = (Path(__file__).parents[1] / "docs" / "security.md").read_text(encoding="utf-8")
+    columns = ("observe", "compute", "operate", "administer", "audit")
+    for role, granted in MAY.items():
+        cells = " | ".join("yes" if one in granted else "" for one in columns)
+        assert f"| {role} | {cells} |".replace("|  |", "| |").replace("|  |", "| |") in text
+    shown = re.findall(r"^\| ([A-Z, ]+) `(/\S*)` \| (\w+) \|$", text, re.M)
+    rows = {(method, path): what for methods, path, what in shown for method in methods.split(", ")}
+    assert rows == {
+        (method, path): "nothing" if what == OPEN else what
+        for (method, path), what in ROUTES.items()
+        if method != "HEAD"
+    }
 
 
 BODIES = {

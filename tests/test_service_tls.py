@@ -87,7 +87,7 @@ def files(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory, files):
-    with guarded(tmp_path_factory.mktemp("home"), auth="auto", plain_http=None, **files.settings) as running:
+    with guarded(tmp_path_factory.mktemp("home"), auth="auto", **files.settings) as running:
         running.start("--host", "0.0.0.0", wait=False)
         wait_until(lambda: running.server.process.poll() is not None or is_ready(running, files))
         assert running.server.process.poll() is None, running.server.lines

@@ -10,7 +10,7 @@ import msgspec
 
 from rpsd.cli._options import state_options
 from rpsd.cli._show import console, print_json, table
-from rpsd.cli._state_options import Span, shown_time, state_of, tell
+from rpsd.cli._state_options import shown_time, span, state_of, tell
 
 if TYPE_CHECKING:
     from rpsd.service.access._keys import Key
@@ -35,7 +35,7 @@ def keys() -> None:
     help="viewer, user, operator, admin or auditor; may be given several times.",
 )
 @click.option("--tenant", help="Whose streams and jobs it sees.  [default: NAME]")
-@click.option("--expires", type=Span(), metavar="SPAN", help="When it ends: 12h, 90d.  [default: never]")
+@click.option("--expires", callback=span, metavar="SPAN", help="When it ends: 12h, 90d.  [default: never]")
 @click.option("--rate", type=click.FloatRange(min=0, min_open=True), help="Requests a second.")
 @click.option("--points-per-day", type=click.IntRange(min=1), help="Samples a day.")
 @state_options
@@ -81,10 +81,10 @@ def list_(as_json: bool, config_path: str | None, **given: Any) -> None:
 @click.argument("key_id", metavar="ID")
 @click.option(
     "--overlap",
-    type=Span(),
+    callback=span,
     metavar="SPAN",
-    default=86400.0,
-    show_default="24h",
+    default="24h",
+    show_default=True,
     help="For how long the old text still works.",
 )
 @state_options

@@ -22,19 +22,14 @@ _SPAN: Final = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,3})?)([smhd])")
 _SECONDS: Final = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
-class Span(click.ParamType):
-    """A time such as 45s, 30m, 12h or 90d, in seconds."""
-
-    name = "span"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Return the seconds."""
-        if isinstance(value, float):
-            return value
-        match = _SPAN.fullmatch(str(value))
-        if match is None:
-            self.fail(f"must be as 45s, 30m, 12h or 90d, got {str(value)[:40]!r}", param, ctx)
-        return float(match[1]) * _SECONDS[match[2]]
+def span(context: click.Context, option: click.Parameter, text: str | None) -> float | None:
+    """Return the seconds of an option such as 45s, 30m, 12h or 90d: a callback of click."""
+    if text is None:
+        return None
+    match = _SPAN.fullmatch(text)
+    if match is None:
+        raise click.BadParameter(f"must be as 45s, 30m, 12h or 90d, got {text[:40]!r}", context, option)
+    return float(match[1]) * _SECONDS[match[2]]
 
 
 @contextmanager
