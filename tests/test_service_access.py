@@ -5,6 +5,8 @@ import itertools
 import json
 import random
 import re
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -65,6 +67,15 @@ def test_every_route_has_its_row_and_every_row_its_route():
 def test_the_table_is_that_of_the_document():
     assert {role: set(ROLES[role]) for role in GRANTED} == MAY
     assert {path: None if what == OPEN else what for (_, path), what in ROUTES.items()} == NEEDS
+
+
+def test_a_service_of_this_machine_alone_loads_nothing_of_it():
+    code = "import sys, rpsd.service._server; print(*(name.partition('.')[0] for name in sys.modules))"
+    run = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert {"uvicorn", "litestar"} <= set(run.stdout.split())
+    assert not {"sqlalchemy", "alembic", "cryptography", "jwt", "psycopg", "websockets"} & set(
+        run.stdout.split()
+    )
 
 
 def test_the_page_shows_both_tables():

@@ -157,6 +157,27 @@ def test_certificates_of_others_and_those_without_a_role_are_nobody(service, fil
         ask(service, files.context(old), "GET", "/health")
 
 
+def test_smoke_takes_a_key_from_a_file_and_never_in_plain_sight(
+    service, files, tmp_path, monkeypatch, capsys
+):
+    files.ca.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+    (tmp_path / "key").write_text(service.keys["user"] + "\n")
+    (tmp_path / "key").chmod(0o600)
+    url = f"https://127.0.0.1:{service.server.port}"
+    assert main(["smoke", url]) == 1
+    monkeypatch.setenv("RPSD_API_KEY_FILE", str(tmp_path / "key"))
+    capsys.readouterr()
+    assert main(["smoke", url, "--json", "--timeout", "45"]) == 0, capsys.readouterr()
+    out, err = capsys.readouterr()
+    assert service.keys["user"] not in out + err
+    assert main(["smoke", "http://192.0.2.1:8000"]) == 1
+    assert "a key is sent over https" in capsys.readouterr().err
+    (tmp_path / "key").chmod(0o644)
+    assert main(["smoke", url]) == 2
+    assert "must not be open to everybody" in capsys.readouterr().err
+
+
 def serial_of(service, files):
     with (
         socket.create_connection(("127.0.0.1", service.server.port), timeout=45) as raw,

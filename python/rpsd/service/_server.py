@@ -266,6 +266,8 @@ def _make_server(
         times.header, times.body = service.header_timeout, service.body_timeout
         times.send = service.send_timeout
         config.timeout_graceful_shutdown = service.drain_timeout
+        if state.access is not None:
+            state.access.note("configuration", config=snapshot.digest)
 
     apply(state.snapshot)
     return _Server(config, state, self_check, Reload(state, load, check, apply), warm)

@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from rpsd import Config
 from rpsd.service.access import _certificates
 from rpsd.service.access._attempts import Attempts
-from rpsd.service.access._audit import AuditLog
+from rpsd.service.access._audit import AuditLog, Record
 from rpsd.service.access._credentials import Shown
 from rpsd.service.access._finder import Finder
 from rpsd.service.access._keys import Keys
@@ -81,6 +82,10 @@ class Access:
         """Return the requests a second of a principal."""
         own = principal.limits.rate
         return self.security.rate_limit if own is None else own
+
+    def note(self, action: str, **details: Any) -> None:
+        """Have an act of the service itself recorded."""
+        self.recorder.note(Record("service", action, "done", details))
 
     def close(self) -> bool:
         """Write what waits; return whether all of the audit log is durable."""

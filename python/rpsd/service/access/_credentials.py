@@ -16,6 +16,7 @@ Kind = Literal["key", "token", "certificate"]
 
 #: Longer ones are no credentials of ours.
 _LONGEST: Final = 8192
+_TOLD: Final = 8
 _BEARER: Final = re.compile(rb"[Bb][Ee][Aa][Rr][Ee][Rr] +([A-Za-z0-9._~+/=-]+)")
 _KEY: Final = re.compile(r"rpsd_[0-9A-Za-z]{12}_[0-9A-Za-z]{20,}")
 _NAMES: Final = frozenset(
@@ -45,9 +46,9 @@ class Shown(NamedTuple):
 
     @property
     def prefix(self) -> str:
-        """What may be told of it: the id of a key, the kind of others."""
+        """What may be told of it: the id of a key; of others, what tells them apart in this process."""
         if self.kind != "key":
-            return self.kind
+            return f"{self.kind}:{self.digest.hex()[:_TOLD]}"
         parts = KeyText.parse(self.content.decode("ascii"))
         return "key" if parts is None else f"key:{parts.id}"
 

@@ -46,7 +46,11 @@ class Finder:
         self._clock = clock
         self._found: OrderedDict[bytes, _Found] = OrderedDict()
         self._asked: dict[bytes, asyncio.Future[Principal | None]] = {}
-        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="rpsd-access")
+        # Apart, so that an issuer of tokens that is slow keeps nobody waiting who has a key.
+        self._threads = {
+            kind: ThreadPoolExecutor(_THREADS, thread_name_prefix=f"rpsd-{kind}")
+            for kind in ("key", "token", "certificate")
+        }
 
     def known(self, shown: Shown) -> Principal | None:
         """Return whom a credential proved a moment ago, None where that is not known."""
@@ -65,7 +69,7 @@ class Finder:
         asked = self._asked.get(digest)
         if asked is None:
             loop = asyncio.get_running_loop()
-            asked = self._asked[digest] = loop.run_in_executor(self._threads, self._find, shown)
+            asked = self._asked[digest] = loop.run_in_executor(self._threads[shown.kind], self._find, shown)
             asked.add_done_callback(lambda done: self._keep(digest, done))
         try:
             async with asyncio.timeout(_PATIENCE):
@@ -91,4 +95,5 @@ class Finder:
 
     def close(self) -> None:
         """End the threads; what they do meanwhile is for nobody."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        for threads in self._threads.values():
+            threads.shutdown(wait=False, cancel_futures=True)

@@ -83,17 +83,26 @@ class Issuer:
         StateError
             Where nothing is known and the issuer does not tell.
         """
-        with self._lock:
-            now = self._clock()
-            known = self._keys is not None and (kid in self._keys)
-            age = now - self._read_at
-            wanted = age >= (_FRESH if known else _ASK_AGAIN)
-            if not self._is_file and wanted and now - self._tried_at >= _TRY_AGAIN:
-                self._tried_at = now
-                self._read()
-            if self._keys is None:
-                raise StateError("the issuer of tokens does not tell its keys")
-            return self._keys.get(kid)
+        known = self._keys is not None and kid in self._keys
+        # Who has a key that is known does not wait for another who asks.
+        if not self._is_file and self._lock.acquire(blocking=not known):
+            try:
+                self._ask(kid)
+            finally:
+                self._lock.release()
+        keys = self._keys
+        if keys is None:
+            raise StateError("the issuer of tokens does not tell its keys")
+        return keys.get(kid)
+
+    def _ask(self, kid: str | None) -> None:
+        """Ask the issuer, where it is time to."""
+        now = self._clock()
+        known = self._keys is not None and kid in self._keys
+        wanted = now - self._read_at >= (_FRESH if known else _ASK_AGAIN)
+        if wanted and now - self._tried_at >= _TRY_AGAIN:
+            self._tried_at = now
+            self._read()
 
     def _read(self) -> None:
         try:

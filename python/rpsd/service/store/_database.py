@@ -25,6 +25,9 @@ from rpsd.service.store._seal import Seal, StateKey
 
 #: Seconds that a transaction waits for another of SQLite's.
 _BUSY: Final = 10.0
+#: Seconds that PostgreSQL has to take a connection, and libpq's settings for one that went away unheard.
+_PATIENCE: Final = 5
+_LIBPQ: Final = {"connect_timeout": _PATIENCE, "tcp_user_timeout": 2000 * _PATIENCE}
 #: Whoever upgrades holds this advisory lock of PostgreSQL.
 _UPGRADING: Final = 0x72707364
 _WRAPPED: Final = sa.select(data_keys.c.number, data_keys.c.wrapped)
@@ -217,7 +220,14 @@ def _checked(url: str) -> sa.URL:
 def _make_engine(url: sa.URL) -> sa.Engine:
     try:
         if url.get_backend_name() != "sqlite":
-            return sa.create_engine(url, pool_pre_ping=True, pool_size=5, max_overflow=5)
+            return sa.create_engine(
+                url,
+                pool_pre_ping=True,
+                pool_size=5,
+                max_overflow=5,
+                pool_timeout=_PATIENCE,
+                connect_args=_LIBPQ,
+            )
     except (ModuleNotFoundError, NoSuchModuleError):
         raise ConfigError("state_url of PostgreSQL needs: pip install 'rpsd[postgres]'") from None
     path = Path(url.database or "")
