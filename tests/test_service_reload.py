@@ -23,7 +23,7 @@ BAD = {
     "denoiser:\n  level: -3\n": "c.yaml:2: denoiser.level must be",
     "denoiser: [": "c.yaml:1: not valid YAML",
     "denoiser: {method: kalman, noise: mad}\n": "noise",  # each is allowed, not both
-    "service: {host: 192.0.2.1}\n": "host must be a loopback address",
+    "service: {host: 192.0.2.1}\n": 'host "192.0.2.1" needs tls_certificate and tls_key',
 }
 
 

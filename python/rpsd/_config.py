@@ -34,9 +34,9 @@ SECTIONS: Mapping[str, type[msgspec.Struct]] = MappingProxyType(
         "state": State,
     }
 )
-# Variables that are no keys: the file to read, the instruction set that the core is told to use, and the
-# secret that no configuration may hold.
-_OTHER_VARIABLES = ("RPSD_CONFIG", "RPSD_ISA", "RPSD_STATE_KEY")
+# Variables that are no keys: the file to read, the instruction set that the core is told to use, and
+# secrets, which no configuration may hold.
+_OTHER_VARIABLES = ("RPSD_CONFIG", "RPSD_ISA", "RPSD_STATE_KEY", "RPSD_API_KEY", "RPSD_API_KEY_FILE")
 # Kubernetes gives each pod such variables for the Services beside it: a Service named rpsd, or
 # rpsd-worker, must not stop every pod of its namespace.
 _SERVICE_LINK = re.compile(

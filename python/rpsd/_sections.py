@@ -120,6 +120,15 @@ class Security(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         str | None, Meta(description="The issuer's keys: a JWKS file or an https address.")
     ] = None
     token_roles: Annotated[str, Meta(description="Claim that names a token's roles.")] = "roles"
+    certificate_roles: Annotated[
+        str | None, Meta(description="Roles of clients' certificates: NAME=ROLE+ROLE, NAME=ROLE.")
+    ] = None
+    plain_http: Annotated[
+        bool, Meta(description="Whether others may ask without TLS: where a proxy of yours ends it.")
+    ] = False
+    failed_credentials: Annotated[
+        int, Meta(ge=1, description="Failures a minute of one address and credential that are looked at.")
+    ] = 10
     rate_limit: Annotated[float, Meta(gt=0, description="Requests a second of one principal.")] = 100.0
     rate_burst: Annotated[int, Meta(ge=1, description="Requests at once beyond the rate.")] = 100
     points_per_day: Annotated[

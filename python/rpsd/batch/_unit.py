@@ -13,8 +13,9 @@ from typing import Any
 import msgspec
 
 from rpsd import Config, InputError, RpsdError
-from rpsd._config import Performance, plain
+from rpsd._config import plain
 from rpsd._options import make_guardrails, make_options
+from rpsd._sections import Performance
 from rpsd._text import one_line
 from rpsd.batch._cache import Cache
 from rpsd.batch._file import denoise_file

@@ -44,6 +44,9 @@ _COMMANDS: Final = (
     "smoke",
     "compare",
     "doctor",
+    "keys",
+    "audit-log",
+    "state",
 )
 
 
@@ -63,7 +66,8 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:
             return None
-        command: click.Command = getattr(importlib.import_module(f"rpsd.cli._{cmd_name}"), cmd_name)
+        name = cmd_name.replace("-", "_")
+        command: click.Command = getattr(importlib.import_module(f"rpsd.cli._{name}"), name)
         return command
 
 

@@ -11,7 +11,7 @@ import click
 import numpy as np
 
 from rpsd.cli._show import console, print_json, table
-from rpsd.service._client import Client
+from rpsd.service._client import Client, given_key
 from rpsd.service._compare import Comparison, questions, ratio_of, replay, verdicts
 from rpsd.service._compare import compare as send
 
@@ -55,10 +55,12 @@ def compare(
     """Send the same requests to A and B: whether B gives the same outputs, no more errors, in no more time.
 
     Each pair is sent one right after the other, in random order. The exit code is 0 where B is no worse in
-    all three, and 1 where it is worse or, of time, where there are too few requests to tell.
+    all three, and 1 where it is worse or, of time, where there are too few requests to tell. An API key is
+    in the file that RPSD_API_KEY_FILE names, or in RPSD_API_KEY.
     """
     asked = questions(warmup + requests, seed) if file is None else replay(file.read_bytes().splitlines())
-    with Client(url_a, timeout) as a, Client(url_b, timeout) as b:
+    key = given_key()
+    with Client(url_a, timeout, key) as a, Client(url_b, timeout, key) as b:
         found = send(a, b, asked, seed=seed, warmup=warmup)
     if not found.names:
         raise click.UsageError("there are no requests to compare beyond those of --warmup")

@@ -96,6 +96,11 @@ def service_options(command: Callable[..., Any]) -> Callable[..., Any]:
     )
 
 
+def state_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add --config and where the service keeps its state."""
+    return _with_options(command, {"state": None, "paths": ("state_dir",), "monitoring": ("log_level",)})
+
+
 def configuration(config_path: str | None, given: dict[str, Any]) -> Config:
     """Return the configuration under the options given, and heed its log level."""
     config = read_configuration(config_path, given)

@@ -8,7 +8,7 @@ import contextlib
 import click
 
 from rpsd.cli._show import console, print_json, table
-from rpsd.service._client import Client
+from rpsd.service._client import Client, given_key
 from rpsd.service._smoke import smoke as checks
 
 
@@ -23,11 +23,13 @@ from rpsd.service._smoke import smoke as checks
 def smoke(url: str, metrics_url: str | None, timeout: float, as_json: bool) -> int:
     """Check the service at URL: health, metrics, and known numbers through each media type.
 
-    Needs none of the server's packages. The exit code is 1 where a check fails.
+    Needs none of the server's packages. An API key is in the file that RPSD_API_KEY_FILE names, or in
+    RPSD_API_KEY. The exit code is 1 where a check fails.
     """
     with contextlib.ExitStack() as stack:
-        api = stack.enter_context(Client(url, timeout))
-        metrics = stack.enter_context(Client(metrics_url or url, timeout))
+        key = given_key()
+        api = stack.enter_context(Client(url, timeout, key))
+        metrics = stack.enter_context(Client(metrics_url or url, timeout, key))
         findings = list(checks(api, metrics))
     good = all(finding.verdict != "fail" for finding in findings)
     if as_json:

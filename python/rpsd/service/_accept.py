@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
@@ -17,9 +18,16 @@ _AT_ONCE: Final = 64
 
 
 class Acceptor:
-    """Takes what waits in the backlog whenever a connection was made; for the event loop's thread alone."""
+    """Takes what waits in the backlog whenever a connection was made; for the event loop's thread alone.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    context : ssl.SSLContext or None
+        What connections are encrypted with; None is not at all.
+    """
+
+    def __init__(self, context: ssl.SSLContext | None) -> None:
+        self._context = context
         self._listeners: Sequence[socket.socket] = ()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._asked = False
@@ -48,7 +56,9 @@ class Acceptor:
                 except OSError:  # there is none, or it is closed
                     break
                 peer.setblocking(False)
-                task = self._loop.create_task(self._loop.connect_accepted_socket(self._make, peer))
+                task = self._loop.create_task(
+                    self._loop.connect_accepted_socket(self._make, peer, ssl=self._context)
+                )
                 self._tasks.add(task)
                 task.add_done_callback(self._made)
 

@@ -15,6 +15,7 @@ from rpsd.service._codec_json import decoded
 from rpsd.service._observe import seen
 from rpsd.service._problems import Problem
 from rpsd.service._state import State
+from rpsd.service.access._principal import LOCAL
 
 _Any = Request[Any, Any, Any]
 LOG_LEVEL: Final = "/admin/log-level"
@@ -36,7 +37,8 @@ def admin_routes(state: State) -> list[HTTPRouteHandler]:
     @route(LOG_LEVEL, http_method=[HttpMethod.GET, HttpMethod.PUT])
     async def log_level(request: _Any) -> Response[bytes]:
         here = seen(request.scope)
-        if not is_local(request.scope.get("client")):
+        # Where credentials are asked for, roles decide; else only this machine is trusted.
+        if here.principal is LOCAL and not is_local(request.scope.get("client")):
             raise Problem("not-found", "there is no such address")
         here.route, here.operation = LOG_LEVEL, "log-level"
         if request.method == "PUT":

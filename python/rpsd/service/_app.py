@@ -18,8 +18,8 @@ from rpsd.service._shed import Shed
 from rpsd.service._state import State
 
 
-def make_app(state: State) -> Observe:
-    """Return the ASGI application of a state."""
+def make_app(state: State) -> tuple[Observe, Any]:
+    """Return the ASGI application of a state, and the part of it that asks nobody who he is."""
 
     def answer_error(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
         status, headers, body = answer_of(state, request.scope, error)
@@ -28,10 +28,15 @@ def make_app(state: State) -> Observe:
         )
 
     litestar = Litestar(
-        [*health_routes(state), *docs_routes(), *admin_routes(state)],
+        [*health_routes(state), *docs_routes(asks=state.access is not None), *admin_routes(state)],
         exception_handlers={Exception: answer_error},
         openapi_config=None,
         logging_config=None,
         debug=False,
     )
-    return Observe(Shed(Listeners(Series(litestar, state), state), state), state)
+    inner = Shed(Listeners(Series(litestar, state), state), state)
+    if state.access is None:
+        return Observe(inner, state), inner
+    from rpsd.service.access._guard import Guard
+
+    return Observe(Guard(inner, state, state.access), state), inner

@@ -5,17 +5,36 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 from rpsd import InputError
+from rpsd.service.store._secrets import Secret, read_secret
 
 JSON: Final = "application/json"
 BINARY: Final = "application/octet-stream"
 ARROW: Final = "application/vnd.apache.arrow.stream"
+
+
+_HERE: Final = ("127.0.0.1", "::1", "localhost")
+_KEY_FILE: Final = "RPSD_API_KEY_FILE"
+
+
+def given_key() -> Secret | None:
+    """Return the API key of the file that RPSD_API_KEY_FILE names, or of RPSD_API_KEY; None without both.
+
+    Raises
+    ------
+    ConfigError
+        Where the file cannot be read, or others than its owner and group may read it.
+    """
+    file = os.environ.get(_KEY_FILE)
+    return read_secret("api-key", Path(file).expanduser() if file else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +65,16 @@ class Client:
         Such as ``http://127.0.0.1:8000``; a path in it goes before every other.
     timeout : float
         Seconds until an answer is given up.
+    key : Secret, optional
+        An API key; it is sent over https, or to this machine.
 
     Raises
     ------
     InputError
-        For what is no such address.
+        For what is no such address, or one to which the key would travel in plain sight.
     """
 
-    def __init__(self, url: str, timeout: float = 10.0) -> None:
+    def __init__(self, url: str, timeout: float = 10.0, key: Secret | None = None) -> None:
         parts = urlsplit(url)
         try:
             host, port = parts.hostname, parts.port
@@ -61,6 +82,11 @@ class Client:
             host, port = None, None
         if parts.scheme not in _KINDS or not host or parts.query or parts.username:
             raise InputError(f'URL must be as http://127.0.0.1:8000, got "{url[:80]}"')
+        if key is not None and parts.scheme != "https" and host not in _HERE:
+            raise InputError(
+                f"a key is sent over https, or to {', '.join(_HERE)}, got {parts.scheme}://{host}"
+            )
+        self._key = key
         self.url = url
         self._path = parts.path.rstrip("/")
         self._connection = _KINDS[parts.scheme](host, port, timeout=timeout)
@@ -89,6 +115,8 @@ class Client:
         headers = {"cache-control": "no-store"}
         if content_type is not None:
             headers["content-type"] = content_type
+        if self._key is not None:
+            headers["authorization"] = f"Bearer {self._key.reveal().decode('latin-1')}"
         fresh = self._connection.sock is None
         begin = time.perf_counter()
         try:

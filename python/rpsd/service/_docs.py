@@ -51,13 +51,13 @@ _EXAMPLES: Final = {
 }
 
 
-def docs_routes() -> list[HTTPRouteHandler]:
-    """Return the handlers of the document and its page."""
+def docs_routes(*, asks: bool = False) -> list[HTTPRouteHandler]:
+    """Return the handlers of the document and its page; asks is whether credentials are asked for."""
 
     @route("/openapi.json", http_method=_READ)
     async def openapi(request: Request[Any, Any, Any]) -> Response[bytes]:
         _note(request, "/openapi.json")
-        return Response(_openapi.encoded(), media_type=_media.JSON)
+        return Response(_openapi.encoded(asks=asks), media_type=_media.JSON)
 
     @route("/docs", http_method=_READ)
     async def docs(request: Request[Any, Any, Any]) -> Response[bytes]:

@@ -30,17 +30,14 @@ _KERNEL_SECONDS: Final = (1e-5, 2.5e-5, 5e-5, 1e-4, *_SECONDS)
 _POINTS: Final = (100, 1e3, 1e4, 1e5, 1e6, 1e7)
 _BYTES: Final = tuple(4.0**k for k in range(4, 15))
 _SHARES: Final = (0.0, 0.1, 0.25, 0.5, 0.75, 0.8, 0.85, 0.9, 0.95, 0.98, 1.0)
+_DAY: Final = 86_400.0
 _VALUED: Final = ("correlation", "rmse", "trend", "power")
-#: Metrics whose parts are not in this release: declared, so that rules and dashboards can be held against
-#: a scrape, and without a sample, as a zero would say what nobody knows.
+CERTIFICATE_END: Final = "tls_certificate_not_after_timestamp_seconds"
+#: Metrics whose parts are not in use, or not in this release: declared, so that rules and dashboards can be
+#: held against a scrape, and without a sample, as a zero would say what nobody knows.
 _LATER: Final[Mapping[str, tuple[Callable[[str, str], Metric], str]]] = {
-    "active_keys": (GaugeMetricFamily, "Keys seen in the last 24 hours."),
-    "auth_failures": (CounterMetricFamily, "Requests without good credentials."),
-    "ratelimited": (CounterMetricFamily, "Requests over the quota of their key."),
-    "audit_records": (CounterMetricFamily, "Records of the audit log."),
-    "audit_write_errors": (CounterMetricFamily, "Records of the audit log that could not be written."),
     "audit_last_verified_timestamp_seconds": (GaugeMetricFamily, "When the audit log was last found whole."),
-    "tls_certificate_not_after_timestamp_seconds": (GaugeMetricFamily, "When the certificate ends."),
+    CERTIFICATE_END: (GaugeMetricFamily, "When the certificate ends."),
     "backup_last_success_timestamp_seconds": (GaugeMetricFamily, "When a backup last succeeded."),
     "sessions_open": (GaugeMetricFamily, "Streaming sessions."),
     "worker_restarts": (CounterMetricFamily, "Workers that were replaced."),
@@ -137,7 +134,9 @@ class Metrics:
         self.cache_evictions = named(Counter, "cache_evictions_total", "Answers that left for others.")
         self.cache_bytes = named(Gauge, "cache_bytes", "Bytes of answers that are kept.")
         self._add_process(named)
-        registry.register(_Declared())
+        self._add_access(named)
+        self._declared = _Declared()
+        registry.register(self._declared)
         self._stages: dict[tuple[str, str], Any] = {}
 
         # Finding a child by its labels takes longer than counting in it.
@@ -146,6 +145,28 @@ class Metrics:
         self.actions_by = cache(self.actions.labels)
         self.guardrails_by = cache(self.guardrails.labels)
         self.guardrail_value_by = cache(self.guardrail_value.labels)
+
+    def _add_access(self, named: Callable[..., Any]) -> None:
+        """Add what is of credentials, limits and the audit log."""
+        self.auth_failures = named(
+            Counter, "auth_failures_total", "Requests without good credentials.", "reason"
+        )
+        self.ratelimited = named(Counter, "ratelimited_total", "Requests over the limits of who sent them.")
+        self.audit_records = named(Counter, "audit_records_total", "Records of the audit log.")
+        self.audit_write_errors = named(
+            Counter, "audit_write_errors_total", "Records of the audit log that could not be written."
+        )
+        self._active: dict[str, float] = {}
+        named(Gauge, "active_keys", "Principals seen in the last 24 hours.").set_function(self._count_active)
+
+    def saw(self, name: str) -> None:
+        """Remember that a principal was here."""
+        self._active[name] = time.monotonic()
+
+    def _count_active(self) -> int:
+        since = time.monotonic() - _DAY
+        self._active = {name: at for name, at in self._active.items() if at > since}
+        return len(self._active)
 
     def _add_process(self, named: Callable[..., Any]) -> None:
         """Add what is of the process and its machine, not of requests."""
@@ -219,14 +240,24 @@ class Metrics:
         if good:
             self.reload_at.set(time.time())
 
+    def set_declared(self, name: str, value: float) -> None:
+        """Give a metric that is declared its value."""
+        self._declared.values[name] = value
+
     def text(self) -> bytes:
         """Return all of them in Prometheus' text format."""
         return generate_latest(self.registry)
 
 
 class _Declared(Collector):
-    """Names and helps of the metrics of later parts."""
+    """Names and helps of metrics, and the values of those that have one."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, float] = {}
 
     def collect(self) -> Iterator[Metric]:
         for name, (kind, text) in _LATER.items():
-            yield kind(f"rpsd_{name}", text)
+            metric = kind(f"rpsd_{name}", text)
+            if name in self.values:
+                metric.add_sample(metric.name, {}, self.values[name])
+            yield metric

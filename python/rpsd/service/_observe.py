@@ -12,6 +12,7 @@ import time
 from typing import Any, Final
 
 import rpsd
+from rpsd.service._problems import MEDIA_TYPE, Problem
 from rpsd.service._request import Failure
 from rpsd.service._snapshot import Snapshot
 from rpsd.service._stages import Stages
@@ -75,6 +76,24 @@ def note_failure(state: State, here: Seen, failure: Failure) -> None:
         here.level = "WARNING"
 
 
+async def refuse(scope: Any, problem: Problem, send: Any) -> None:
+    """Answer a problem in place of the application, without routing or reading the body."""
+    here = seen(scope)
+    here.message = problem.title
+    here.fields["problem"] = problem.name
+    body = problem.body(here.request_id)
+    headers = {"content-type": MEDIA_TYPE, "content-length": str(len(body)), **problem.headers}
+    before = "websocket." if scope["type"] == "websocket" else ""
+    await send(
+        {
+            "type": f"{before}http.response.start",
+            "status": problem.status,
+            "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
+        }
+    )
+    await send({"type": f"{before}http.response.body", "body": body})
+
+
 class Observe:
     """Middleware around the whole application.
 
@@ -85,14 +104,16 @@ class Observe:
     """
 
     def __init__(self, app: Any, state: State) -> None:
-        self.inner = app
+        self._app = app
         self._state = state
         self._version = rpsd.__version__.encode()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer a request and tell of it."""
+        if scope["type"] == "websocket":
+            scope["rpsd.seen"] = Seen(request_id_of(scope["headers"]), self._state.snapshot)
         if scope["type"] != "http":
-            await self.inner(scope, receive, send)
+            await self._app(scope, receive, send)
             return
         state, begin = self._state, time.perf_counter()
         request_id = request_id_of(scope["headers"])
@@ -113,7 +134,7 @@ class Observe:
         traced = scope["path"].startswith("/v1/")
         span = state.tracer.begin(scope["headers"]) if state.tracer and traced else None
         try:
-            await self.inner(scope, receive, sending)
+            await self._app(scope, receive, sending)
         finally:
             state.admission.taken -= taken
             state.metrics.in_flight.dec()
@@ -156,6 +177,7 @@ class Observe:
             level,
             here.operation,
             here.message or ("the client left" if status == _GONE else f"answered {status}"),
+            user_id=None if here.principal is LOCAL else here.principal.name,
             data_size=here.data_size,
             processing_time=round(seconds, 6),
             request_id=here.request_id,

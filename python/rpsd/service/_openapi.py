@@ -22,6 +22,7 @@ from rpsd.service._codec_json import EvaluateRequest
 from rpsd.service._problems import CATALOGUE, MEDIA_TYPE
 from rpsd.service._request import REPORTS
 from rpsd.service._series import ENDPOINTS, Endpoint
+from rpsd.service.access._roles import OPEN, ROUTES
 
 _SCHEMAS: Final = "#/components/schemas/{name}"
 _NULL: Final = {"type": "null"}
@@ -36,6 +37,9 @@ _SPECIAL: Final[dict[str, list[dict[str, Any]]]] = {
     "breaks": [_NULL, {"enum": ["auto"]}, {"type": "array", "items": {"type": "boolean"}}],
     "policies": [_NULL, _TEXT, {"type": "object", "minProperties": 1, "additionalProperties": _TEXT}],
 }
+_SECURITY: Final[list[dict[str, list[str]]]] = [{"bearer": []}, {"certificate": []}]
+#: What a request may get where credentials are asked for.
+_GUARDED: Final = (401, 403, 404, 429, 503)
 #: Statuses that a request may get wherever it goes; 404 and 405 are of addresses that are not here.
 _ANYWHERE: Final = (400, 408, 414, 431, 500)
 _ELSEWHERE: Final = (404, 405)
@@ -79,8 +83,8 @@ _SUMMARIES: Final = {
 
 
 @cache
-def document() -> dict[str, Any]:
-    """Return the document as plain data."""
+def document(*, asks: bool = False) -> dict[str, Any]:
+    """Return the document as plain data; asks is whether the service asks for credentials."""
     _, answers = msgspec.json.schema_components(
         [*dict.fromkeys(form for *_, form in READ.values() if not isinstance(form, str)),
          *(endpoint.form for endpoint in ENDPOINTS), LogLevel],
@@ -99,6 +103,7 @@ def document() -> dict[str, Any]:
             "license": {"name": "MIT", "identifier": "MIT"},
         },
         "servers": [{"url": "/"}],
+        "security": _SECURITY if asks else [{}, *_SECURITY],
         "tags": [
             {
                 "name": "series",
@@ -122,6 +127,17 @@ def document() -> dict[str, Any]:
             },
             "responses": {str(status): _refusal(status) for status in _statuses()},
             "headers": _headers(),
+            "securitySchemes": {
+                "bearer": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "An API key, or a token of the issuer; where the service asks for one.",
+                },
+                "certificate": {
+                    "type": "mutualTLS",
+                    "description": "A client's certificate, where the service takes them.",
+                },
+            },
         },
     }
 
@@ -182,7 +198,14 @@ def _reading(path: str) -> dict[str, Any]:
         answers["503"] = {"description": "It should get no requests.", "content": content}
     elif tag == "health":
         answers["503"] = {"$ref": "#/components/responses/503"}
+    is_open = ROUTES["GET", path] == OPEN
+    if not is_open:
+        answers |= {
+            str(status): answers.get(str(status), {"$ref": f"#/components/responses/{status}"})
+            for status in _GUARDED
+        }
     return {
+        **({"security": []} if is_open else {}),
         "operationId": path.strip("/").replace("/", "_").replace(".", "_"),
         "tags": [tag],
         "summary": summary,
@@ -193,7 +216,7 @@ def _reading(path: str) -> dict[str, Any]:
 def _setting(name: str, what: str, form: type[msgspec.Struct]) -> dict[str, Any]:
     """Return GET and PUT of what is changed while the service runs."""
     content = {_media.JSON: {"schema": {"$ref": _SCHEMAS.format(name=form.__name__)}}}
-    statuses = sorted({*_ANYWHERE, *_SETTING})
+    statuses = sorted({*_ANYWHERE, *_SETTING, *_GUARDED})
     common = {
         "tags": ["operation"],
         "responses": {
@@ -361,6 +384,6 @@ def _header_refs(*more: str) -> dict[str, Any]:
     return {name: {"$ref": f"#/components/headers/{name}"} for name in (*_ALWAYS, *more)}
 
 
-def encoded() -> bytes:
+def encoded(*, asks: bool = False) -> bytes:
     """Return the document as JSON for people."""
-    return msgspec.json.format(msgspec.json.encode(document()), indent=1) + b"\n"
+    return msgspec.json.format(msgspec.json.encode(document(asks=asks)), indent=1) + b"\n"

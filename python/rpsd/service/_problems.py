@@ -23,6 +23,9 @@ class Entry(NamedTuple):
 CATALOGUE: Final[Mapping[str, Entry]] = {
     "malformed-request": Entry(400, "The request is not valid HTTP"),
     "malformed-body": Entry(400, "The body is not what its media type says"),
+    "credentials-in-address": Entry(400, "A credential is in the address"),
+    "unauthenticated": Entry(401, "This takes a credential"),
+    "forbidden": Entry(403, "This is not for these credentials"),
     "not-found": Entry(404, "There is nothing at this address"),
     "method-not-allowed": Entry(405, "This address does not take this method"),
     "not-acceptable": Entry(406, "None of the media types asked for is available"),
@@ -32,11 +35,15 @@ CATALOGUE: Final[Mapping[str, Entry]] = {
     "unsupported-media-type": Entry(415, "The body's media type or encoding is not known"),
     "invalid-request": Entry(422, "The request asks for what is not allowed"),
     "guardrail-breached": Entry(422, "A guardrail was breached under the policy raise"),
+    "rate-limited": Entry(429, "There were too many requests"),
+    "quota-used": Entry(429, "The samples of today are used up"),
     "headers-too-large": Entry(431, "The headers are larger than this service takes"),
     "internal-error": Entry(500, "The service failed"),
     "computation-failed": Entry(500, "A series could not be computed"),
     "overloaded": Entry(503, "The service has more to do than it takes on"),
     "not-ready": Entry(503, "The service takes no requests now"),
+    "not-checked": Entry(503, "Credentials cannot be checked now"),
+    "not-recorded": Entry(503, "The request cannot be recorded, and is not answered"),
     "deadline-exceeded": Entry(504, "The deadline passed before the answer was there"),
 }
 

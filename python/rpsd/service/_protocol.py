@@ -26,6 +26,8 @@ _WHOLE: Final = 65_536
 _SWEEP: Final = 0.1
 #: Where TCP_INFO of Linux has tcpi_last_data_recv, milliseconds.
 _LAST_RECEIVED: Final = 52
+#: Where ASGI's ``state`` has a client's certificate in DER, or None.
+CERTIFICATE: Final = "rpsd.certificate"
 #: The parser takes others too: an address without a version is 0.9.
 _VERSIONS: Final = ("1.0", "1.1")
 
@@ -114,6 +116,11 @@ def make_protocol(times: Times, door: Door, acceptor: Acceptor) -> type[HttpTool
             self._lingering = _Lingering(transport, lambda: self._receiving, self.loop)
             self._arrival = _Arrival(transport)
             self._writing: asyncio.TimerHandle | None = None
+            encrypted = transport.get_extra_info("ssl_object")
+            if encrypted is not None:
+                # A client's certificate, which the handshake has found good; WebSockets get this state too.
+                certificate = encrypted.getpeercert(binary_form=True)
+                self.app_state = {**self.app_state, CERTIFICATE: certificate}
             super().connection_made(self._lingering)  # type: ignore[arg-type]
             acceptor.ask()
             self._arm(times.header)

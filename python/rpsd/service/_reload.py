@@ -22,6 +22,10 @@ _AT_START: Final = (
     ("paths", "data_dir"),
     ("service", "trace_endpoint"),
     ("service", "trace_ratio"),
+    ("security", "auth"),
+    ("security", "tls_client_ca"),
+    ("state", "state_url"),
+    ("state", "state_key_file"),
 )
 
 
@@ -37,7 +41,8 @@ class Reload:
     load : callable
         Reads the configuration, as at the start.
     check : callable
-        Raises ConfigError for settings that fit no configuration but this service.
+        Raises ConfigError for settings that fit no configuration but this service; returns what is called in
+        the event loop before ``apply``.
     apply : callable
         Told of the new snapshot, in the event loop.
     """
@@ -46,7 +51,7 @@ class Reload:
         self,
         state: State,
         load: Callable[[], Config],
-        check: Callable[[Config], None],
+        check: Callable[[Config], Callable[[], None]],
         apply: Callable[[Snapshot], None],
     ) -> None:
         self._state = state
@@ -66,20 +71,21 @@ class Reload:
     def _run(self, loop: asyncio.AbstractEventLoop) -> None:
         while self._wanted.wait():
             self._wanted.clear()
+            use: Callable[[], None] = _nothing
             try:
                 config = self._load()
-                self._check(config)
+                use = self._check(config)
                 found: Snapshot | str = Snapshot(config, self._state.snapshot.held)
             except RpsdError as error:
                 found = str(error)
             except Exception as error:  # the old settings are still good
                 found = trace_of(error)
             try:
-                loop.call_soon_threadsafe(self._take, found)
+                loop.call_soon_threadsafe(self._take, found, use)
             except RuntimeError:  # the loop is closed: the process ends
                 return
 
-    def _take(self, found: Snapshot | str) -> None:
+    def _take(self, found: Snapshot | str, use: Callable[[], None]) -> None:
         state, before = self._state, self._state.snapshot
         state.metrics.reloaded(isinstance(found, Snapshot))
         if isinstance(found, str):
@@ -89,6 +95,7 @@ class Reload:
         state.log.level = found.config.monitoring.log_level
         state.admission.most_requests = found.service.queue_requests
         state.admission.most_points = found.service.queue_points
+        use()
         self._apply(found)
         changed = _changed(before.config, found.config)
         state.log.write(
@@ -101,6 +108,10 @@ class Reload:
         late = [".".join(place) for place in changed if place in _AT_START]
         if late:
             state.log.write("WARNING", "reload", f"in effect from the next start on only: {', '.join(late)}")
+
+
+def _nothing() -> None:
+    """Stand in for what was not read."""
 
 
 def _changed(before: Config, after: Config) -> list[tuple[str, str]]:

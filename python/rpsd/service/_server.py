@@ -6,7 +6,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import importlib.util
-import ipaddress
 import logging
 import signal
 import socket
@@ -20,14 +19,15 @@ from typing import Any, Final
 import uvicorn
 
 import rpsd
-from rpsd import Config, ConfigError, RpsdError
-from rpsd.service import _notes
+from rpsd import Config, RpsdError
+from rpsd.service import _notes, _tls
 from rpsd.service._accept import Acceptor
 from rpsd.service._admission import Admission
 from rpsd.service._app import make_app
 from rpsd.service._door import Door
+from rpsd.service._exposure import asks_credentials, open_access, open_to_others
 from rpsd.service._log import Forwarded, Log
-from rpsd.service._metrics import Metrics
+from rpsd.service._metrics import CERTIFICATE_END, Metrics
 from rpsd.service._protocol import Times, make_protocol, sweep
 from rpsd.service._reload import Reload
 from rpsd.service._selfcheck import SelfCheck
@@ -69,13 +69,14 @@ def serve(config: Config, load: Callable[[], Config] | None = None) -> int:
     Raises
     ------
     ConfigError
-        For a host that others can reach, while there are no credentials, and options that fit no denoiser.
+        For a host that others can reach while nobody can prove who he is, and options that fit no denoiser.
     RpsdError
         Where a port cannot be had.
     """
     snapshot = Snapshot(config)
     service = snapshot.service
-    require_loopback(service.host)
+    tls = _tls.Tls(config.security) if _tls.is_on(config.security) else None
+    database = open_to_others(config) if asks_credentials(config) else None
     ports = (config.monitoring.metrics_port, service.port or config.monitoring.metrics_port)
     sockets = [_listen(service.host, port) for port in dict.fromkeys(ports)]
     tracer = Tracer(service.trace_endpoint, service.trace_ratio) if service.trace_endpoint else None
@@ -92,12 +93,17 @@ def serve(config: Config, load: Callable[[], Config] | None = None) -> int:
         ),
         system=System(config.paths.data_path),
         tracer=tracer,
+        _database=database,
     )
+    if tls is not None:
+        metrics.set_declared(CERTIFICATE_END, tls.not_after)
+    if database is not None:
+        state.access = open_access(state, database)
     self_check = SelfCheck(
         lambda: state.snapshot.config.monitoring.health_check_interval,
         lambda fault: _tell_fault(state, fault),
     )
-    server = _make_server(state, self_check, load or (lambda: config))
+    server = _make_server(state, self_check, load or (lambda: config), tls)
     begin = time.monotonic()
     self_check.run()  # before anybody is told that it is ready
     try:
@@ -107,6 +113,8 @@ def serve(config: Config, load: Callable[[], Config] | None = None) -> int:
         server.door.tell()
         self_check.stop()
         workers.close()
+        if state.access is not None and not state.access.close():
+            log.write("ERROR", "stop", "records of the audit log were lost")
         if tracer is not None:
             tracer.close()
         code = _FAILURE if server.force_exit else 0
@@ -114,19 +122,6 @@ def serve(config: Config, load: Callable[[], Config] | None = None) -> int:
         log.write("INFO", "stop", f"stopped after {seconds} s", processing_time=seconds)
         log.close()
     return code
-
-
-def require_loopback(host: str) -> None:
-    """Raise ConfigError unless only this machine can reach a host."""
-    try:
-        found = {info[4][0] for info in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)}
-    except (OSError, UnicodeError):
-        raise ConfigError(f'host must be an address or a name of this machine, got "{host}"') from None
-    if not all(ipaddress.ip_address(str(address).partition("%")[0]).is_loopback for address in found):
-        raise ConfigError(
-            f'host must be a loopback address (127.0.0.1, ::1, localhost), got "{host}": '
-            f"rpsd {rpsd.__version__} has no credentials to ask others for"
-        )
 
 
 def _tell_fault(state: State, fault: str | None) -> None:
@@ -248,13 +243,16 @@ class _Server(uvicorn.Server):
         return await super().on_tick(counter)
 
 
-def _make_server(state: State, self_check: SelfCheck, load: Callable[[], Config]) -> _Server:
-    times, door, acceptor = Times(), Door(state), Acceptor()
-    app = make_app(state)
+def _make_server(
+    state: State, self_check: SelfCheck, load: Callable[[], Config], tls: _tls.Tls | None
+) -> _Server:
+    times, door = Times(), Door(state)
+    acceptor = Acceptor(None if tls is None else tls.context)
+    app, inner = make_app(state)
 
     async def warm() -> None:
         warm_computing(state.snapshot)
-        await warm_routing(app.inner, state.snapshot, state.ports[1])
+        await warm_routing(inner, state.snapshot, state.ports[1])
 
     config = uvicorn.Config(
         app,
@@ -267,7 +265,23 @@ def _make_server(state: State, self_check: SelfCheck, load: Callable[[], Config]
         backlog=_BACKLOG,
         server_header=False,
         proxy_headers=False,
+        ssl_context_factory=None if tls is None else lambda _config, _default: tls.context,
     )
+
+    def check(settings: Config) -> Callable[[], None]:
+        """Read what a configuration names; return what puts it to use."""
+        asks_credentials(settings)
+        loaded = _tls.load(settings.security) if tls is not None and _tls.is_on(settings.security) else None
+        credentials = None if state.access is None else state.access.prepare(settings)
+
+        def use() -> None:
+            if tls is not None and loaded is not None:
+                tls.use(loaded)
+                state.metrics.set_declared(CERTIFICATE_END, tls.not_after)
+            if credentials is not None:
+                credentials()
+
+        return use
 
     def apply(snapshot: Snapshot) -> None:
         service = snapshot.service
@@ -275,9 +289,8 @@ def _make_server(state: State, self_check: SelfCheck, load: Callable[[], Config]
         times.send = service.send_timeout
         state.admission.patience = _PATIENCE * service.request_timeout
         config.timeout_graceful_shutdown = service.drain_timeout
-
-    def check(settings: Config) -> None:
-        require_loopback(settings.service.host)
+        if state.access is not None:
+            state.access.note("configuration", config=snapshot.digest)
 
     apply(state.snapshot)
     return _Server(config, state, door, acceptor, self_check, Reload(state, load, check, apply), warm)

@@ -6,9 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from rpsd.service._admission import overloaded
-from rpsd.service._observe import seen
-from rpsd.service._plain import respond
-from rpsd.service._problems import MEDIA_TYPE
+from rpsd.service._observe import refuse
 from rpsd.service._state import State
 
 
@@ -31,12 +29,4 @@ class Shed:
             await self._app(scope, receive, send)
             return
         self._state.metrics.count("shed")
-        problem, here = overloaded(), seen(scope)
-        here.message = problem.title
-        here.fields["problem"] = problem.name
-        await respond(
-            send,
-            problem.status,
-            {"content-type": MEDIA_TYPE, **problem.headers},
-            problem.body(here.request_id),
-        )
+        await refuse(scope, overloaded(), send)

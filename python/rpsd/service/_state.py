@@ -17,6 +17,7 @@ from rpsd.service._system import System
 from rpsd.service._tracing import Tracer
 
 if TYPE_CHECKING:
+    from rpsd.service.access._access import Access
     from rpsd.service.store._database import Database
 
 
@@ -30,6 +31,8 @@ class State:
         A request takes it once.
     ports : tuple of int
         That of health and metrics, and that of the interface; equal where there is one listener.
+    access : Access or None
+        What decides on access; None where no credentials are asked for.
     """
 
     snapshot: Snapshot
@@ -41,6 +44,7 @@ class State:
     phase: Phase = field(default_factory=Phase)
     rates: Rates = field(default_factory=Rates)
     tracer: Tracer | None = None
+    access: Access | None = None
     _database: Database | None = None
     _opening: threading.Lock = field(default_factory=threading.Lock)
 

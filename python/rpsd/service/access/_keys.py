@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import hmac
 import re
@@ -14,7 +15,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 import sqlalchemy as sa
 
-from rpsd import InputError
+from rpsd import InputError, StateError
 from rpsd.service.access._principal import KeyLimits, Principal
 from rpsd.service.access._roles import GRANTED
 from rpsd.service.store._database import Database, now
@@ -182,21 +183,31 @@ class Keys:
             rows = connection.execute(sa.select(api_keys).order_by(api_keys.c.created, api_keys.c.id)).all()
         return [_key(row) for row in rows]
 
+    def is_any(self) -> bool:
+        """Return whether there is a key that is neither revoked nor over."""
+        with self._database.read() as connection:
+            return (
+                connection.execute(sa.select(api_keys.c.id).where(_alive(now())).limit(1)).first() is not None
+            )
+
     def find(self, text: str) -> Principal | None:
         """Return whom a key's text proves, None where it proves nobody."""
         parts = KeyText.parse(text)
         if parts is None:
             return None
         when = now()
-        with self._database.begin() as connection:
+        with self._database.read() as connection:
             row = connection.execute(sa.select(api_keys).where(api_keys.c.id == parts.id)).one_or_none()
-            digest = self._digest(parts.secret)
-            current = hmac.compare_digest(digest, row.digest if row else _NO_DIGEST)
-            before = hmac.compare_digest(digest, (row.digest_before if row else None) or _NO_DIGEST)
-            right = current or (before and when < row.before_until)
-            if row is None or not right or not _is_alive(row, when):
-                return None
-            if row.last_used is None or when - row.last_used > _USE_EVERY:
+        digest = self._digest(parts.secret)
+        current = hmac.compare_digest(digest, row.digest if row else _NO_DIGEST)
+        before = hmac.compare_digest(digest, (row.digest_before if row else None) or _NO_DIGEST)
+        if row is None or not _is_alive(row, when):
+            return None
+        if not current and not (before and when < row.before_until):
+            return None
+        if row.last_used is None or when - row.last_used > _USE_EVERY:
+            with contextlib.suppress(StateError), self._database.begin() as connection:
+                # A full disk must not lock out who has a good key.
                 connection.execute(api_keys.update().where(api_keys.c.id == row.id).values(last_used=when))
         key = _key(row)
         return Principal(

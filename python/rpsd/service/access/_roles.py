@@ -11,6 +11,12 @@ from rpsd.service.access._principal import Principal
 
 #: Permissions that need no credential: what supervisors and balancers ask.
 OPEN: Final = "open"
+#: Permissions that those who lack them do not see the routes of: 404 instead of 403.
+HIDDEN: Final = frozenset({"operate", "administer", "audit"})
+#: Permissions whose use, to read, is no decision worth a record.
+QUIET: Final = frozenset({"observe"})
+#: Routes that change nothing: they are computed while their record is written, not after.
+UNCHANGING: Final = frozenset({"/v1/denoise", "/v1/noise", "/v1/evaluate"})
 
 ROLES: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
     {

@@ -4,10 +4,10 @@
 from __future__ import annotations
 
 import os
-import shutil
+import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,9 +25,14 @@ from rpsd.service.store._seal import Seal, StateKey
 
 #: Seconds that a transaction waits for another of SQLite's.
 _BUSY: Final = 10.0
+#: Seconds that PostgreSQL has to take a connection, and libpq's settings for one that went away unheard.
+_PATIENCE: Final = 5
+_LIBPQ: Final = {"connect_timeout": _PATIENCE, "tcp_user_timeout": 2000 * _PATIENCE}
 #: Whoever upgrades holds this advisory lock of PostgreSQL.
 _UPGRADING: Final = 0x72707364
 _WRAPPED: Final = sa.select(data_keys.c.number, data_keys.c.wrapped)
+#: Marks a transaction that writes nothing.
+_READING: Final = "rpsd_reading"
 _DRIVERS: Final = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg"}
 
 
@@ -46,6 +51,11 @@ class Database:
         that libpq knows (PGPASSFILE, PGPASSWORD), not from here.
     state_key : StateKey
 
+    Attributes
+    ----------
+    came_with : str or None
+        The schema that it had before it was upgraded; None: it was empty.
+
     Raises
     ------
     ConfigError
@@ -58,9 +68,14 @@ class Database:
         self._url = _checked(url)
         self.engine = _make_engine(self._url)
         self.state_key = state_key
-        with opened():
-            self.upgrade()
-            self.seal = Seal(self._data_keys())
+        try:
+            self.came_with = self.revision
+            with opened():
+                self.upgrade()
+                self.seal = Seal(self._data_keys())
+        except BaseException:
+            self.close()
+            raise
 
     @property
     def is_sqlite(self) -> bool:
@@ -82,6 +97,18 @@ class Database:
             Where the database is away, full or broken.
         """
         with opened(), self.engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def read(self) -> Iterator[sa.Connection]:
+        """Open a transaction that only reads: it waits for no other.
+
+        Raises
+        ------
+        StateError
+            Where the database is away or broken.
+        """
+        with opened(), self.engine.execution_options(**{_READING: True}).begin() as connection:
             yield connection
 
     def upgrade(self) -> None:
@@ -152,9 +179,11 @@ class Database:
 
     def _copy_aside(self, revision: str) -> None:
         assert self.path is not None
-        with self.engine.connect() as connection:
-            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
-        shutil.copy2(self.path, self.path.with_name(f"{self.path.name}.before-{revision}"))
+        target = self.path.with_name(f"{self.path.name}.before-{revision}")
+        _make_file(target)
+        # The file alone is not all of it: what is newest is in the write-ahead log.
+        with closing(sqlite3.connect(self.path)) as source, closing(sqlite3.connect(target)) as copied:
+            source.backup(copied)
 
     @staticmethod
     def _revision(connection: sa.Connection) -> str | None:
@@ -166,7 +195,7 @@ def opened() -> Iterator[None]:
     """Tell what a database says as an error of ours, without its values."""
     try:
         yield
-    except SQLAlchemyError as error:
+    except (SQLAlchemyError, sqlite3.Error) as error:
         cause = getattr(error, "orig", None) or error
         raise StateError(f"the database failed: {type(cause).__name__}: {_first_line(cause)}") from error
 
@@ -191,19 +220,30 @@ def _checked(url: str) -> sa.URL:
 def _make_engine(url: sa.URL) -> sa.Engine:
     try:
         if url.get_backend_name() != "sqlite":
-            return sa.create_engine(url, pool_pre_ping=True, pool_size=5, max_overflow=5)
+            return sa.create_engine(
+                url,
+                pool_pre_ping=True,
+                pool_size=5,
+                max_overflow=5,
+                pool_timeout=_PATIENCE,
+                connect_args=_LIBPQ,
+            )
     except (ModuleNotFoundError, NoSuchModuleError):
         raise ConfigError("state_url of PostgreSQL needs: pip install 'rpsd[postgres]'") from None
     path = Path(url.database or "")
     if not url.database or url.database == ":memory:":
         raise ConfigError("state_url must name a file: sqlite:///FILE")
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    if not path.exists():
-        os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
+    _make_file(path)
     engine = sa.create_engine(url, connect_args={"timeout": _BUSY}, poolclass=sa.QueuePool)
     sa.event.listen(engine, "connect", _prepare_sqlite)
     sa.event.listen(engine, "begin", _begin_immediate)
     return engine
+
+
+def _make_file(path: Path) -> None:
+    """Make an empty file that only its owner reads, where there is none."""
+    os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
@@ -214,7 +254,8 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
 
 def _begin_immediate(connection: sa.Connection) -> None:
     # A transaction that reads first and writes later would fail where another has written in between.
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    reading = connection.get_execution_options().get(_READING)
+    connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
 
 
 def _alembic() -> Alembic:

@@ -39,6 +39,39 @@ def open_database(config: Config) -> Database:
     return Database(url or f"sqlite:///{directory / _FILE}", StateKey(secret))
 
 
+def rotate_state_key(config: Config, database: Database, new: Path | None) -> Path:
+    """Seal a database under another state key; return the file of it.
+
+    Parameters
+    ----------
+    config : Config
+    database : Database
+    new : Path or None
+        File of the new key; None makes one, and puts it in the place of that in the state directory.
+
+    Raises
+    ------
+    ConfigError
+        Where the file is none, or the key in use is not that of the state directory.
+    """
+    if new is not None:
+        secret = read_secret(_NAME, new.expanduser())
+        assert secret is not None
+        database.rotate(StateKey(secret))
+        return new
+    if read_secret(_NAME, _given(config)) is not None:
+        raise ConfigError("the state key is given by the configuration: name the file of the new one by --to")
+    path = config.paths.state_path / _KEY_FILE
+    coming = path.with_name(f"{path.name}.new")
+    coming.unlink(missing_ok=True)
+    secret = StateKey.new()
+    _write_new(coming, secret)
+    # Were it cut off here, the database would have one of the two keys, and both are there.
+    database.rotate(StateKey(secret))
+    coming.replace(path)
+    return path
+
+
 def _given(config: Config) -> Path | None:
     file = config.state.state_key_file
     return None if file is None else Path(file).expanduser()

@@ -57,6 +57,15 @@ audit_head = Table(
     Column("signature", LargeBinary, nullable=False),
 )
 
+#: Samples of a day (since 1970, UTC) that a principal had.
+usage = Table(
+    "usage",
+    METADATA,
+    Column("principal", Text, primary_key=True),
+    Column("day", Integer, primary_key=True, autoincrement=False),
+    Column("points", BigInteger, nullable=False),
+)
+
 streams = Table(
     "streams",
     METADATA,

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: MIT
+"""`rpsd audit-log`: what was decided and done, and whether nothing of it was touched."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+import click
+import msgspec
+
+from rpsd.cli._options import state_options
+from rpsd.cli._show import print_json
+from rpsd.cli._state_options import state_of, tell
+
+_HEAD: Final = re.compile(r"([0-9]{1,18}):([0-9a-f]{64})")
+_FAILURE: Final = 1
+
+
+@click.group("audit-log")
+def audit_log() -> None:
+    """Show or verify the audit log of the service."""
+
+
+@audit_log.command()
+@click.option(
+    "--after", type=click.IntRange(min=0), default=0, show_default=True, help="Number to begin after."
+)
+@click.option("--last", type=click.IntRange(min=1), help="The last so many only.")
+@state_options
+def show(after: int, last: int | None, config_path: str | None, **given: Any) -> None:
+    """Print records, a JSON object a line, oldest first."""
+    with state_of(config_path, given) as (_, database):
+        from rpsd.service.access._audit import AuditLog
+
+        audit = AuditLog(database)
+        if last is not None:
+            after = max(after, audit.head().number - last)
+        while records := list(audit.read(after)):
+            for record in records:
+                click.echo(msgspec.json.encode(record).decode())
+            after = records[-1]["number"]
+
+
+@audit_log.command()
+@click.option("--head", "text", metavar="N:HEX", help="A head of the service's log, kept elsewhere.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@state_options
+def verify(text: str | None, as_json: bool, config_path: str | None, **given: Any) -> int:
+    """Check every record: exit code 1 where one was changed, removed, swapped or cut off.
+
+    Without --head, who can write the database and knows the state key can put an older copy in its place.
+    """
+    match = _HEAD.fullmatch(text or "")
+    if text is not None and match is None:
+        raise click.BadParameter(f"must be as 310:261a...37f9, got {text[:80]!r}", param_hint="--head")
+    with state_of(config_path, given) as (_, database):
+        from rpsd.service.access._audit import AuditLog
+        from rpsd.service.store._head import Head
+
+        known = None if match is None else Head(int(match[1]), bytes.fromhex(match[2]))
+        verdict = AuditLog(database).verify(known)
+    if as_json:
+        head = verdict.head.text()
+        print_json(
+            {"good": verdict.fault is None, "records": verdict.records, "fault": verdict.fault, "head": head}
+        )
+    elif verdict.fault is None:
+        click.echo(f"{verdict.records} records hold; head {verdict.head.text()}")
+    if verdict.fault is not None:
+        tell(f"rpsd: error: {verdict.fault}; {verdict.records} records before it hold")
+        return _FAILURE
+    return 0
