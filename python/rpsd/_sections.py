@@ -70,6 +70,9 @@ class Service(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     max_body_bytes: Annotated[int, Meta(ge=1, description="Bytes of a request's body, unpacked.")] = 2**27
     max_points: Annotated[int, Meta(ge=1, description="Samples of a request.")] = 10_000_000
     max_series: Annotated[int, Meta(ge=1, description="Series of a request.")] = 10_000
+    max_push: Annotated[
+        int, Meta(ge=1, le=1_000_000, description="Samples of a push to a stream, of all its series.")
+    ] = 8192
     queue_requests: Annotated[int, Meta(ge=0, description="Requests that may wait for a worker.")] = 256
     queue_points: Annotated[int, Meta(ge=0, description="Samples that may wait for a worker.")] = 20_000_000
     request_timeout: Annotated[
@@ -141,6 +144,10 @@ class State(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     state_key_file: Annotated[
         str | None, Meta(description="File of the key that seals it, 32 bytes as base64.")
     ] = None
+    max_streams: Annotated[int, Meta(ge=0, description="Streams of one tenant.")] = 1000
+    stream_idle_timeout: Annotated[
+        float, Meta(gt=0, description="Seconds after which a stream that nobody changes is deleted.")
+    ] = 604800.0
 
 
 def expand(text: str, what: str) -> Path:

@@ -21,6 +21,8 @@ from rpsd.service._request import Failure
 from rpsd.service._series import series_routes
 from rpsd.service._shed import Shed
 from rpsd.service._state import State
+from rpsd.service.streams._routes import stream_routes
+from rpsd.service.streams._streams import Streams
 
 _BY_STATUS = {400: "malformed-request", 404: "not-found", 405: "method-not-allowed"}
 _GONE = 499
@@ -32,8 +34,15 @@ def make_app(state: State) -> Observe:
     def answer_error(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
         return _error_response(state, request, error)
 
+    streams = Streams(state)
     litestar = Litestar(
-        [*health_routes(state), *series_routes(state), *docs_routes(), *admin_routes(state)],
+        [
+            *health_routes(state),
+            *series_routes(state),
+            *stream_routes(state, streams),
+            *docs_routes(),
+            *admin_routes(state),
+        ],
         exception_handlers={Exception: answer_error},
         openapi_config=None,
         logging_config=None,

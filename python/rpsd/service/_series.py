@@ -17,7 +17,7 @@ from rpsd.service._clock import Deadline
 from rpsd.service._degrade import degraded_header
 from rpsd.service._observe import Seen, note_failure, seen
 from rpsd.service._problems import Problem
-from rpsd.service._request import Answer, Outcome
+from rpsd.service._request import Answer, Outcome, seconds_of
 from rpsd.service._stages import Stages
 from rpsd.service._state import State
 from rpsd.service._work import Decode, Done, Encode, Work
@@ -113,7 +113,7 @@ async def _answer(state: State, endpoint: Endpoint, request: _Any, here: Seen) -
     service = snapshot.service
     if state.phase.refusal is not None:
         raise Problem("not-ready", state.phase.refusal, headers={"retry-after": "1"})
-    deadline = Deadline(_seconds(headers.get("request-timeout"), service.request_timeout))
+    deadline = Deadline(seconds_of(headers.get("request-timeout"), service.request_timeout))
     sent = _media.sent_type(headers.get("content-type"), tuple(endpoint.decoders))
     # Several lines of Accept are one list (RFC 9110, 5.3).
     accept = ", ".join(headers.getall("accept", [])) or None
@@ -191,16 +191,3 @@ def _note_stages(state: State, stages: Stages) -> None:
     """Tell how long each stage of a request that was answered took."""
     for stage in stages:
         state.metrics.observe_stage(stages.algorithm, stage.name, stage.end - stage.begin)
-
-
-def _seconds(text: str | None, most: float) -> float:
-    """Return for how long the client waits: as Request-Timeout says, within what the service allows."""
-    if text is None:
-        return most
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = -1.0
-    if not seconds > 0:
-        raise Problem("invalid-request", "Request-Timeout must be a number of seconds > 0")
-    return min(seconds, most)

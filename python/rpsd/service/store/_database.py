@@ -28,6 +28,8 @@ _BUSY: Final = 10.0
 #: Whoever upgrades holds this advisory lock of PostgreSQL.
 _UPGRADING: Final = 0x72707364
 _WRAPPED: Final = sa.select(data_keys.c.number, data_keys.c.wrapped)
+#: The execution option of a transaction of SQLite's that changes nothing.
+_READING: Final = "rpsd_reading"
 _DRIVERS: Final = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg"}
 
 
@@ -82,6 +84,16 @@ class Database:
             Where the database is away, full or broken.
         """
         with opened(), self.engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def reading(self) -> Iterator[sa.Connection]:
+        """Open a transaction that changes nothing, sees one moment, and waits for nobody who writes."""
+        with opened(), self.engine.connect() as connection:
+            if self.is_sqlite:
+                connection = connection.execution_options(**{_READING: True})
+            else:
+                connection = connection.execution_options(isolation_level="REPEATABLE READ")
             yield connection
 
     def upgrade(self) -> None:
@@ -214,7 +226,8 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
 
 def _begin_immediate(connection: sa.Connection) -> None:
     # A transaction that reads first and writes later would fail where another has written in between.
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    reading = connection.get_execution_options().get(_READING)
+    connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
 
 
 def _alembic() -> Alembic:
