@@ -87,6 +87,10 @@ class Service(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     send_timeout: Annotated[
         float, Meta(gt=0, le=86400, description="Seconds for which a client may not take its answer.")
     ] = 30.0
+    max_sessions: Annotated[int, Meta(ge=0, description="Connections of /v1/stream of one tenant.")] = 1000
+    session_idle_timeout: Annotated[
+        float, Meta(gt=0, le=86400, description="Seconds after which a connection of /v1/stream is closed.")
+    ] = 300.0
     drain_delay: Annotated[
         float, Meta(ge=0, le=3600, description="Seconds after SIGTERM in which requests are still taken.")
     ] = 5.0

@@ -22,6 +22,7 @@ from rpsd.service._series import series_routes
 from rpsd.service._shed import Shed
 from rpsd.service._state import State
 from rpsd.service.streams._routes import stream_routes
+from rpsd.service.streams._socket import StreamSocket
 from rpsd.service.streams._streams import Streams
 
 _BY_STATUS = {400: "malformed-request", 404: "not-found", 405: "method-not-allowed"}
@@ -48,7 +49,7 @@ def make_app(state: State) -> Observe:
         logging_config=None,
         debug=False,
     )
-    return Observe(Shed(Listeners(litestar, state), state), state)
+    return Observe(Shed(Listeners(StreamSocket(litestar, state, streams), state), state), state)
 
 
 def _error_response(state: State, request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:

@@ -46,7 +46,6 @@ _LATER: Final[Mapping[str, tuple[Callable[[str, str], Metric], str]]] = {
     "audit_last_verified_timestamp_seconds": (GaugeMetricFamily, "When the audit log was last found whole."),
     "tls_certificate_not_after_timestamp_seconds": (GaugeMetricFamily, "When the certificate ends."),
     "backup_last_success_timestamp_seconds": (GaugeMetricFamily, "When a backup last succeeded."),
-    "sessions_open": (GaugeMetricFamily, "Streaming sessions."),
     "worker_restarts": (CounterMetricFamily, "Workers that were replaced."),
 }
 
@@ -129,6 +128,7 @@ class Metrics:
         self.batch_size = named(
             Histogram, "batch_size", "Requests that a worker takes at a time.", buckets=(1, 2, 4, 8, 16)
         )
+        self.sessions_open = named(Gauge, "sessions_open", "Connections of /v1/stream.")
         self.commit_size = named(
             Histogram, "stream_commit_size", "Streams whose changes one commit has.", buckets=_COMMITS
         )

@@ -22,6 +22,8 @@ from rpsd.service.access._principal import LOCAL
 #: What a client may call its request; anything else gets an id of ours.
 _ID: Final = re.compile(rb"[A-Za-z0-9._:/+=-]{1,128}")
 _GONE: Final = 499
+#: Of a connection that is a WebSocket now.
+_SWITCHED: Final = 101
 _QUIET: Final = ("health", "metrics")
 
 
@@ -91,8 +93,8 @@ class Observe:
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer a request and tell of it."""
-        if scope["type"] != "http":
-            await self.inner(scope, receive, send)
+        if scope["type"] == "websocket":
+            await self._observe_socket(scope, receive, send)
             return
         state, begin = self._state, time.perf_counter()
         request_id = _request_id(scope["headers"])
@@ -116,6 +118,25 @@ class Observe:
             if span is not None:
                 self._trace(span, scope["method"], here, status)
             self._tell(scope["method"], here, status, time.perf_counter() - begin)
+
+    async def _observe_socket(self, scope: Any, receive: Any, send: Any) -> None:
+        """Let a connection be served, and tell of it at its end."""
+        begin = time.perf_counter()
+        here = scope["rpsd.seen"] = Seen(_request_id(scope["headers"]), self._state.snapshot)
+        status = _GONE
+
+        async def sending(message: Any) -> None:
+            nonlocal status
+            if message["type"] in ("websocket.accept", "websocket.http.response.start"):
+                status = message.get("status", _SWITCHED)
+                message["headers"] = [*message.get("headers", ()), *self._headers(here, scope["path"])]
+            await send(message)
+
+        try:
+            await self.inner(scope, receive, sending)
+        finally:
+            self._state.metrics.requests_by(here.route, "GET", status).inc()
+            self._write(here, status, time.perf_counter() - begin)
 
     def _headers(self, here: Seen, path: str) -> list[tuple[bytes, bytes]]:
         headers = [
@@ -144,12 +165,14 @@ class Observe:
         state = self._state
         state.metrics.requests_by(here.route, method, status).inc()
         state.metrics.seconds_by(here.route).observe(seconds)
-        quiet = here.operation in _QUIET
         if here.route.startswith("/v1/"):
             state.rates.add(seconds, failed=status >= 500 or here.level == "ERROR")
-        level = here.level or _level(status, quiet)
-        state.log.write(
-            level,
+        self._write(here, status, seconds)
+
+    def _write(self, here: Seen, status: int, seconds: float) -> None:
+        """Write the line of a request, or of a connection, to the log."""
+        self._state.log.write(
+            here.level or _level(status, here.operation in _QUIET),
             here.operation,
             here.message or ("the client left" if status == _GONE else f"answered {status}"),
             data_size=here.data_size,

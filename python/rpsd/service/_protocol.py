@@ -69,6 +69,7 @@ def make_protocol(times: Times) -> type[HttpToolsProtocol]:
         _writing: asyncio.TimerHandle | None = None
         _header_bytes = 0
         _receiving = False
+        _upgraded = False
 
         def connection_made(self, transport: Any) -> None:
             self._lingering = _Lingering(transport, lambda: self._receiving, self.loop)
@@ -86,11 +87,18 @@ def make_protocol(times: Times) -> type[HttpToolsProtocol]:
             if self._lingering.timer is not None:
                 return  # heard, and forgotten
             super().data_received(data)
+            if self._upgraded:
+                return
             idle = self.cycle is None or self.cycle.response_complete
             if idle and not self._receiving and self._timer is None and self.timeout_keep_alive_task is None:
                 self._arm(
                     times.header
                 )  # blank lines before a request stop the keep-alive clock and start none
+
+        def handle_websocket_upgrade(self) -> None:
+            self._disarm()
+            self._upgraded = True
+            super().handle_websocket_upgrade()
 
         def on_message_begin(self) -> None:
             super().on_message_begin()

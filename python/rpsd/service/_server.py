@@ -35,6 +35,8 @@ from rpsd.service._system import System
 from rpsd.service._tracing import Tracer
 from rpsd.service._warm import warm_computing, warm_routing
 from rpsd.service._workers import Workers
+from rpsd.service.streams._forms import most_bytes
+from rpsd.service.streams._socket import make_socket_protocol
 
 _BACKLOG: Final = 2048
 _FAILURE: Final = 1
@@ -239,7 +241,9 @@ def _make_server(state: State, self_check: SelfCheck, load: Callable[[], Config]
         app,
         loop="uvloop" if importlib.util.find_spec("uvloop") else "asyncio",
         http=make_protocol(times),
-        ws="none",
+        ws=make_socket_protocol,  # type: ignore[arg-type]  # whatever makes one
+        ws_per_message_deflate=False,
+        ws_ping_interval=None,  # a reader that is held up would not see the answer; idle ones are closed
         lifespan="off",
         log_config=None,
         access_log=False,
@@ -252,6 +256,7 @@ def _make_server(state: State, self_check: SelfCheck, load: Callable[[], Config]
         service = snapshot.service
         times.header, times.body = service.header_timeout, service.body_timeout
         times.send = service.send_timeout
+        config.ws_max_size = most_bytes(service.max_push)
         config.timeout_graceful_shutdown = service.drain_timeout
 
     def check(settings: Config) -> None:

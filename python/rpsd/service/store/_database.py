@@ -89,12 +89,9 @@ class Database:
     @contextmanager
     def reading(self) -> Iterator[sa.Connection]:
         """Open a transaction that changes nothing, sees one moment, and waits for nobody who writes."""
+        options: Any = {_READING: True} if self.is_sqlite else {"isolation_level": "REPEATABLE READ"}
         with opened(), self.engine.connect() as connection:
-            if self.is_sqlite:
-                connection = connection.execution_options(**{_READING: True})
-            else:
-                connection = connection.execution_options(isolation_level="REPEATABLE READ")
-            yield connection
+            yield connection.execution_options(**options)
 
     def upgrade(self) -> None:
         """Bring the schema to that of this rpsd, whole or not at all; SQLite's file is copied first."""

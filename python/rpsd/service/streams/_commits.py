@@ -47,7 +47,7 @@ class Commits:
         StateError
             Where the database failed; whether they were kept is not known then.
         """
-        future = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._queue.put(_Waiting(write, future))
         return await future
 
@@ -61,7 +61,8 @@ class Commits:
 
     def _keep(self, waiting: list[_Waiting]) -> None:
         """Keep what waits; of one stream, whose first may have been left by its client, one after another."""
-        now, later = [], []
+        now: list[_Waiting] = []
+        later: list[_Waiting] = []
         ids: set[str] = set()
         for one in waiting:
             (later if one.write.id in ids else now).append(one)

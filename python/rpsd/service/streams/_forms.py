@@ -3,13 +3,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
 import msgspec
 import numpy as np
 from msgspec import UNSET, Meta, UnsetType
 
-from rpsd import Options, Stream
+from rpsd import Options
 from rpsd._schema import fields
 from rpsd.service._codec_json import (
     count_strings,
@@ -22,6 +24,8 @@ from rpsd.service._codec_json import (
 from rpsd.service._numbers import write_numbers
 from rpsd.service._problems import Problem
 from rpsd.service._request import F64
+from rpsd.service.streams._live import Done, Live
+from rpsd.service.streams._ops import NONE, SAMPLES, Kind, Op
 
 #: Bytes of a JSON body for each sample that a push may have, and beside them.
 _BYTES_A_SAMPLE: Final = 32
@@ -51,6 +55,20 @@ class Samples(Change, forbid_unknown_fields=True):
     """A change with samples."""
 
     values: msgspec.Raw = msgspec.Raw(b"")
+
+
+class First(msgspec.Struct, forbid_unknown_fields=True):
+    """The first message of a connection: a new stream, or one that is there."""
+
+    create: msgspec.Raw | UnsetType = UNSET
+    resume: str | UnsetType = UNSET
+    sequence: Annotated[int, Meta(ge=0, le=_MOST_SEQUENCE)] | UnsetType | None = UNSET
+
+
+class Message(Samples, forbid_unknown_fields=True):
+    """A later message of a connection: a change."""
+
+    op: Kind = "push"
 
 
 class Changed(msgspec.Struct):
@@ -116,6 +134,33 @@ _change: Final = msgspec.json.Decoder(Change)
 _samples: Final = msgspec.json.Decoder(Samples)
 
 
+_first: Final = msgspec.json.Decoder(First)
+_message: Final = msgspec.json.Decoder(Message)
+
+
+def read_first(text: bytes) -> First:
+    """Return the first message of a connection."""
+    first: First = decoded(_first, text)
+    if (first.create is UNSET) == (first.resume is UNSET):
+        raise Problem("invalid-request", "the first message must have one of create and resume")
+    return first
+
+
+def read_message(text: bytes, most: int) -> Op:
+    """Return the change that a later message asks for."""
+    if most_points(text) > most + _BESIDE:
+        raise Problem("too-large", f"a push has at most {most} samples")
+    given = decoded(_message, text)
+    values = bytes(given.values).strip()
+    if bool(values) != (given.op in SAMPLES):
+        raise Problem(
+            "invalid-request", "a message must have values where op is push or amend, and only there"
+        )
+    return Op(
+        given.op, _array(values) if values else NONE, None if given.sequence is UNSET else given.sequence
+    )
+
+
 def read_new(body: bytes) -> tuple[dict[str, Any], int | None, Any]:
     """Return options, series and what comes out on a breach."""
     given = decoded(_new, body or b"{}")
@@ -157,21 +202,45 @@ def most_bytes(most: int) -> int:
     return _BESIDE + _BYTES_A_SAMPLE * most
 
 
-def written(values: F64) -> bytes:
-    """Return estimates as JSON."""
-    if values.ndim == 1:
-        return write_numbers(values)
-    return b"[" + b",".join(map(write_numbers, values)) + b"]"
+def answer(op: Op, done: Done) -> bytes:
+    """Return what came of a change as JSON."""
+    if op.kind in SAMPLES:
+        return estimates(*done)
+    return msgspec.json.encode({"sequence": done.sequence, "samples": done.samples})
 
 
-def health_of(stream: Stream) -> dict[str, Any]:
-    """Return a stream's health as plain data."""
-    health = stream.health()
+def estimates(sequence: int, samples: int, values: F64) -> bytes:
+    """Return estimates as JSON, a list for each series of a bank."""
+    rows = [write_numbers(row) for row in np.atleast_2d(values)]
+    text = rows[0] if values.ndim == 1 else b"[" + b",".join(rows) + b"]"
+    return f'{{"sequence":{sequence},"samples":{samples},"values":'.encode() + text + b"}"
+
+
+def shown(live: Live, used: int, notes: Sequence[str] = ()) -> dict[str, Any]:
+    """Return a stream as plain data, used as its row says."""
+    stream, health = live.stream, live.stream.health()
     return {
-        name: value.tolist() if isinstance(value, np.ndarray) else value
-        for name in StreamHealth.__struct_fields__
-        for value in [getattr(health, name)]
+        "id": live.id,
+        "sequence": live.sequence,
+        "samples": live.samples,
+        "created": utc(live.identity.created),
+        "used": utc(used),
+        "series": stream.n_series,
+        "warmup": stream.warmup,
+        "options": msgspec.to_builtins(stream.options),
+        "health": {
+            name: value.tolist() if isinstance(value, np.ndarray) else value
+            for name in StreamHealth.__struct_fields__
+            for value in [getattr(health, name)]
+        },
+        "notes": list(notes),
     }
+
+
+def utc(microseconds: int) -> str:
+    """Return a time of the database as text."""
+    moment = datetime.fromtimestamp(microseconds / 1e6, UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _sequence(given: Change, body: bytes, beside: int) -> int | None:

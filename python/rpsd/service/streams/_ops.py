@@ -14,6 +14,8 @@ from rpsd.service._request import F64
 Kind = Literal["push", "amend", "new-session", "acknowledge"]
 #: Kept as their number in this order.
 KINDS: Final[tuple[Kind, ...]] = ("push", "amend", "new-session", "acknowledge")
+#: Those that have samples.
+SAMPLES: Final[tuple[Kind, ...]] = ("push", "amend")
 #: Samples of what has none.
 NONE: Final = np.empty(0)
 
@@ -54,7 +56,8 @@ class Op:
             As the method of `rpsd.Stream`; then nothing has changed.
         """
         if self.kind == "push":
-            return stream.push_many(self._fitted(stream))
+            estimates: F64 = stream.push_many(self._fitted(stream))
+            return estimates
         if self.kind == "amend":
             values = self._fitted(stream)
             if values.shape[-1] != 1:

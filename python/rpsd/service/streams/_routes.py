@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
 from typing import Any, Final
 
 import msgspec
@@ -20,16 +19,13 @@ from rpsd.service._problems import Problem
 from rpsd.service._request import seconds_of
 from rpsd.service._state import State
 from rpsd.service.streams import _forms
-from rpsd.service.streams._ops import NONE, Kind, Op
+from rpsd.service.streams._ops import KINDS, NONE, SAMPLES, Kind, Op
 from rpsd.service.streams._streams import Streams
 
 _Any = Request[Any, Any, Any]
 _Answer = Response[bytes]
 PATH: Final = "/v1/streams"
 ONE: Final = f"{PATH}/{{id}}"
-#: What changes a stream, by the last part of its address: with samples, and without.
-SAMPLES: Final[dict[str, Kind]] = {"push": "push", "amend": "amend"}
-SIMPLE: Final[dict[str, Kind]] = {"new-session": "new-session", "acknowledge": "acknowledge"}
 _SMALL_BODY: Final = 65_536
 _ITEM: Final = 8
 
@@ -80,10 +76,7 @@ def stream_routes(state: State, streams: Streams) -> list[HTTPRouteHandler]:
         handler(ONE, HttpMethod.DELETE, "delete-stream", _delete),
         handler(f"{ONE}/snapshot", HttpMethod.GET, "snapshot-stream", _snapshot),
         handler(f"{ONE}/flush", HttpMethod.POST, "flush-stream", _flush),
-        *(
-            handler(f"{ONE}/{name}", HttpMethod.POST, f"{name}-stream", _changing(kind))
-            for name, kind in {**SAMPLES, **SIMPLE}.items()
-        ),
+        *(handler(f"{ONE}/{kind}", HttpMethod.POST, f"{kind}-stream", _changing(kind)) for kind in KINDS),
     ]
 
 
@@ -93,7 +86,7 @@ async def _create(call: _Call) -> _Answer:
     live, notes = await call.streams.create(
         call.here.snapshot, call.who, options, series, on_breach, call.deadline, call.request.receive
     )
-    content = {"id": live.id, **_shown(live, live.identity.created), "notes": notes}
+    content = _forms.shown(live, live.identity.created, notes)
     return _json(content, status=201, location=f"{PATH}/{live.id}")
 
 
@@ -104,8 +97,8 @@ async def _list(call: _Call) -> _Answer:
             "sequence": row.sequence,
             "samples": row.samples,
             "id": row.id,
-            "created": _utc(row.created),
-            "used": _utc(row.used),
+            "created": _forms.utc(row.created),
+            "used": _forms.utc(row.used),
         }
         for row in rows
     ]
@@ -114,7 +107,7 @@ async def _list(call: _Call) -> _Answer:
 
 async def _show(call: _Call) -> _Answer:
     def look(live: Any, row: Any) -> dict[str, Any]:
-        return {"id": live.id, **_shown(live, row.used), "notes": []}
+        return _forms.shown(live, row.used)
 
     return _json(await call.streams.read(call.who, call.id, look, call.deadline, call.request.receive))
 
@@ -156,7 +149,7 @@ def _changing(kind: Kind) -> Callable[[_Call], Awaitable[_Answer]]:
             raise done
         call.state.metrics.points.inc(op.values.size)
         if kind not in SAMPLES:
-            return _json({"sequence": done.sequence, "samples": done.samples})
+            return Response(_forms.answer(op, done), media_type=_media.JSON)
         return _estimates(*done, call.request.headers.get("accept"), sent)
 
     return change
@@ -187,26 +180,12 @@ async def _read_simple(call: _Call, kind: Kind) -> tuple[Op, str]:
     return Op(kind, NONE, _forms.read_change(body)), sent
 
 
-def _shown(live: Any, used: int) -> dict[str, Any]:
-    return {
-        "sequence": live.sequence,
-        "samples": live.samples,
-        "created": _utc(live.identity.created),
-        "used": _utc(used),
-        "series": live.stream.n_series,
-        "warmup": live.stream.warmup,
-        "options": msgspec.to_builtins(live.stream.options),
-        "health": _forms.health_of(live.stream),
-    }
-
-
 def _estimates(sequence: int, samples: int, values: Any, accept: str | None, sent: str) -> _Answer:
     """Answer estimates in the media type of the request, unless Accept prefers another."""
     if _media.wanted_type(accept, sent, (_media.JSON, _media.BINARY)) == _media.BINARY:
         content = values.astype("<f8", copy=False).tobytes()
         return Response(content, media_type=_media.BINARY, headers=_headers(sequence, samples))
-    head = f'{{"sequence":{sequence},"samples":{samples},"values":'.encode()
-    return Response(head + _forms.written(values) + b"}", media_type=_media.JSON)
+    return Response(_forms.estimates(sequence, samples, values), media_type=_media.JSON)
 
 
 def _headers(sequence: int, samples: int) -> dict[str, str]:
@@ -216,8 +195,3 @@ def _headers(sequence: int, samples: int) -> dict[str, str]:
 def _json(content: dict[str, Any], *, status: int = 200, location: str | None = None) -> _Answer:
     headers = {} if location is None else {"location": location}
     return Response(msgspec.json.encode(content), status_code=status, media_type=_media.JSON, headers=headers)
-
-
-def _utc(microseconds: int) -> str:
-    moment = datetime.fromtimestamp(microseconds / 1e6, UTC)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
