@@ -12,6 +12,7 @@ import time
 from typing import Any, Final
 
 import rpsd
+from rpsd.service._problems import MEDIA_TYPE, Problem
 from rpsd.service._request import Failure
 from rpsd.service._snapshot import Snapshot
 from rpsd.service._stages import Stages
@@ -75,6 +76,24 @@ def note_failure(state: State, here: Seen, failure: Failure) -> None:
         here.level = "ERROR"
     elif here.level is None:
         here.level = "WARNING"
+
+
+async def refuse(scope: Any, problem: Problem, send: Any) -> None:
+    """Answer a problem in place of the application, without routing or reading the body."""
+    here = seen(scope)
+    here.message = problem.title
+    here.fields["problem"] = problem.name
+    body = problem.body(here.request_id)
+    headers = {"content-type": MEDIA_TYPE, "content-length": str(len(body)), **problem.headers}
+    before = "websocket." if scope["type"] == "websocket" else ""
+    await send(
+        {
+            "type": f"{before}http.response.start",
+            "status": problem.status,
+            "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
+        }
+    )
+    await send({"type": f"{before}http.response.body", "body": body})
 
 
 class Observe:

@@ -6,8 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from rpsd.service._admission import overloaded
-from rpsd.service._observe import seen
-from rpsd.service._problems import MEDIA_TYPE
+from rpsd.service._observe import refuse
 from rpsd.service._state import State
 
 
@@ -32,16 +31,4 @@ class Shed:
             await self._app(scope, receive, send)
             return
         self._state.metrics.count("shed")
-        problem, here = overloaded(), seen(scope)
-        here.message = problem.title
-        here.fields["problem"] = problem.name
-        body = problem.body(here.request_id)
-        headers = {"content-type": MEDIA_TYPE, "content-length": str(len(body)), **problem.headers}
-        await send(
-            {
-                "type": "http.response.start",
-                "status": problem.status,
-                "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
-            }
-        )
-        await send({"type": "http.response.body", "body": body})
+        await refuse(scope, overloaded(), send)

@@ -40,7 +40,7 @@ ROUTES: Final[Mapping[tuple[str, str], str]] = MappingProxyType(
             for path in ("/health/detailed", "/metrics", "/openapi.json", "/docs")
         },
         **{("POST", f"/v1/{name}"): "compute" for name in ("denoise", "noise", "evaluate")},
-        ("GET", "/v1/stream"): "compute",
+        ("WEBSOCKET", "/v1/stream"): "compute",
         **{(method, "/v1/streams"): "compute" for method in ("GET", "HEAD", "POST")},
         **{(method, "/v1/streams/{id}"): "compute" for method in ("GET", "HEAD", "DELETE")},
         **{(method, "/v1/streams/{id}/snapshot"): "compute" for method in _READ},

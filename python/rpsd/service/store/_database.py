@@ -28,7 +28,7 @@ _BUSY: Final = 10.0
 #: Whoever upgrades holds this advisory lock of PostgreSQL.
 _UPGRADING: Final = 0x72707364
 _WRAPPED: Final = sa.select(data_keys.c.number, data_keys.c.wrapped)
-#: The execution option of a transaction of SQLite's that changes nothing.
+#: Marks a transaction that writes nothing.
 _READING: Final = "rpsd_reading"
 _DRIVERS: Final = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg"}
 
@@ -87,11 +87,17 @@ class Database:
             yield connection
 
     @contextmanager
-    def reading(self) -> Iterator[sa.Connection]:
-        """Open a transaction that changes nothing, sees one moment, and waits for nobody who writes."""
+    def read(self) -> Iterator[sa.Connection]:
+        """Open a transaction that only reads: it sees one moment, and waits for no other.
+
+        Raises
+        ------
+        StateError
+            Where the database is away or broken.
+        """
         options: Any = {_READING: True} if self.is_sqlite else {"isolation_level": "REPEATABLE READ"}
-        with opened(), self.engine.connect() as connection:
-            yield connection.execution_options(**options)
+        with opened(), self.engine.execution_options(**options).begin() as connection:
+            yield connection
 
     def upgrade(self) -> None:
         """Bring the schema to that of this rpsd, whole or not at all; SQLite's file is copied first."""

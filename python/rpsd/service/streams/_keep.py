@@ -102,12 +102,12 @@ class Keep:
         theirs = sa.select(
             streams.c.id, streams.c.created, streams.c.used, streams.c.sequence, streams.c.samples
         ).where(streams.c.tenant == tenant)
-        with self._database.reading() as connection:
+        with self._database.read() as connection:
             return list(connection.execute(theirs.order_by(streams.c.created, streams.c.id)).all())
 
     def fresh(self, id: str, tenant: str, live: Live | None) -> tuple[Live, Any]:
         """Return a stream as it is now, from what is in memory where that helps, and its row."""
-        with self._database.reading() as connection:
+        with self._database.read() as connection:
             row = self._row(connection, id, tenant)
             return self._caught_up(connection, row, live), row
 
@@ -120,7 +120,7 @@ class Keep:
             conflict, where another change was made, or it is too long ago.
         """
         wanted = {op.sequence or 0: op for op in ops}
-        with self._database.reading() as connection:
+        with self._database.read() as connection:
             row = self._row(connection, id, tenant)
             first = min(wanted)
             if first <= row.checkpoint_sequence:

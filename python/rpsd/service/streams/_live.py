@@ -9,8 +9,9 @@ from rpsd import Stream
 from rpsd.service._request import F64
 from rpsd.service.streams._ops import Op
 
-#: Samples from one checkpoint to the next.
+#: Samples from one checkpoint to the next; fewer where each takes a window of its own, and longer.
 EVERY: Final = 4_096
+EVERY_WINDOWED: Final = 512
 
 
 class Identity(NamedTuple):
@@ -42,7 +43,7 @@ class Live:
     """A stream in memory, for one thread at a time.
 
     What is kept lags one checkpoint behind the latest, so that the last changes, at least one and all of
-    the last `EVERY` samples, can be asked for again.
+    the last samples of a checkpoint, can be asked for again.
 
     Parameters
     ----------
@@ -67,6 +68,7 @@ class Live:
         self._kept = checkpoint.sequence
         self._latest = checkpoint
         self._since = 0
+        self._every = EVERY_WINDOWED if stream.options.method in ("wavelet", "fir") else EVERY
 
     @property
     def id(self) -> str:
@@ -80,7 +82,7 @@ class Live:
 
     def apply(self, op: Op) -> Done:
         """Change the stream; where that raises, nothing has changed."""
-        if self._since >= EVERY:
+        if self._since >= self._every:
             self._make_checkpoint()
         values = op.apply(self.stream)
         time = values.shape[-1] if op.kind == "push" else 0

@@ -14,8 +14,8 @@ import numpy as np
 from rpsd.service._admission import overloaded
 from rpsd.service._body import ClientGone
 from rpsd.service._clock import Deadline
-from rpsd.service._observe import Seen, seen
-from rpsd.service._problems import MEDIA_TYPE, Problem
+from rpsd.service._observe import Seen, refuse, seen
+from rpsd.service._problems import Problem
 from rpsd.service._state import State
 from rpsd.service.streams import _forms
 from rpsd.service.streams._ops import Op
@@ -62,7 +62,7 @@ class StreamSocket:
         here = seen(scope)
         problem = self._refusal(scope, here)
         if problem is not None:
-            await _refuse(here, send, problem)
+            await refuse(scope, problem, send)
             return
         tenant = here.principal.tenant
         inbox = _Inbox(receive)
@@ -103,22 +103,6 @@ def _is_foreign(headers: list[tuple[bytes, bytes]]) -> bool:
     given = {name: value.decode("latin-1") for name, value in headers}
     origin = given.get(b"origin")
     return origin is not None and urlsplit(origin).netloc != given.get(b"host")
-
-
-async def _refuse(here: Seen, send: Any, problem: Problem) -> None:
-    """Answer a handshake as any other request."""
-    here.message = problem.title
-    here.fields["problem"] = problem.name
-    body = problem.body(here.request_id)
-    headers = {"content-type": MEDIA_TYPE, "content-length": str(len(body)), **problem.headers}
-    await send(
-        {
-            "type": "websocket.http.response.start",
-            "status": problem.status,
-            "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
-        }
-    )
-    await send({"type": "websocket.http.response.body", "body": body})
 
 
 class _Inbox:

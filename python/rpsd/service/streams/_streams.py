@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
-from rpsd import InputError, RpsdError, StateError
+from rpsd import InputError, Options, RpsdError, StateError
 from rpsd.service._admission import Admission, Stop, overloaded
 from rpsd.service._clock import Deadline
 from rpsd.service._problems import Problem
@@ -30,6 +30,10 @@ _T = TypeVar("_T")
 _MOST_BYTES: Final = 1 << 28
 #: Requests that may wait for one stream.
 _MOST_WAITING: Final = 64
+#: Series of a bank with what each remembers, window and lookahead, and these of one series: what a state,
+#: and a sample, may cost.
+_MOST_HISTORY: Final = 1 << 22
+_MOST_WINDOW: Final = 1 << 14
 #: Samples that what has none counts as in the queue.
 _SMALL: Final = 1
 
@@ -60,6 +64,7 @@ class Streams:
 
     def __init__(self, state: State) -> None:
         self._state = state
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._lane: Admission | None = None
         self._keep: Keep | None = None
         self._commits: Commits | None = None
@@ -82,6 +87,7 @@ class Streams:
 
         def make(_stop: Stop) -> tuple[Live, list[str]]:
             denoiser, notes = snapshot.denoiser(options, None)
+            _check_size(denoiser.options, series, snapshot.service.max_push)
             stream = denoiser.stream(series, on_breach)
             keep = self._opened()
             return keep.create(
@@ -102,7 +108,9 @@ class Streams:
         points = sum(op.values.size for op in ops) or _SMALL
         async with self._turn(id, deadline):
             live = self._take(id, who.tenant)
-            worked = await self._run(points, deadline, lambda _: self._work(who, id, live, ops), receive)
+            worked = await self._run(
+                points, deadline, lambda stop: self._work(who, id, live, ops, stop), receive
+            )
             if worked.write is not None:
                 assert self._commits is not None
                 with self._problems():
@@ -149,12 +157,15 @@ class Streams:
             ):
                 raise Problem("not-found", "there is no such stream")
 
-    def _work(self, who: Principal, id: str, live: Live | None, ops: Sequence[Op]) -> _Worked:
+    def _work(self, who: Principal, id: str, live: Live | None, ops: Sequence[Op], stop: Stop) -> _Worked:
         """Make changes in memory; done by a worker."""
         keep = self._opened()
         first = ops[0].sequence
         if live is None or (first is not None and first > live.sequence + 1):
             live, _ = keep.fresh(id, who.tenant, live)
+            if stop.set and self._loop is not None:  # what took too long to load is there for the next
+                self._loop.call_soon_threadsafe(self._remember, live)
+            stop.check()
         before = live.sequence
         outcomes, inputs = self._made(keep, live, who.tenant, ops)
         return _Worked(live, outcomes, keep.write(live, before, inputs) if inputs else None)
@@ -213,6 +224,7 @@ class Streams:
     ) -> _T:
         """Have something done by a worker of the streams, of which a database may keep some waiting."""
         if self._lane is None:
+            self._loop = asyncio.get_running_loop()
             config, metrics = self._state.snapshot.config, self._state.metrics
             self._lane = Admission(
                 Workers(config.performance.max_workers),
@@ -273,11 +285,29 @@ class Streams:
         return live
 
     def _remember(self, live: Live) -> None:
+        self._take(live.id, live.identity.tenant)
         self._live[live.id] = live
         self._bytes += live.size
         while self._bytes > _MOST_BYTES and len(self._live) > 1:
             _, oldest = self._live.popitem(last=False)
             self._bytes -= oldest.size
+
+
+def _check_size(options: Options, series: int | None, most: int) -> None:
+    """Raise the Problem of a stream that would take too much memory, or too much time for each sample."""
+    if series is not None and series > most:
+        raise Problem("too-large", f"series must be at most {most}, the samples of a push, got {series}")
+    history = options.lookahead or 0
+    if options.method in ("wavelet", "fir"):
+        history += options.window
+    if history > _MOST_WINDOW:
+        raise Problem(
+            "too-large", f"window and lookahead must be at most {_MOST_WINDOW} together, got {history}"
+        )
+    if (series or 1) * history > _MOST_HISTORY:
+        raise Problem(
+            "too-large", f"series must be at most {_MOST_HISTORY // history} with such a lookahead or window"
+        )
 
 
 def _applied(op: Op, live: Live) -> Done:
