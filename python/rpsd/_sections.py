@@ -150,7 +150,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     ] = None
     max_streams: Annotated[int, Meta(ge=0, description="Streams of one tenant.")] = 1000
     stream_idle_timeout: Annotated[
-        float, Meta(gt=0, description="Seconds after which a stream that nobody changes is deleted.")
+        float, Meta(gt=0, description="Seconds after which a stream that nobody changes may go.")
     ] = 604800.0
 
 

@@ -22,6 +22,7 @@ from rpsd.service._codec_json import EvaluateRequest
 from rpsd.service._problems import CATALOGUE, MEDIA_TYPE
 from rpsd.service._request import REPORTS
 from rpsd.service._series import ENDPOINTS, Endpoint
+from rpsd.service.streams import _described
 
 _SCHEMAS: Final = "#/components/schemas/{name}"
 _NULL: Final = {"type": "null"}
@@ -36,9 +37,10 @@ _SPECIAL: Final[dict[str, list[dict[str, Any]]]] = {
     "breaks": [_NULL, {"enum": ["auto"]}, {"type": "array", "items": {"type": "boolean"}}],
     "policies": [_NULL, _TEXT, {"type": "object", "minProperties": 1, "additionalProperties": _TEXT}],
 }
-#: Statuses that a request may get wherever it goes; 404 and 405 are of addresses that are not here.
+#: Statuses that a request may get wherever it goes; the others are of addresses that are not here, and of
+#: streams.
 _ANYWHERE: Final = (400, 408, 414, 431, 500)
-_ELSEWHERE: Final = (404, 405)
+_ELSEWHERE: Final = (404, 405, 409)
 #: What changing a setting may be refused with beside; 404 where another machine asks.
 _SETTING: Final = (404, 413, 415, 422)
 
@@ -71,7 +73,7 @@ def document() -> dict[str, Any]:
     """Return the document as plain data."""
     _, answers = msgspec.json.schema_components(
         [*dict.fromkeys(form for *_, form in READ.values() if not isinstance(form, str)),
-         *(endpoint.form for endpoint in ENDPOINTS), LogLevel],
+         *(endpoint.form for endpoint in ENDPOINTS), *_described.FORMS, LogLevel],
         ref_template=_SCHEMAS,
     )  # fmt: skip
     return {
@@ -92,11 +94,16 @@ def document() -> dict[str, Any]:
                 "name": "series",
                 "description": "Answers have the media type of the request, or what Accept prefers.",
             },
+            {
+                "name": "streams",
+                "description": "Series that are still coming. The WebSocket /v1/stream does the same.",
+            },
             {"name": "health", "description": "For people, supervisors and balancers; never queued."},
             {"name": "operation", "description": "For those who run it or write clients."},
         ],
         "paths": {
             **{endpoint.path: {"post": _operation(endpoint)} for endpoint in ENDPOINTS},
+            **_described.paths(_header_refs()),
             **{path: {"get": _reading(path)} for path in READ},
             LOG_LEVEL: _setting("log-level", "The level of the log", LogLevel),
         },
@@ -104,6 +111,7 @@ def document() -> dict[str, Any]:
             "schemas": {
                 "DenoiseRequest": _request(),
                 "EvaluateRequest": _evaluate_request(),
+                **_described.schemas(_settings(Options)),
                 "Guardrails": _settings(Guardrails),
                 **answers,
                 "Problem": _problem(),
@@ -314,6 +322,7 @@ def _problem() -> dict[str, Any]:
             "detail": {**_TEXT, "description": "What came, and what is allowed."},
             "request_id": _TEXT,
             "report": {"$ref": _SCHEMAS.format(name="Report")},
+            "sequence": {"type": "integer", "description": "Changes of the stream so far."},
         },
         "required": ["type", "title", "status", "detail"],
     }

@@ -82,7 +82,7 @@ class Estimates(Changed):
     """And the estimates, `lookahead` samples before those that came."""
 
     values: Annotated[
-        list[float | None] | list[list[float | None]],
+        list[float | list[float | None] | None],
         Meta(description="A list for each series of a bank; null where there is none."),
     ]
 
@@ -99,7 +99,7 @@ class StreamHealth(msgspec.Struct):
     noise_ratio: float | list[float | None] | None
     missing_rate: float | list[float | None] | None
     lag: float | list[float | None] | None
-    alarms: list[str] | list[list[str]]
+    alarms: list[str | list[str]]
 
 
 class StreamState(Changed):

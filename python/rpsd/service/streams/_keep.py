@@ -199,7 +199,7 @@ class Keep:
                     )
                 )
 
-    def locked(self, connection: sa.Connection, id: str, tenant: str, live: Live) -> Live:
+    def locked(self, connection: sa.Connection, id: str, tenant: str, live: Live | None) -> Live:
         """As `fresh`; nobody else changes it until the transaction ends."""
         row = self._row(connection, id, tenant, lock=True)
         return self._caught_up(connection, row, live)
@@ -240,7 +240,8 @@ class Keep:
         after = (stream_inputs.c.stream == row.id) & (stream_inputs.c.sequence > live.sequence)
         query = sa.select(stream_inputs.c.sequence, stream_inputs.c.request).where(after)
         found = connection.execute(query.order_by(stream_inputs.c.sequence)).all()
-        if [one.sequence for one in found] != list(range(live.sequence + 1, row.sequence + 1)):
+        gapless = all(one.sequence == k for k, one in enumerate(found, live.sequence + 1))
+        if len(found) != row.sequence - live.sequence or not gapless:
             raise Damaged(f"streams/{row.id}: not all of its changes up to {row.sequence} are there")
         for sequence, sealed in found:
             try:
