@@ -3,6 +3,7 @@
 
 import numpy as np
 import pyarrow as pa
+import requests
 import schemathesis
 from hypothesis import strategies as st
 from schemathesis import GenerationMode
@@ -13,6 +14,7 @@ JSON, BINARY, ARROW = (
     "application/octet-stream",
     "application/vnd.apache.arrow.stream",
 )
+LOG_LEVEL = "/admin/log-level"
 numbers = st.lists(st.floats(-1e9, 1e9) | st.just(float("nan")), max_size=40)
 
 
@@ -29,6 +31,21 @@ named = st.dictionaries(st.text(max_size=5), numbers, max_size=4).map(stream)
 pair = st.fixed_dictionaries({"x": numbers, "y": numbers}).map(stream)
 schemathesis.openapi.media_type(BINARY, numbers.map(lambda values: np.array(values * 2).tobytes()))
 schemathesis.openapi.media_type(ARROW, named | pair)
+
+
+@schemathesis.check
+def log_level_is_what_was_set(ctx, response, case):
+    """Hold PUT against GET, and set the level back: of what is asked next, the log must have all."""
+    if case.path != LOG_LEVEL or case.method.upper() != "PUT":
+        return
+    address = case.operation.base_url.rstrip("/") + LOG_LEVEL
+    level = requests.get(address, timeout=30).json()["level"]
+    put = requests.put(address, json={"level": "DEBUG"}, timeout=30)
+    assert (put.status_code, put.json()) == (200, {"level": "DEBUG"})
+    if response.status_code == 200:
+        assert response.json() == {"level": level} == case.body
+    else:
+        assert level == "DEBUG"  # as before
 
 
 @schemathesis.hook

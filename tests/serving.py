@@ -13,6 +13,7 @@ import threading
 import time
 
 import pytest
+from warm import WARM, Process
 
 _MAIN = "import sys, rpsd.cli; sys.exit(rpsd.cli.main())"
 _PATIENCE = 45.0  # seconds, on a machine that has other things to do
@@ -54,13 +55,13 @@ class Server:
             "RPSD_DRAIN_DELAY": "0",
             **given,
         }
-        begin = ["-m", "rpsd.cli"] if prelude is None else ["-c", f"{prelude}\n{_MAIN}"]
-        self.process = subprocess.Popen(
-            [sys.executable, *begin, "serve", "--metrics-port", str(self.port), *arguments],
-            env=environ,
-            cwd=home,
-            stderr=subprocess.PIPE,
-        )
+        code = _MAIN if prelude is None else f"{prelude}\n{_MAIN}"
+        arguments = ["serve", "--metrics-port", str(self.port), *arguments]
+        if WARM:
+            self.process = Process(code, arguments, environ, home)
+        else:
+            command = [sys.executable, "-c", code, *arguments]
+            self.process = subprocess.Popen(command, env=environ, cwd=home, stderr=subprocess.PIPE)
         self.lines = []
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()

@@ -328,6 +328,7 @@ def test_doctor_finds_this_installation_sound():
     assert set(found.values()) == {"ok"}
     assert set(found) >= {
         "rpsd",
+        "commit",
         "build",
         "instructions",
         "threads",

@@ -71,6 +71,10 @@ def test_one_version():
     assert rpsd.__version__ == metadata.version("rpsd") == rpsd.build_info()["version"]
 
 
+def test_the_build_names_its_commit():
+    assert re.fullmatch("unknown|[0-9a-f]{40}(-dirty)?", rpsd.build_info()["git"])
+
+
 def test_import_loads_numpy_and_nothing_heavier():
     code = (
         "import sys, json; old = set(sys.modules); import rpsd; print(json.dumps([*set(sys.modules) - old]))"

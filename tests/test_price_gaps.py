@@ -110,3 +110,62 @@ def test_a_price_on_ticks_that_is_alone_beside_a_gap_stays_near():
             x = q.noisy.copy()
             x[missing] = np.nan
             assert np.nanmax(np.abs(rpsd.denoise(x) - x)) < 5  # ticks
+
+
+def on_ticks(kind, rng):
+    """Noisy prices on ticks, and true ones."""
+    n, seed = int(rng.integers(300, N)), int(rng.integers(2**31))
+    if kind == "d":
+        q = rpsd.simulate("d", n, seed)
+        return q.noisy, q.truth
+    q = rpsd.simulate("c", n, seed, nsr=1.0)
+    tick = np.median(np.abs(np.diff(q.truth))) / 0.6745
+    return np.round(q.noisy / tick) * tick, q.truth
+
+
+def missing(n, rng):
+    """5 to 50 % here and there, in one run, or in runs."""
+    share = rng.uniform(0.05, 0.5)
+    runs = int(rng.choice([0, 1, 5]))
+    if runs == 0:
+        return rng.random(n) < share
+    gone = np.zeros(n, bool)
+    length = int(share * n / runs)
+    for k in range(runs):
+        begin = k * (n // runs) + rng.integers(n // runs - length)
+        gone[begin : begin + length] = True
+    return gone
+
+
+@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("kind", ["d", "c"])
+def test_ticks_with_gaps_in_any_unit_and_upside_down(kind, seed):
+    """Windows of the lattice have as many states above their middle as below; where it is tried and not
+    taken, it leaves no trace. About their own level the prices are small, and the tolerance with them."""
+    rng = np.random.default_rng([31, seed])
+    x, _ = on_ticks(kind, rng)
+    with_gaps = np.where(missing(len(x), rng), np.nan, x)
+    for prices in (x, with_gaps):
+        y = rpsd.denoise(prices)
+        middle = (np.nanmin(prices) + np.nanmax(prices)) / 2
+        assert np.nanmax(np.abs(y - prices)) > 0
+        for a, b in ((-1, 0.0), (-1, middle), (1, -middle), (-0.37, 5.0), (3.1, -200.0)):
+            moved = a * prices + b
+            difference = rpsd.denoise(moved) - (a * y + b)
+            assert np.nanmax(np.abs(difference)) < 1e-9 * np.nanmax(np.abs(moved)), (a, b)
+        single = prices.astype(np.float32)
+        np.testing.assert_allclose(rpsd.denoise(-single), -rpsd.denoise(single), rtol=3e-7)
+
+
+def test_jumps_on_ticks_are_smoothed_as_others_are():
+    """The lattice, which is tried and not taken, must not spoil what is known of the jumps: half of these
+    were returned as they came."""
+    gains, predicted = [], []
+    for seed in range(16):
+        x, truth = on_ticks("c", np.random.default_rng([32, seed]))
+        result = rpsd.Denoiser().run(x)
+        gains.append(gain_db(x, result.values, truth))
+        predicted.append(result.noise.predicted_gain_db)
+    assert min(gains) > 1
+    assert np.mean(gains) > 3.2
+    assert np.mean(predicted) == pytest.approx(np.mean(gains), abs=0.5)

@@ -118,8 +118,8 @@ def test_metrics_count(server):
     assert grown('rpsd_http_request_duration_seconds_count{route="/v1/denoise"}') == 3
     assert after["rpsd_queue_depth"] == after["rpsd_queue_points"] == after["rpsd_kernel_threads_busy"] == 0
     assert after["rpsd_http_requests_in_flight"] == 1  # the one that asks
-    isa, version = rpsd.build_info()["isa"], rpsd.__version__
-    assert after[f'rpsd_build_info{{git="",isa="{isa}",version="{version}"}}'] == 1
+    isa, version, git = (rpsd.build_info()[name] for name in ("isa", "version", "git"))
+    assert after[f'rpsd_build_info{{git="{git}",isa="{isa}",version="{version}"}}'] == 1
     evaluated = [name for name in after if name.startswith("rpsd_guardrail_evaluations_total")]
     assert sum(map(grown, evaluated)) == 3 * len(rpsd.evaluate([1.0, 2.0], [1.0, 2.0]).checks)
     assert 0 < after["rpsd_system_memory_ratio"] < 1

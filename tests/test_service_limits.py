@@ -5,6 +5,7 @@ import contextlib
 import json
 import socket
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -126,21 +127,22 @@ def test_a_client_that_leaves_is_noticed(small):
     assert small.logged(request_id="gone")["status"] == 499
 
 
-@pytest.mark.parametrize(
-    ("sent", "status"),
-    [
-        (b"", b""),
-        (b"\r\n", b""),
-        (b"GET /health HTTP/1.1\r\nHos", b"HTTP/1.1 408 "),
-        (POST + b"Content-Type: application/json\r\nContent-Length: 9\r\n\r\n{", b"HTTP/1.1 408 "),
-        (b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n", b"HTTP/1.1 200 "),  # and is closed when nothing follows
-    ],
-)
-def test_a_client_that_sends_no_more_is_sent_away(small, sent, status):
-    received = small.send(sent)
-    assert received.startswith(status)
-    if status.endswith(b"408 "):
-        assert json.loads(received.partition(b"\r\n\r\n")[2])["type"] == "urn:rpsd:problem:slow-request"
+def test_clients_that_send_no_more_are_sent_away(small):
+    told = {
+        b"": b"",
+        b"\r\n": b"",
+        b"GET /health HTTP/1.1\r\nHos": b"HTTP/1.1 408 ",
+        POST + b"Content-Type: application/json\r\nContent-Length: 9\r\n\r\n{": b"HTTP/1.1 408 ",
+        b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n": b"HTTP/1.1 200 ",  # and is closed when nothing follows
+    }
+    with ThreadPoolExecutor(len(told)) as pool:
+        answers = list(pool.map(small.send, told))
+    for sent, status, received in zip(told, told.values(), answers, strict=True):
+        assert received.startswith(status), sent
+        assert bool(received) == bool(status), sent
+        if status.endswith(b"408 "):
+            content = json.loads(received.partition(b"\r\n\r\n")[2])
+            assert content["type"] == "urn:rpsd:problem:slow-request"
 
 
 def test_many_slow_clients_do_not_keep_others_out(small):

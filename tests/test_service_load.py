@@ -8,6 +8,7 @@ answered once, rightly or with a reason, memory is bounded, and health answers a
 import contextlib
 import random
 import socket
+import subprocess
 import sys
 import threading
 import time
@@ -70,7 +71,10 @@ class Probe:
     def _ask(self):
         while not self._over.wait(0.02):
             begin = time.perf_counter()
-            self.statuses.append(self.server.ask("GET", "/health/live").status)
+            try:
+                self.statuses.append(self.server.ask("GET", "/health/live").status)
+            except OSError as error:  # a failure of the test, not of this thread
+                self.statuses.append(repr(error))
             self.seconds.append(time.perf_counter() - begin)
 
 
@@ -96,6 +100,8 @@ def overloaded(server, seconds, connections):
 
 
 def check_overload(server, over, after, probe):
+    late = 1e3 * np.percentile(probe.seconds, (50, 99, 100))
+    print(f"{over.statuses()}, /health/live p50, p99, longest: {late.round(1)} ms of {len(probe.seconds)}")
     assert set(over.statuses()) <= {0, 200, 503, 504}
     assert over.lost() == after.lost() == 0  # what was sent was answered
     assert over.statuses()[503] > 0
@@ -136,18 +142,43 @@ def test_large_inputs(start, n):
     assert server.stop() == 0
 
 
-@pytest.mark.parametrize("n", [200_000, 10_000_000])
-def test_health_answers_while_the_core_works(start, n):
-    """F11: one call that takes long does not keep the interpreter from the event loop."""
-    server = start(max_workers=1, cache_size=0, request_timeout=600, body_timeout=100)
+@contextlib.contextmanager
+def busy_beside():
+    """Keep a processor busy by a process that has nothing to do with the service."""
+    with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as process:
+        yield
+        process.kill()
+
+
+def beside_others(server, seconds=5.0):
+    """Return how long health takes to answer where the machine is as busy, but not the service."""
+    with busy_beside(), Probe(server) as probe:
+        time.sleep(seconds)
+    return probe.seconds
+
+
+def test_health_answers_while_the_core_works(start):
+    """F11: of a call that takes long, /health/live notices what it would of another process, or 10 ms."""
+    n = 10_000_000
+    server = start(max_workers=1, cache_size=0, request_timeout=3000, body_timeout=100, send_timeout=100)
     x = 100 + rpsd.simulate("a", n, seed=1).noisy
-    with Probe(server) as probe:
-        run = load.Load(server.port, [(0.0, binary(x))], patience=600).run()
-    assert run.statuses() == {200: 1}
-    assert run.wrong() == 0
+    control = beside_others(server)
+    with Probe(server) as probe, contextlib.closing(server.connect()) as connection:
+        connection.timeout = 3000
+        begin = time.perf_counter()
+        connection.request("POST", "/v1/denoise", x.tobytes(), {"content-type": BINARY})
+        answer = connection.getresponse()
+        seconds = time.perf_counter() - begin
+        y = np.frombuffer(answer.read())
+    control += beside_others(server)
+    assert (answer.status, len(y), np.isfinite(y).all()) == (200, n, True)
     assert set(probe.statuses) == {200}
-    assert len(probe.statuses) > 5
-    assert np.median(probe.seconds) < 0.5
+    late, usual = np.percentile(probe.seconds, 99), np.percentile(control, 99)
+    longest = max(probe.seconds)
+    print(f"a call of {seconds:.1f} s: /health/live p99 {1e3 * late:.1f} ms, longest {1e3 * longest:.0f} ms")
+    print(f"beside another process: p99 {1e3 * usual:.1f} ms, longest {1e3 * max(control):.0f} ms")
+    assert late <= max(0.010, 3 * usual)
+    assert longest < seconds / 4
 
 
 def test_health_answers_while_numbers_are_read(start):
@@ -164,15 +195,15 @@ def test_health_answers_while_numbers_are_read(start):
 
 
 def test_late_work_does_not_hold_up_its_answer(start):
-    """A single long series cannot be stopped in the middle: 504 comes at the deadline, and it is counted."""
+    """504 comes at the deadline, and the long series is counted and stopped."""
     server = start(max_workers=1, cache_size=0)
     x = 100 + rpsd.simulate("a", 1_000_000, seed=1).noisy
     answer = server.post(x.tobytes(), content_type=BINARY, request_timeout="0.2")
     assert answer.status == 504
     metrics = server.ask("GET", "/metrics").body.decode()
     assert "rpsd_abandoned_total 1.0" in metrics
-    assert "rpsd_requests_abandoned 1.0" in metrics
-    assert server.post({"values": [1, 2]}, request_timeout="100").status in {200, 504}
+    assert server.post({"values": [1, 2]}, request_timeout="100").status == 200
+    assert "rpsd_requests_abandoned 0.0" in server.ask("GET", "/metrics").body.decode()
 
 
 @pytest.mark.parametrize("count", [100, 1000])

@@ -2,6 +2,7 @@
 """Metrics: every name that is promised, well formed by Prometheus' own rules, few series, and true."""
 
 import re
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -63,6 +64,18 @@ def test_what_is_not_there_yet_has_a_name_and_no_sample(scraped):
     for name in ("rpsd_backup_last_success_timestamp_seconds", "rpsd_audit_records"):
         assert scraped[name].documentation
         assert not scraped[name].samples
+
+
+@pytest.mark.slow
+def test_promtool_has_nothing_to_say(server, scraped):
+    """Prometheus' own checks of names and units; .ci/run --full has the program."""
+    text = server.ask("GET", "/metrics").body
+    done = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+    wrong = text + b"# TYPE rpsd_queue_ms gauge\nrpsd_queue_ms 1\n"  # units and a help
+    done = subprocess.run(["promtool", "check", "metrics"], input=wrong, capture_output=True, check=False)
+    assert done.returncode == 3
+    assert done.stderr.count(b"rpsd_queue_ms") == 2
 
 
 def value(families, name, **labels):

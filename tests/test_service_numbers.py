@@ -48,8 +48,9 @@ def test_there_and_back(values, space):
 
 @pytest.mark.parametrize(
     "text",
-    ["[1,,2]", "[1,2,]", "[,1]", "[,]", "[1 2]", "[1,2", "1,2]", "[1,[2],3]", '[1,"2,3",4]', '["a,b"]', "{}",
-     '{"a":1,"b":2}', "1", "null", "[NaN]", "[1,Infinity]", "[01]", "[1,true]", "[1e999]", "[1,2]]", "[[1]"],
+    ["[1,,2]", "[1,2,]", "[,1]", "[,]", "[1 2]", "[1,2", "[1,23", "1,2]", "[1,[2],3]", '[1,"2,3",4]',
+     '["a,b"]', "{}", '{"a":1,"b":2}', "1", "null", "[NaN]", "[1,Infinity]", "[01]", "[1,true]", "[1e999]",
+     "[1,2]]", "[[1]"],
 )  # fmt: skip
 def test_what_is_no_array_of_numbers(text, pieces):
     with pytest.raises(msgspec.DecodeError):

@@ -20,7 +20,7 @@ from rpsd.service._admin import admin_routes
 from rpsd.service._docs import docs_routes
 from rpsd.service._health import health_routes
 from rpsd.service._problems import CATALOGUE
-from rpsd.service._series import ENDPOINTS, series_routes
+from rpsd.service._series import ENDPOINTS
 from rpsd.service.streams._routes import stream_routes
 
 __all__ = ["server"]
@@ -44,13 +44,7 @@ def test_the_document_is_valid():
 
 
 def test_the_routes_are_those_of_the_document():
-    handlers = [
-        *health_routes(None),
-        *series_routes(None),
-        *stream_routes(None, None),
-        *docs_routes(),
-        *admin_routes(None),
-    ]
+    handlers = [*health_routes(None), *stream_routes(None, None), *docs_routes(), *admin_routes(None)]
     routes = {
         (path.replace(":str", ""), method.lower())
         for handler in handlers
@@ -58,6 +52,7 @@ def test_the_routes_are_those_of_the_document():
         for method in handler.http_methods
         if method != "HEAD"
     }
+    routes |= {(endpoint.path, "post") for endpoint in ENDPOINTS}
     assert routes == {(path, method) for path, methods in DOCUMENT["paths"].items() for method in methods}
 
 
@@ -70,7 +65,19 @@ def test_every_address_of_the_document_answers(server):
             assert answer.status != 404 or "{id}" in path
             done = next(one for code, one in operation["responses"].items() if code.startswith("2"))
             for name in done["headers"]:
-                assert answer.headers[name.lower()]
+                assert not DOCUMENT["components"]["headers"][name]["required"] or answer.headers[name.lower()]
+
+
+def test_headers_of_requests_and_answers_are_there(server):
+    """Every one that the service reads, and every one of its own that it sends."""
+    denoise = DOCUMENT["paths"]["/v1/denoise"]["post"]
+    read = {one["name"] for one in denoise["parameters"] if one["in"] == "header"}
+    assert read == {"Cache-Control", "Request-Timeout", "X-Request-ID"}
+    answer = server.post(np.array(X).tobytes(), content_type="application/octet-stream")
+    told = {name.lower() for name in denoise["responses"]["200"]["headers"]}
+    assert {name for name in answer.headers if name.startswith("rpsd-")} | {"rpsd-degraded"} == {
+        name for name in told if name.startswith("rpsd-")
+    }
 
 
 def test_every_option_is_there():

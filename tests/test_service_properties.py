@@ -54,9 +54,9 @@ def run(server, tmp_path, *arguments):
     return int(re.search(r"(\d+) generated", found.stdout)[1])
 
 
-def answered(server, path, code):
+def answered(server, path, code, method="POST"):
     metrics = server.ask("GET", "/metrics").body.decode()
-    pattern = rf'rpsd_http_requests_total{{code="{code}",method="POST",route="{path}"}} (\S+)'
+    pattern = rf'rpsd_http_requests_total{{code="{code}",method="{method}",route="{path}"}} (\S+)'
     found = re.search(pattern, metrics)
     return float(found[1]) if found else 0.0
 
@@ -68,6 +68,9 @@ def test_a_few_requests_of_each_kind(server, tmp_path):
         assert answered(server, path, 200) > 0
         assert answered(server, path, 422) > 0
     assert answered(server, "/v1/streams", 201) > 0
+    assert answered(server, "/admin/log-level", 200, "PUT") > 0
+    assert answered(server, "/admin/log-level", 422, "PUT") > 0
+    assert server.ask("GET", "/admin/log-level").json == {"level": "DEBUG"}
 
 
 @pytest.mark.slow

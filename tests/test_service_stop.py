@@ -4,6 +4,7 @@
 import contextlib
 import http.client
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -18,6 +19,18 @@ from rpsd.cli import main
 
 __all__ = ["own_home", "start"]
 BINARY = "application/octet-stream"
+
+
+#: Each request keeps the event loop for a while.
+SLOW = """
+import time
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
+run = RequestResponseCycle.run_asgi
+async def slow(self, app):
+    time.sleep(0.01)
+    await run(self, app)
+RequestResponseCycle.run_asgi = slow
+"""
 
 
 def long_body():
@@ -87,6 +100,37 @@ def test_the_configuration_is_what_requests_find(start, tmp_path):
     answer = running.ask("POST", "/v1/denoise?level=3", x.tobytes(), content_type=BINARY)
     assert answer.body == rpsd.denoise(x, level=3, **expected).tobytes()
     assert running.ask("POST", "/v1/denoise", np.ones(101).tobytes(), content_type=BINARY).status == 413
+
+
+def test_who_comes_new_is_let_in_while_others_ask(start):
+    """Not one in a turn of the event loop: with much to do turns are long, and probes would wait for them."""
+    running = start(prelude=SLOW)
+    regulars, new, over = [0] * 8, 48, threading.Event()
+
+    def ask_again(k):
+        with contextlib.closing(running.connect()) as connection:
+            while not over.is_set():
+                connection.request("GET", "/health/live")
+                connection.getresponse().read()
+                regulars[k] += 1
+
+    clients = [threading.Thread(target=ask_again, args=(k,)) for k in range(len(regulars))]
+    for client in clients:
+        client.start()
+    wait_until(lambda: min(regulars) > 0)
+    before = sum(regulars)
+    with contextlib.ExitStack() as stack:
+        opened = [
+            stack.enter_context(socket.create_connection(("127.0.0.1", running.port))) for _ in range(new)
+        ]
+        for raw in opened:
+            raw.sendall(b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert all(raw.recv(12) == b"HTTP/1.1 200" for raw in opened)
+        turns = (sum(regulars) - before) / len(regulars)
+    over.set()
+    for client in clients:
+        client.join()
+    assert turns < new / 2
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -85,7 +85,7 @@ def test_a_request_is_a_span_with_its_stages(start, collector):
     assert attributes["http.route"].string_value == "/v1/denoise"
     assert attributes["http.response.status_code"].int_value == 200
     assert attributes["rpsd.samples"].int_value == len(X)
-    assert list(by_name) == ["queue", "parse", "kernel", "serialise"]
+    assert list(by_name) == ["parse", "queue", "kernel", "serialise"]
     ends = [root.start_time_unix_nano]
     for span in by_name.values():
         assert (span.trace_id, span.parent_span_id) == (root.trace_id, root.span_id)

@@ -17,9 +17,11 @@ void define_guardrails(py::module_& m);
 void define_lattice(py::module_& m);
 void define_modwt(py::module_& m);
 void define_state_space(py::module_& m);
+void define_stop(py::module_& m);
 void define_stream(py::module_& m);
 void define_wavelet(py::module_& m);
 void define_windowed(py::module_& m);
+const char* git_commit();
 
 namespace {
 
@@ -114,6 +116,7 @@ py::object denoise_series(const Chain& chain, py::handle x, py::ssize_t least, p
 py::dict build_info() {
   py::dict info;
   info["version"] = RPSD_VERSION;
+  info["git"] = git_commit();
   info["compiler"] = RPSD_COMPILER;
   info["threads_backend"] = thread_backend();
   info["isas"] = supported_isas();
@@ -184,6 +187,7 @@ void define_module(py::module_& m) {
   define_causal(m);
   define_causal_price(m);
   define_state_space(m);
+  define_stop(m);
   define_stream(m);
   define_for<double>(m, chain, &Chain::f64);
   define_for<float>(m, chain, &Chain::f32);

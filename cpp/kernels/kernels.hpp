@@ -147,9 +147,10 @@ struct SmoothedLanes {
 };
 
 // What one sweep of the filter tells of the likelihood at noise variances ratio r, and of its derivative by log(ratio):
-// sums of e^2 / F and of log F as above, and the derivatives of both.
+// sums of e^2 / F and of log F as above, and the derivatives of both; and where the sweep stands.
 struct LevelProfile {
   double ratio[kBundle];
+  double mean[kBundle], variance[kBundle], mean_slope[kBundle], variance_slope[kBundle];
   double squares[kBundle], squares_slope[kBundle], mantissa[kBundle], exponent[kBundle], logs_slope[kBundle];
 };
 
@@ -176,18 +177,18 @@ struct StateSpaceTable {
   void (*smooth)(const SmoothedLanes& out, size_t count, size_t begin, size_t end, size_t n, SmootherState& state,
                  const double* kept) noexcept;
 
-  // The filter's sums alone, over all of n >= 1 samples.
-  void (*likelihood)(const LevelLanes& lanes, size_t n, LevelState& state) noexcept;
-  void (*profile)(const LevelLanes& lanes, size_t n, LevelProfile& profile) noexcept;
-  void (*mixture)(const MixtureLanes& lanes, size_t n, MixtureState& state) noexcept;
+  // The filter's sums alone, over begin <= t < end as above: at the end of a series they are those of all of it.
+  void (*likelihood)(const LevelLanes& lanes, size_t begin, size_t end, LevelState& state) noexcept;
+  void (*profile)(const LevelLanes& lanes, size_t begin, size_t end, LevelProfile& profile) noexcept;
+  void (*mixture)(const MixtureLanes& lanes, size_t begin, size_t end, MixtureState& state) noexcept;
 
-  // The sites of scale_mixture.hpp. sums = {samples seen, E[e^2] in its scale's units, doubt, eight
-  // responsibilities}.
+  // The sites of scale_mixture.hpp. Adds to eight lanes each of {samples seen, E[e^2] in its scale's units, doubt, eight
+  // responsibilities}; n is a multiple of eight but in a series' last piece.
   void (*noise_sites)(const double* y, const double* seen, const double* mean, const double* variance, size_t n,
                       double least_variance, double noise_variance, const double* weights, double* r,
                       double* sums) noexcept;
 
-  // For 1 <= t < n. sums = {scaled_square / shape, doubt, six responsibilities}.
+  // For 1 <= t < n; likewise n - 1 and {scaled_square / shape, doubt, six responsibilities}.
   void (*step_sites)(const double* mean, const double* step_square, const double* shape, const double* q, size_t n,
                      double least_variance, double step_variance, const double* weights, double* scaled_square,
                      double* ratio, double* sums) noexcept;

@@ -69,15 +69,19 @@ struct MixtureSweep {
   }
 
   template <size_t N>
-  static inline void run(const MixtureLanes& lanes, size_t n, MixtureState& state) noexcept {
+  static inline void run(const MixtureLanes& lanes, size_t begin, size_t end, MixtureState& state) noexcept {
     constexpr size_t W = Bundle<N>::kWidth;
     LevelBlock<N> block;
     const Bundle<N> zero(0.0), one(1.0), half(0.5);
     const Bundle<N> largest_step(lanes.largest_step), largest_noise(lanes.largest_noise), mean_step(lanes.mean_step);
     Bundle<N> mean(state.mean), variance(state.variance), squares = zero;
     Product<N> likelihoods = {one, zero};
-    for (size_t t = 0; t < n; t += kLaneBlock) {
-      const size_t length = n - t < kLaneBlock ? n - t : kLaneBlock;
+    if (begin > 0) {
+      squares = Bundle<N>(state.squares);
+      likelihoods = {Bundle<N>(state.mantissa), Bundle<N>(state.exponent)};
+    }
+    for (size_t t = begin; t < end; t += kLaneBlock) {
+      const size_t length = end - t < kLaneBlock ? end - t : kLaneBlock;
       block.read(lanes.level, t, length);
       if (t == 0)
         for (size_t k = 0; k < W; ++k) block.q[k] = 0;
@@ -102,8 +106,8 @@ struct MixtureSweep {
   }
 };
 
-void level_mixture(const MixtureLanes& lanes, size_t n, MixtureState& state) noexcept {
-  with_lanes<MixtureSweep>(lanes.level.count, lanes, n, state);
+void level_mixture(const MixtureLanes& lanes, size_t begin, size_t end, MixtureState& state) noexcept {
+  with_lanes<MixtureSweep>(lanes.level.count, lanes, begin, end, state);
 }
 
 // Eight samples of one series.
@@ -177,8 +181,8 @@ constexpr double kLeastShare = 1e-9, kLeastGain = 1e-12;
 void noise_sites(const double* y, const double* seen, const double* mean, const double* variance, size_t n,
                  double least_variance, double noise_variance, const double* weights, double* r, double* sums) noexcept {
   const Samples one(1.0), base(noise_variance), least(least_variance);
-  Samples count(0.0), square(0.0), doubt(0.0), responsibility[kNoiseScales];
-  for (auto& sum : responsibility) sum = Samples(0.0);
+  Samples count(sums), square(sums + kBundle), doubt(sums + 2 * kBundle), responsibility[kNoiseScales];
+  for (size_t k = 0; k < kNoiseScales; ++k) responsibility[k] = Samples(sums + (3 + k) * kBundle);
   for (size_t t = 0; t < n; t += kBundle) {
     const size_t m = n - t < kBundle ? n - t : kBundle;
     const Samples here = read_samples(seen + t, m, 0), e = read_samples(y + t, m, 0) - read_samples(mean + t, m, 0);
@@ -192,18 +196,18 @@ void noise_sites(const double* y, const double* seen, const double* mean, const 
     doubt = doubt + here * tilted.doubt;
     for (size_t k = 0; k < kNoiseScales; ++k) responsibility[k] = responsibility[k] + here * tilted.responsibility[k];
   }
-  sums[0] = fold(count);
-  sums[1] = fold(square);
-  sums[2] = fold(doubt);
-  for (size_t k = 0; k < kNoiseScales; ++k) sums[3 + k] = fold(responsibility[k]);
+  count.to(sums);
+  square.to(sums + kBundle);
+  doubt.to(sums + 2 * kBundle);
+  for (size_t k = 0; k < kNoiseScales; ++k) responsibility[k].to(sums + (3 + k) * kBundle);
 }
 
 void step_sites(const double* mean, const double* step_square, const double* shape, const double* q, size_t n,
                 double least_variance, double step_variance, const double* weights, double* scaled_square, double* ratio,
                 double* sums) noexcept {
   const Samples one(1.0), least(least_variance);
-  Samples square(0.0), doubt(0.0), responsibility[kStepScales];
-  for (auto& sum : responsibility) sum = Samples(0.0);
+  Samples square(sums), doubt(sums + kBundle), responsibility[kStepScales];
+  for (size_t k = 0; k < kStepScales; ++k) responsibility[k] = Samples(sums + (2 + k) * kBundle);
   for (size_t t = 1; t < n; t += kBundle) {
     const size_t m = n - t < kBundle ? n - t : kBundle;
     const Samples here = first_samples(m);
@@ -219,9 +223,9 @@ void step_sites(const double* mean, const double* step_square, const double* sha
     doubt = doubt + here * tilted.doubt;
     for (size_t k = 0; k < kStepScales; ++k) responsibility[k] = responsibility[k] + here * tilted.responsibility[k];
   }
-  sums[0] = fold(square);
-  sums[1] = fold(doubt);
-  for (size_t k = 0; k < kStepScales; ++k) sums[2 + k] = fold(responsibility[k]);
+  square.to(sums);
+  doubt.to(sums + kBundle);
+  for (size_t k = 0; k < kStepScales; ++k) responsibility[k].to(sums + (2 + k) * kBundle);
 }
 
 }  // namespace

@@ -126,15 +126,25 @@ struct SmootherSweep {
 // mean's are not sums of positive terms.
 struct ProfileSweep {
   template <size_t N>
-  static inline void run(const LevelLanes& lanes, size_t n, LevelProfile& out) noexcept {
+  static inline void run(const LevelLanes& lanes, size_t begin, size_t end, LevelProfile& out) noexcept {
     constexpr size_t W = Bundle<N>::kWidth;
     LevelBlock<N> block;
     const Bundle<N> ratio(out.ratio), one(1.0), zero(0.0);
-    Bundle<N> mean, variance, mean_slope = zero, variance_slope;
+    Bundle<N> mean = zero, variance = zero, mean_slope = zero, variance_slope = zero;
     Bundle<N> squares = zero, squares_slope = zero, logs_slope = zero;
     Product<N> predicted = {one, zero};
-    for (size_t t = 0; t < n; t += kLaneBlock) {
-      const size_t length = n - t < kLaneBlock ? n - t : kLaneBlock;
+    if (begin > 0) {
+      mean = Bundle<N>(out.mean);
+      variance = Bundle<N>(out.variance);
+      mean_slope = Bundle<N>(out.mean_slope);
+      variance_slope = Bundle<N>(out.variance_slope);
+      squares = Bundle<N>(out.squares);
+      squares_slope = zero - Bundle<N>(out.squares_slope);
+      logs_slope = Bundle<N>(out.logs_slope);
+      predicted = {Bundle<N>(out.mantissa), Bundle<N>(out.exponent)};
+    }
+    for (size_t t = begin; t < end; t += kLaneBlock) {
+      const size_t length = end - t < kLaneBlock ? end - t : kLaneBlock;
       block.read(lanes, t, length);
       if (t == 0) {
         mean = Bundle<N>(block.y);
@@ -157,6 +167,10 @@ struct ProfileSweep {
         variance_slope = c * c * variance_slope + k * k * r;
       }
     }
+    mean.to(out.mean);
+    variance.to(out.variance);
+    mean_slope.to(out.mean_slope);
+    variance_slope.to(out.variance_slope);
     squares.to(out.squares);
     (zero - squares_slope).to(out.squares_slope);
     predicted.mantissas.to(out.mantissa);
@@ -174,12 +188,12 @@ void level_smooth(const SmoothedLanes& out, size_t count, size_t begin, size_t e
   with_lanes<SmootherSweep>(count, out, count, begin, end, n, state, kept);
 }
 
-void level_likelihood(const LevelLanes& lanes, size_t n, LevelState& state) noexcept {
-  with_lanes<FilterSweep<false>>(lanes.count, lanes, size_t{0}, n, state, static_cast<double*>(nullptr));
+void level_likelihood(const LevelLanes& lanes, size_t begin, size_t end, LevelState& state) noexcept {
+  with_lanes<FilterSweep<false>>(lanes.count, lanes, begin, end, state, static_cast<double*>(nullptr));
 }
 
-void level_profile(const LevelLanes& lanes, size_t n, LevelProfile& profile) noexcept {
-  with_lanes<ProfileSweep>(lanes.count, lanes, n, profile);
+void level_profile(const LevelLanes& lanes, size_t begin, size_t end, LevelProfile& profile) noexcept {
+  with_lanes<ProfileSweep>(lanes.count, lanes, begin, end, profile);
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 
 #include "rpsd/causal_price.hpp"
 #include "rpsd/cpu.hpp"
+#include "rpsd/stop.hpp"
 #include "thread_memory.hpp"
 
 namespace rpsd {
@@ -46,6 +47,7 @@ void CausalModel::push_rows(double* const* states, const double* const* x, std::
   double* const scratch = memory.scratch.get((state_size() + 1) * width);
   Place* const places = memory.places.get(rows);
   for (std::size_t done = 0; done < n; done += kPiece) {
+    check_stop();
     const std::size_t m = std::min(kPiece, n - done);
     for (std::size_t r = 0; r < rows; ++r) {
       const bool may_share = automatic_ && m >= kLeastPiece && rows >= width;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "rpsd/cpu.hpp"
+#include "rpsd/stop.hpp"
 
 namespace rpsd {
 
@@ -73,6 +74,7 @@ constexpr double kQuartile = 1.4826;  // of a normal distribution, inverted
 // move must not look large; but a series that hardly moves at all has no usual move. spare holds n.
 double robust_sd(const double* values, std::size_t n, double* spare, Buffer<double>& selection) {
   constexpr double kLeastMoving = 0.05;
+  check_stop();
   const auto& kernel = active_table<double>();
   double typical = kernel.median_abs(values, n, selection.get(n));
   if (typical == 0) {

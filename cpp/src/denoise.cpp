@@ -15,6 +15,7 @@
 #include "rpsd/local_noise.hpp"
 #include "rpsd/noise_model.hpp"
 #include "rpsd/parallel.hpp"
+#include "rpsd/stop.hpp"
 #include "rpsd/threshold_selection.hpp"
 #include "thread_memory.hpp"
 
@@ -175,6 +176,7 @@ void Denoiser<T>::shrink_in_place(const Pyramid<T>& pyramid, double noise_sd, Sc
 template <class T>
 void Denoiser<T>::run(const T* x, std::size_t n, double energy, T* y, SeriesReport& report, const Pyramid<T>& pyramid,
                       Scratch& scratch, int threads, const std::size_t* only) const {
+  check_stop();
   report = SeriesReport{};
   report.noise_sd = options_.noise == Noise::given ? options_.noise_sd : std::numeric_limits<double>::quiet_NaN();
   report.missing = std::isfinite(energy) ? 0 : find_gaps(x, n).missing;

@@ -17,6 +17,7 @@
 #include "rpsd/price_model.hpp"
 #include "rpsd/scale_mixture.hpp"
 #include "rpsd/state_space.hpp"
+#include "rpsd/stop.hpp"
 #include "thread_memory.hpp"
 
 namespace rpsd {
@@ -108,14 +109,14 @@ bool smooth_ticks(Work& w, const PriceFit& fit) {
   const double noise = std::sqrt(fit.gaussian.noise_variance), step = std::sqrt(fit.gaussian.step_variance);
   const double tick = tick_size(w.y, w.available, w.n, w.precision);
   if (!(tick > 0) || noise >= kCoarse * tick || step >= kCoarse * tick || step <= kStill * tick) return false;
-  double *const mean = w.step_square, *const variance = w.q;  // free by now
+  std::vector<double> mean(w.n), variance(w.n);  // the doubt about a model that stays asks for all of w's arrays
   const double* const volatility = fit.best.parts.volatility ? fit.best.volatility : nullptr;
   const LatticeFit lattice = smooth_lattice(w.y, w.available, w.n, tick, fit.gaussian.noise_variance,
-                                            fit.gaussian.step_variance, mean, variance, volatility);
+                                            fit.gaussian.step_variance, mean.data(), variance.data(), volatility);
   const double lead = w.repeats ? kLead : std::max(kLead, fit.best.evidence - fit.gaussian.evidence + kLeadOverBest);
   if (!(lattice.log_likelihood_gain > lead)) return false;
-  std::copy(mean, mean + w.n, w.mean);
-  std::copy(variance, variance + w.n, w.variance);
+  std::copy(mean.begin(), mean.end(), w.mean);
+  std::copy(variance.begin(), variance.end(), w.variance);
   std::fill(w.r, w.r + w.n, lattice.noise_variance);
   w.test.noise_variance = lattice.noise_variance;
   w.test.step_variance = lattice.step_variance;
@@ -246,6 +247,7 @@ void work_on(const std::vector<Work*>& works, const PriceOptions& options, Price
   for (std::size_t k = 0; k < count; ++k) works[k]->test = tests[k];
   smooth_all(works, models.data());
   for (std::size_t k = 0; k < count; ++k) {
+    check_stop();
     Work* const w = works[k];
     PriceReport& report = *w->report;
     if (!(w->test.believed > 0)) keep_signal(*w);
@@ -315,6 +317,7 @@ void denoise_prices(const double* const* x, std::size_t n, std::size_t count, do
   std::array<Work, kPriceBundle> works;
   std::array<bool, kPriceBundle> waiting{};
   for (std::size_t k = 0; k < count; ++k) {
+    check_stop();
     reports[k] = PriceReport{};
     reports[k].gain_db = reports[k].causal_gain_db = reports[k].gain_probability = 0;
     works[k].report = &reports[k];

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "rpsd/cpu.hpp"
+#include "rpsd/stop.hpp"
 
 namespace rpsd {
 namespace {
@@ -42,6 +43,7 @@ double solve_weight(const double* odds, std::size_t n, double least, double star
   const auto& score = active_kernels().ebayes.weight_score;
   double sums[2], low = least, high = 1, w = start;
   for (int step = 0; step < 100 && low < high; ++step) {
+    check_stop();
     score(odds, n, w, sums);
     (sums[0] > 0 ? low : high) = w;
     const double slope = sums[0] - w * sums[1];  // of w times the score
@@ -114,6 +116,7 @@ class LaplaceFit {
   static constexpr double kStep = 1.7154732178;  // kSteps of them lead from the least to the most
 
   Point at(double rate, double near) {
+    check_stop();
     const auto& kernel = active_kernels().ebayes;
     kernel.laplace_odds(z_, n_, rate, odds_, slopes_);
     const WeightByRate least = laplace_weight(largest_threshold(n_), rate);

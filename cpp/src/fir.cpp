@@ -11,6 +11,7 @@
 
 #include "rpsd/cpu.hpp"
 #include "rpsd/parallel.hpp"
+#include "rpsd/stop.hpp"
 #include "thread_memory.hpp"
 
 namespace rpsd {
@@ -266,6 +267,7 @@ void Fir<T>::run(const T* x, std::size_t n, T* y, std::size_t first, std::size_t
   const bool in_place = x == y;
   T* const window = scratch.window.get(unit + reach);
   for (std::size_t u = first; u < last; ++u) {
+    check_stop();
     const std::size_t begin = u * unit, m = std::min(unit, n - begin);
     const T* from = window;
     if (in_place && u > first) {

@@ -10,6 +10,7 @@
 #include "rpsd/cleaning.hpp"
 #include "rpsd/cpu.hpp"
 #include "rpsd/parallel.hpp"
+#include "rpsd/stop.hpp"
 #include "thread_memory.hpp"
 
 namespace rpsd {
@@ -203,6 +204,7 @@ void judge_overshoot(const Problem& p, const double* seen, GuardMetrics& m, Memo
   const double usual = count > 0 ? active_table<double>().median_abs(sizes, count, memory.selection.get(count)) : 0;
   double most = 0;
   for (int side = 0; side < 2; ++side) {
+    check_stop();
     spread_greatest(x, n, range, forward, backward);
     for (std::size_t t = 0; t < n; ++t) {
       most = std::max(most, y[t] - range[t]);
@@ -335,15 +337,20 @@ GuardMetrics judge_one(const double* x, const double* y, const double* best, con
   const double root = p.step_sd > 0 ? p.noise_sd / p.step_sd : 0;
   p.ratio = root * root;
 
+  check_stop();
   judge_gain(p, seen, model, m, memory);
   if (n < 3) return m;
   const double far = clip_difference(p.x, p.best, n, cleaned, memory);
   for (std::size_t t = 0; t < n; ++t) cleaned[t] += p.best[t];
+  check_stop();
   judge_moves(p, far, m, memory);
   judge_lag(p, cleaned, known(model.late), m);
   judge_scale(p, m);
+  check_stop();
   judge_overshoot(p, seen, m, memory);
+  check_stop();
   judge_jumps(p, cleaned, m, memory);
+  check_stop();
   if (model.walk) judge_whiteness(p, cleaned, seen, m, memory);
   return m;
 }

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "rpsd/scale_mixture.hpp"
+#include "rpsd/stop.hpp"
 
 namespace rpsd {
 namespace {
@@ -17,19 +18,21 @@ void Innovations::of(const LocalLevel& problem) {
   values_ = memory_.get(problem.n);
   count_ = 0;
   double level = problem.y[0], variance = problem.r[0], squares = 0;
-  for (std::size_t t = 1; t < problem.n; ++t) {
-    const double before = variance + problem.q[t];
-    if (problem.seen[t] == 0) {
-      variance = before;
-      continue;
+  in_pieces(1, problem.n, kStopPiece, [&](std::size_t begin, std::size_t end) {
+    for (std::size_t t = begin; t < end; ++t) {
+      const double before = variance + problem.q[t];
+      if (problem.seen[t] == 0) {
+        variance = before;
+        continue;
+      }
+      const double predicted = before + problem.r[t], error = problem.y[t] - level, gain = before / predicted;
+      const double value = error / std::sqrt(predicted);
+      values_[count_++] = value;
+      squares += value * value;
+      level += gain * error;
+      variance = gain * problem.r[t];
     }
-    const double predicted = before + problem.r[t], error = problem.y[t] - level, gain = before / predicted;
-    const double value = error / std::sqrt(predicted);
-    values_[count_++] = value;
-    squares += value * value;
-    level += gain * error;
-    variance = gain * problem.r[t];
-  }
+  });
   if (!(squares > 0)) return;
   const double unit = std::sqrt(static_cast<double>(count_) / squares);
   for (std::size_t i = 0; i < count_; ++i) values_[i] *= unit;

@@ -147,7 +147,7 @@ LatticeParameters fit(const LatticeGrid& grid, LatticeChain& chain, const std::v
 double gaussian_log_likelihood(const LatticeGrid& grid, double noise_variance, double step_variance) {
   constexpr double kTwoPi = 6.283185307179586;
   double mean = static_cast<double>(grid.centre[0]), sum = 0;
-  double variance = static_cast<double>(grid.width) * grid.width / 12;
+  double variance = static_cast<double>(grid.states()) * grid.states() / 12;
   for (std::size_t t = 0; t < grid.price.size(); ++t) {
     if (t > 0) variance += step_variance * grid.level_scale[grid.level[t]];
     if (!grid.seen(t)) continue;

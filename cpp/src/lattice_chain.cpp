@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "rpsd/stop.hpp"
+
 namespace rpsd {
 namespace {
 
@@ -11,6 +13,8 @@ namespace {
 constexpr std::size_t kLanes = 8;
 // Rows that are kept at a time; those of earlier blocks are computed once more.
 constexpr std::size_t kBlock = 4096;
+// Rows between two looks whether to stop: a row may take some tens of microseconds.
+constexpr std::size_t kStopRows = 64;
 // Steps beyond this many standard deviations are jumps.
 constexpr double kStepReach = 4.5;
 
@@ -179,7 +183,8 @@ void LatticeChain::align(const double* row, std::int64_t shift, int reach) noexc
 }
 
 double LatticeChain::start(std::size_t t, double* row) const noexcept {
-  std::fill(row, row + width_, 1.0 / static_cast<double>(width_));
+  std::fill(row, row + width_, 1.0 / grid_.states());
+  row[0] = 0;
   const double sum = weigh(row, probabilities(t), width_);
   scale(row, 1 / sum, width_);
   return sum;
@@ -190,6 +195,7 @@ double LatticeChain::step(std::size_t t, const double* before, double* row) noex
   const std::size_t level = grid_.level[t];
   align(before, grid_.centre[t] - grid_.centre[t - 1], reach_[level]);
   convolve(&aligned_[static_cast<std::size_t>(reach_[level])], &kernel_[level * kernel_stride_], reach_[level], jump_, row, width_);
+  row[0] = 0;
   const double sum = weigh(row, probabilities(t), width_);
   scale(row, 1 / sum, width_);
   return sum;
@@ -199,6 +205,7 @@ double LatticeChain::log_likelihood(std::size_t begin, std::size_t end) {
   double* const rows = rows_.get(2 * width_);
   double sum = std::log(start(begin, rows));
   for (std::size_t t = begin + 1; t < end; ++t) {
+    if (t % kStopRows == 0) check_stop();
     const std::size_t now = (t - begin) % 2;
     sum += std::log(step(t, rows + (1 - now) * width_, rows + now * width_));
   }
@@ -209,8 +216,10 @@ double LatticeChain::log_likelihood(std::size_t begin, std::size_t end) {
 double LatticeChain::run_block(std::size_t begin, std::size_t first, std::size_t last, const double* before) {
   double* row = rows_.get(0);
   double sum = 0;
-  for (std::size_t t = first; t < last; ++t, before = row, row += width_)
+  for (std::size_t t = first; t < last; ++t, before = row, row += width_) {
+    if (t % kStopRows == 0) check_stop();
     sum += std::log(t == begin ? start(t, row) : step(t, before, row));
+  }
   return sum;
 }
 
@@ -224,7 +233,8 @@ void LatticeChain::smooth(std::size_t begin, std::size_t end, LatticeCounts& cou
     const double* const row = rows_.get(0) + (last - first(block) - 1) * width_;
     std::copy(row, row + width_, &starts_[(block + 1) * width_]);
   }
-  std::fill(backward_.begin(), backward_.end(), 1.0);
+  std::fill(backward_.begin() + 1, backward_.end(), 1.0);
+  backward_[0] = 0;
   for (std::size_t block = blocks; block-- > 0;) {
     const std::size_t last = std::min(end, first(block + 1));
     if (block + 1 < blocks) run_block(begin, first(block), last, &starts_[block * width_]);
@@ -236,6 +246,7 @@ void LatticeChain::smooth_block(std::size_t begin, std::size_t first, std::size_
                                 LatticeCounts& counts, double* mean, double* variance) {
   const double* row = rows_.get(0) + (last - first - 1) * width_;
   for (std::size_t t = last; t-- > first; row -= width_) {
+    if (t % kStopRows == 0) check_stop();
     count_sample(t, row, counts, mean, variance);
     if (t > begin) step_back(t, t == first ? before : row - width_, counts);
   }
@@ -280,6 +291,7 @@ void LatticeChain::step_back(std::size_t t, const double* before, LatticeCounts&
   counts.jumps += jumped / all;
   counts.step_squares += dot(before, squares_.data(), width_) / (all * grid_.level_scale[level]);
   for (std::size_t i = 0; i < width_; ++i) backward_[i] = (moved_[i] + jumped) / all;
+  backward_[0] = 0;
 }
 
 }  // namespace rpsd

@@ -16,13 +16,16 @@ struct LatticeGrid {
               const double* step_scale);
 
   bool seen(std::size_t t) const noexcept { return price[t] != kMissing; }
-  // The state at the start of the window of time t.
+  // States in a window: as many above its middle as below, or prices turned upside down would be smoothed otherwise. The
+  // first place of a row has no counterpart and stays empty.
+  int states() const noexcept { return width - 1; }
+  // The state of the first place of the row of time t.
   std::int64_t first(std::size_t t) const noexcept { return centre[t] - width / 2; }
 
   static constexpr std::int64_t kMissing = INT64_MIN;
 
   int per_tick;
-  int width;                          // states in a window, a multiple of 8
+  int width;                          // places of a row, a multiple of 8: see states()
   int noise_reach;                    // states on each side that noise before rounding may move the price by
   double origin;                      // price of state 0
   double spacing;                     // between states

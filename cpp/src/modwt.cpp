@@ -11,6 +11,7 @@
 #include "modwt_blocks.hpp"
 #include "rpsd/cpu.hpp"
 #include "rpsd/parallel.hpp"
+#include "rpsd/stop.hpp"
 #include "thread_memory.hpp"
 
 namespace rpsd {
@@ -124,6 +125,7 @@ void Modwt<T>::forward(const T* x, std::size_t n, int level, T* coeffs, ModwtScr
   if (level == 0) std::copy(x, x + n, coeffs);
   const T* current = x;
   for (int j = 1; j <= level; ++j) {
+    check_stop();
     T* v = j == level ? coeffs : scratch.level[j % 2].get(n);
     set_offsets(scratch.offsets, taps(), j, n);
     down(current, n, v, coeffs + static_cast<std::size_t>(level + 1 - j) * n, scratch);
@@ -137,6 +139,7 @@ void Modwt<T>::inverse(const T* coeffs, std::size_t n, int level, T* x, ModwtScr
   const T* given_taps = (back == Back::inverse ? synthesis_taps_ : analysis_taps_).data();
   const T* current = coeffs;
   for (int j = level; j >= 1; --j) {
+    check_stop();
     T* out = j == 1 ? x : scratch.level[j % 2].get(n);
     set_offsets(scratch.offsets, taps(), j, n);
     up(current, coeffs + static_cast<std::size_t>(level + 1 - j) * n, n, given_taps, out, scratch);

@@ -10,6 +10,7 @@
 
 #include "rpsd/cpu.hpp"
 #include "rpsd/modwt.hpp"
+#include "rpsd/stop.hpp"
 #include "rpsd/threshold.hpp"
 
 namespace rpsd {
@@ -61,6 +62,7 @@ class ModwtBlocks {
 
   // Details of levels 1..depth, and the smooth of the last one where it is asked for, `right` samples past the block.
   void analyse(std::size_t b, int depth, bool smooth, std::size_t right, ModwtBlockScratch<T>& scratch) const {
+    check_stop();
     const std::size_t begin = b * size_, m = length(b), total = halo_ + m + right;
     scratch.reserve(2 * halo_ + std::min(size_, n_), level_);
     const T* current = extended(begin, total, scratch.extended);
@@ -76,6 +78,7 @@ class ModwtBlocks {
   // Shrinks what `analyse` gave for all levels, to the halo's width past the block, and writes the block to y.
   // Level j by shrinkages[j - 1].
   void shrink_and_invert(std::size_t b, const LevelShrinkage* shrinkages, T* y, ModwtBlockScratch<T>& scratch) const {
+    check_stop();
     const std::size_t m = length(b);
     for (int j = level_; j >= 1; --j) {
       T* d = scratch.detail(j) + halo_;

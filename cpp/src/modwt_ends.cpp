@@ -9,6 +9,7 @@
 #include "rpsd/cleaning.hpp"
 #include "rpsd/cpu.hpp"
 #include "rpsd/modwt.hpp"
+#include "rpsd/stop.hpp"
 
 namespace rpsd {
 namespace {
@@ -79,6 +80,7 @@ void fit_ends(Operator& a, const Vector& c, std::size_t ends, Vector& x) {
     double squared = dot(gradient);
     const double small = std::max(squared * kReduction, floor);
     for (std::size_t step = 0; step < most_steps && squared > small; ++step) {
+      check_stop();
       a.apply(direction, image);
       const double length = squared / dot(image);
       for (std::size_t i = 0; i < m; ++i) x[i] += length * direction[i];
@@ -108,6 +110,7 @@ void invert_middle(const Modwt<double>& transform, const double* coeffs, std::si
   for (auto& v : smooth) v.resize(kBlock + ends);
   std::vector<std::size_t> offsets(taps);
   for (std::size_t begin = ends; begin < n - ends; begin += kBlock) {
+    check_stop();
     const std::size_t m = std::min(kBlock, n - ends - begin);
     const double* v = coeffs + begin - transform.smooth_lag(level, 2 * n);
     for (int j = level; j >= 1; --j) {

@@ -7,6 +7,8 @@
 #include <thread>
 #include <vector>
 
+#include "rpsd/stop.hpp"
+
 #if defined(__linux__)
 #include <sched.h>
 #endif
@@ -20,32 +22,48 @@
 namespace rpsd {
 namespace {
 
-// Share w of [0, n) among `workers`, as even as can be.
-void run_share(std::size_t n, std::size_t workers, std::size_t w, const Body& body, std::exception_ptr& error) noexcept {
+// What the shares of a call have in common.
+struct Shares {
+  std::size_t n, workers;
+  const Body& body;
+  StopSource source;  // the caller's
+  Stop stopped;       // a share was told to stop: the others end as well
+  std::vector<std::exception_ptr> errors;
+};
+
+// Share w of [0, n) among the workers, as even as can be.
+void run_share(Shares& shares, std::size_t w) noexcept {
+  const std::size_t n = shares.n, workers = shares.workers;
   const std::size_t base = n / workers, extra = n % workers;
   const std::size_t begin = w * base + std::min(w, extra);
   const std::size_t end = begin + base + (w < extra ? 1 : 0);
+  // The caller's own share is the first.
+  const StopScope scope({shares.source.told, &shares.stopped, w == 0 ? shares.source.poll : nullptr});
   try {
-    body(begin, end);
+    shares.body(begin, end);
+  } catch (const Stopped&) {
+    shares.stopped.set();
+    shares.errors[w] = std::current_exception();
   } catch (...) {
-    error = std::current_exception();
+    shares.errors[w] = std::current_exception();
   }
 }
 
-void run_on_threads(std::size_t n, std::size_t workers, const Body& body, std::vector<std::exception_ptr>& errors) {
+void run_on_threads(Shares& shares) {
+  const std::size_t workers = shares.workers;
   std::vector<std::thread> threads;
   threads.reserve(workers - 1);
   std::size_t started = 1;
   try {
     for (; started < workers; ++started) {
       const std::size_t w = started;
-      threads.emplace_back([&, w] { run_share(n, workers, w, body, errors[w]); });
+      threads.emplace_back([&, w] { run_share(shares, w); });
     }
   } catch (const std::system_error&) {
     // The system gives no more threads: the caller does the shares that are left.
   }
-  run_share(n, workers, 0, body, errors[0]);
-  for (std::size_t w = started; w < workers; ++w) run_share(n, workers, w, body, errors[w]);
+  run_share(shares, 0);
+  for (std::size_t w = started; w < workers; ++w) run_share(shares, w);
   for (auto& thread : threads) thread.join();
 }
 
@@ -85,20 +103,19 @@ void parallel_for(std::size_t n, int threads, const Body& body) {
     body(0, n);
     return;
   }
-  std::vector<std::exception_ptr> errors(workers);
+  Shares shares{n, workers, body, stop_source(), {}, std::vector<std::exception_ptr>(workers)};
 #if defined(RPSD_OPENMP)
   if (openmp_is_safe()) {
     const int count = static_cast<int>(workers);
 #pragma omp parallel for num_threads(count) schedule(static, 1)
-    for (int w = 0; w < count; ++w)
-      run_share(n, workers, static_cast<std::size_t>(w), body, errors[static_cast<std::size_t>(w)]);
+    for (int w = 0; w < count; ++w) run_share(shares, static_cast<std::size_t>(w));
   } else {
-    run_on_threads(n, workers, body, errors);
+    run_on_threads(shares);
   }
 #else
-  run_on_threads(n, workers, body, errors);
+  run_on_threads(shares);
 #endif
-  for (const auto& error : errors)
+  for (const auto& error : shares.errors)
     if (error) std::rethrow_exception(error);
 }
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "rpsd/scale_mixture.hpp"
+#include "rpsd/stop.hpp"
 
 namespace rpsd {
 namespace {
@@ -160,6 +161,7 @@ void iterate(std::vector<Job>& jobs, int iterations) {
     }
     smooth(problems.data(), outputs.data(), jobs.size(), nullptr);
     for (const Job& job : jobs) {
+      check_stop();
       update_noise(job);
       update_steps(job);
     }
@@ -200,6 +202,7 @@ void weigh(const std::vector<Job>& jobs) {
   std::vector<std::array<double, kNoiseScales>> noises(jobs.size());
   std::vector<double> evidence(jobs.size());
   for (std::size_t k = 0; k < jobs.size(); ++k) {
+    check_stop();
     const Job& job = jobs[k];
     const PriceModel& m = *job.model;
     const std::size_t n = job.series->n;

@@ -6,6 +6,7 @@
 
 #include "boundary.hpp"
 #include "rpsd/cpu.hpp"
+#include "rpsd/stop.hpp"
 
 namespace rpsd {
 namespace {
@@ -70,6 +71,7 @@ Range Pyramid<T>::share(std::size_t tile, std::size_t level) const noexcept {
 template <class T>
 void Pyramid<T>::forward(std::size_t tile, const T* x, T* const* details, T* approximation, double* energies,
                          PyramidScratch<T>& scratch) const {
+  check_stop();
   if (levels() == 0) {
     std::copy(x, x + lengths_[0], approximation);
     return;
@@ -123,6 +125,7 @@ void Pyramid<T>::forward(std::size_t tile, const T* x, T* const* details, T* app
 template <class T>
 void Pyramid<T>::inverse(std::size_t tile, const T* approximation, const T* const* details, const LevelShrinkage* shrinkages,
                          T* x, PyramidScratch<T>& scratch) const {
+  check_stop();
   if (levels() == 0) {
     std::copy(approximation, approximation + lengths_[0], x);
     return;

@@ -11,6 +11,7 @@
 #include "rpsd/cleaning.hpp"
 #include "rpsd/cpu.hpp"
 #include "rpsd/parallel.hpp"
+#include "rpsd/stop.hpp"
 #include "rpsd/spectrum.hpp"
 #include "thread_memory.hpp"
 
@@ -107,6 +108,7 @@ Metrics measure_finite(const double* x, const double* y, std::size_t n, const Le
   const std::size_t windows = n < kTrendWindow ? 0 : n - kTrendWindow + 1;
   std::size_t agreeing = 0;
   for (std::size_t i = 0; i < n; i += Decimator::kChunk) {
+    check_stop();
     const std::size_t m = std::min(Decimator::kChunk, n - i);
     kernel.centre(x + i, y + i, m, of_x.mean, of_y.mean, work.of_x.room(), work.of_y.room(), lanes);
     work.of_x.take(m);
@@ -161,6 +163,7 @@ void autocorrelation_of(const double* x, std::size_t n, std::size_t lags, double
   std::fill(u + n, u + n + lags, 0.0);
   double* const lanes = products.get(8 * (lags + 1));
   std::fill(lanes, lanes + 8 * (lags + 1), 0.0);
+  check_stop();
   for (std::size_t i = 0; i < n; i += Decimator::kChunk)
     table.quality.lagged_products(u + i, std::min(Decimator::kChunk, n - i), 0, lags + 1, lanes);
   const double energy = folded(lanes);
@@ -171,6 +174,7 @@ void autocorrelation_of(const double* x, std::size_t n, std::size_t lags, double
 }  // namespace
 
 Metrics measure(const double* x, const double* y, std::size_t n) {
+  check_stop();
   auto& work = of_this_thread<Workspace>();
   if (n == 0) return {kNaN, kNaN, kNaN, kNaN, kNaN};
   Level of_x = level(x, n), of_y = level(y, n);

@@ -5,6 +5,7 @@
 
 #include "level_lanes.hpp"
 #include "rpsd/cpu.hpp"
+#include "rpsd/stop.hpp"
 #include "rpsd/view.hpp"
 #include "thread_memory.hpp"
 
@@ -111,7 +112,9 @@ void mixture_log_likelihood(const ScaleMixture* problems, std::size_t count, dou
       state.mean[k] = first_level(problems[i + (k < lanes ? k : 0)].base);
       state.variance[k] = kPriorVariance;
     }
-    kernel.mixture(mixture_lanes(problems + i, lanes), problems[i].base.n, state);
+    const auto mixture = mixture_lanes(problems + i, lanes);
+    in_pieces(0, problems[i].base.n, kStopPiece,
+              [&](std::size_t begin, std::size_t end) { kernel.mixture(mixture, begin, end, state); });
     double logs[kBundle];
     kernel.logarithms(state.mantissa, kBundle, logs);
     for (std::size_t k = 0; k < lanes; ++k) {
@@ -123,10 +126,14 @@ void mixture_log_likelihood(const ScaleMixture* problems, std::size_t count, dou
 }
 
 NoiseUpdate update_noise_sites(const NoiseSites& s) {
-  double weights[kNoiseScales], sums[3 + kNoiseScales];
+  constexpr std::size_t kSums = 3 + kNoiseScales;
+  double weights[kNoiseScales], lanes[kSums * kBundle] = {}, sums[kSums];
   for (std::size_t k = 0; k < kNoiseScales; ++k) weights[k] = std::max(s.weights[k], kLeastWeight);
-  active_kernels().state_space.noise_sites(s.y, s.seen, s.mean, s.variance, s.n, s.least_variance, s.noise_variance,
-                                           weights, s.r, sums);
+  in_pieces(0, s.n, kStopPiece, [&](std::size_t begin, std::size_t end) {
+    active_kernels().state_space.noise_sites(s.y + begin, s.seen + begin, s.mean + begin, s.variance + begin, end - begin,
+                                             s.least_variance, s.noise_variance, weights, s.r + begin, lanes);
+  });
+  for (std::size_t k = 0; k < kSums; ++k) sums[k] = folded(lanes + k * kBundle);
   NoiseUpdate update;
   update.noise_variance = sums[1] / sums[0];
   update.doubt = sums[2];
@@ -135,10 +142,17 @@ NoiseUpdate update_noise_sites(const NoiseSites& s) {
 }
 
 StepUpdate update_step_sites(const StepSites& s) {
-  double weights[kStepScales], sums[2 + kStepScales];
+  constexpr std::size_t kSums = 2 + kStepScales;
+  double weights[kStepScales], lanes[kSums * kBundle] = {}, sums[kSums];
   for (std::size_t k = 0; k < kStepScales; ++k) weights[k] = std::max(s.weights[k], kLeastWeight);
-  active_kernels().state_space.step_sites(s.mean, s.step_square, s.shape, s.q, s.n, s.least_variance, s.step_variance,
-                                          weights, s.scaled_square, s.ratio, sums);
+  // A kernel's first sample is the one before its first step.
+  in_pieces(1, s.n, kStopPiece, [&](std::size_t begin, std::size_t end) {
+    const std::size_t at = begin - 1;
+    active_kernels().state_space.step_sites(s.mean + at, s.step_square + at, s.shape + at, s.q + at, end - at,
+                                            s.least_variance, s.step_variance, weights, s.scaled_square + at, s.ratio + at,
+                                            lanes);
+  });
+  for (std::size_t k = 0; k < kSums; ++k) sums[k] = folded(lanes + k * kBundle);
   // There is no step to the first sample.
   s.scaled_square[0] = s.scaled_square[1];
   s.ratio[0] = 1;
@@ -154,6 +168,7 @@ void smooth_volatility(const double* u, std::size_t n, double* out) {
     std::copy(u, u + n, out);
     return;
   }
+  check_stop();
   auto& memory = of_this_thread<VolatilityMemory>();
   // As many samples at both ends where that fills blocks: then a series and its reverse have the same ones.
   const std::size_t before = kMargin + (n % kBlock == 2), after = before + (kBlock - (n + 2 * before) % kBlock) % kBlock;

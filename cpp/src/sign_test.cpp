@@ -6,6 +6,7 @@
 
 #include "rpsd/cpu.hpp"
 #include "rpsd/scale_mixture.hpp"
+#include "rpsd/stop.hpp"
 
 namespace rpsd {
 namespace {
@@ -45,15 +46,17 @@ double sign_test(const double* y, const double* counts, std::size_t n, SignTestS
   smooth_volatility(squares, m, volatility);
 
   double sum = 0, variance = 0, average = 0, average_square = 0;
-  for (std::size_t i = 0; i < m; ++i) {
-    const double scale = share[i] > 0 ? volatility[i] / share[i] : 0;
-    double u = scale > 0 ? moves[i] / std::sqrt(scale) : 0;
-    u = std::abs(u) > kLargest ? 0 : std::clamp(u, -kHold, kHold);
-    sum -= u * average;
-    variance += u * u * average_square;
-    average = kMemory * (average + u);
-    average_square = kMemory * kMemory * (average_square + u * u);
-  }
+  in_pieces(0, m, kStopPiece, [&](std::size_t begin, std::size_t end) {
+    for (std::size_t i = begin; i < end; ++i) {
+      const double scale = share[i] > 0 ? volatility[i] / share[i] : 0;
+      double u = scale > 0 ? moves[i] / std::sqrt(scale) : 0;
+      u = std::abs(u) > kLargest ? 0 : std::clamp(u, -kHold, kHold);
+      sum -= u * average;
+      variance += u * u * average_square;
+      average = kMemory * (average + u);
+      average_square = kMemory * kMemory * (average_square + u * u);
+    }
+  });
   return variance > 0 ? sum / std::sqrt(variance) : 0;
 }
 

@@ -5,6 +5,7 @@
 
 #include "level_lanes.hpp"
 #include "rpsd/cpu.hpp"
+#include "rpsd/stop.hpp"
 #include "rpsd/view.hpp"
 #include "thread_memory.hpp"
 
@@ -15,7 +16,7 @@ using kernels::kBundle;
 
 // Samples over which the filter's results are kept for the way back; longer series are filtered once more, segment by
 // segment, from where the filter stood at its start, rather than kept whole: so they stay in the second-level cache.
-constexpr std::size_t kSegment = 4096;
+constexpr std::size_t kSegment = kStopPiece;
 constexpr std::size_t kKept = 3 * kBundle;  // values a sample
 
 struct SmootherMemory {
@@ -43,6 +44,7 @@ kernels::LevelState smooth_bundle(const kernels::LevelLanes& lanes, const kernel
   kernels::LevelState* const starts = memory.starts.get(segments);
   kernels::LevelState last = {};
   for (std::size_t s = 0; s < segments; ++s) {
+    check_stop();
     starts[s] = last;
     kernel.filter(lanes, s * kSegment, std::min(n, (s + 1) * kSegment), last, kept);
   }
@@ -50,6 +52,7 @@ kernels::LevelState smooth_bundle(const kernels::LevelLanes& lanes, const kernel
   std::copy(last.mean, last.mean + kBundle, state.mean);
   std::copy(last.variance, last.variance + kBundle, state.variance);
   for (std::size_t s = segments; s-- > 0;) {
+    check_stop();
     const std::size_t begin = s * kSegment, end = std::min(n, begin + kSegment);
     if (s + 1 < segments) kernel.filter(lanes, begin, end, starts[s], kept);
     kernel.smooth(out, lanes.count, begin, end, n, state, kept);
@@ -80,7 +83,10 @@ void log_likelihood(const LocalLevel* problems, std::size_t count, double* out) 
   for (std::size_t i = 0; i < count; i += kBundle) {
     const std::size_t lanes = std::min(kBundle, count - i);
     kernels::LevelState state = {};
-    active_kernels().state_space.likelihood(level_lanes(problems + i, lanes), problems[i].n, state);
+    const auto level = level_lanes(problems + i, lanes);
+    in_pieces(0, problems[i].n, kStopPiece, [&](std::size_t begin, std::size_t end) {
+      active_kernels().state_space.likelihood(level, begin, end, state);
+    });
     log_likelihoods_of(state, problems + i, lanes, out + i);
   }
 }

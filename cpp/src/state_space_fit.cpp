@@ -6,6 +6,7 @@
 
 #include "level_lanes.hpp"
 #include "rpsd/cpu.hpp"
+#include "rpsd/stop.hpp"
 #include "rpsd/view.hpp"
 #include "thread_memory.hpp"
 
@@ -80,7 +81,9 @@ void evaluate(const LevelData* problems, const double* samples, Profile* profile
       profile.ratio[k] = of.log_ratio;
     }
     kernel.exponentials(profile.ratio, kBundle, profile.ratio);
-    kernel.profile(lanes, problems[profiles[i].problem].n, profile);
+    in_pieces(0, problems[profiles[i].problem].n, kStopPiece, [&](std::size_t begin, std::size_t end) {
+      kernel.profile(lanes, begin, end, profile);
+    });
     set_profiles(profile, samples, profiles + i, lanes.count);
   }
 }

@@ -10,6 +10,7 @@
 
 #include "rpsd/causal.hpp"
 #include "rpsd/parallel.hpp"
+#include "rpsd/stop.hpp"
 #include "state_bytes.hpp"
 #include "stream_watch.hpp"
 #include "thread_memory.hpp"
@@ -226,6 +227,7 @@ void Stream::push(const std::uint64_t* rows, Batch<const double> x, Batch<double
   require_trust(rows, x.rows);
   check(rows, x);
   if (x.length == 0) return;
+  const StopScope whole({});  // all series move, or none
   parallel_for(x.rows, threads, [&](std::size_t begin, std::size_t end) {
     for (std::size_t i = begin; i < end; ++i) advance(named(rows, i), x.row(i), x.length, y.row(i));
   });
@@ -236,6 +238,7 @@ void Stream::amend(const std::uint64_t* rows, Batch<const double> x, Batch<doubl
   for (std::size_t i = 0; i < x.rows; ++i)
     if (!series_[named(rows, i)].amendable)
       throw std::logic_error("amend needs a sample to replace in every series; push one first");
+  const StopScope whole({});
   // A session that was to begin after the sample that goes still is.
   swap(rows, x.rows);
   try {

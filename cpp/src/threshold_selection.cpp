@@ -7,6 +7,7 @@
 
 #include "rpsd/ebayes.hpp"
 #include "rpsd/parallel.hpp"
+#include "rpsd/stop.hpp"
 #include "thread_memory.hpp"
 
 namespace rpsd {
@@ -121,6 +122,7 @@ void select_shrinkages(const Options& options, const LevelDetails<T>* levels, st
   if (options.threshold_mode == ThresholdMode::fdr)
     shared = fdr_threshold(levels, count, of_this_thread<SelectionScratch>().candidates);
   const auto select = [&](std::size_t k) {
+    check_stop();
     const LevelDetails<T>& level = levels[k];
     const double sigma = level.sigma;
     LevelShrinkage& to = found[k];

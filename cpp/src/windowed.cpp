@@ -8,6 +8,7 @@
 
 #include "rpsd/cpu.hpp"
 #include "rpsd/parallel.hpp"
+#include "rpsd/stop.hpp"
 #include "thread_memory.hpp"
 #include "windowed_parts.hpp"
 
@@ -62,6 +63,7 @@ void Windowed<T>::check_window(const Span& span, const Window& window) const {
 
 template <class T>
 T Windowed<T>::value(const Span& span, std::size_t t, SeriesReport& report, Work& work) const {
+  check_stop();
   const Window window = window_of(span, t);
   check_window(span, window);
   const std::size_t n = window.size;
@@ -130,6 +132,7 @@ void Windowed<T>::operator()(Batch<const T> x, Batch<T> y, WindowedReport* repor
     auto& scratch = of_this_thread<Scratch>();
     Work work;
     for (std::size_t part = first; part < last; ++part) {
+      check_stop();
       const std::size_t r = part / blocks, block = part % blocks, offset = before(block);
       const std::size_t begin = block * kWindowBlock, end = std::min(begin + kWindowBlock, n), size = std::min(end + lookahead, n) - offset;
       T* const values = scratch.values.get(size);

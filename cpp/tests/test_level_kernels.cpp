@@ -3,6 +3,7 @@
 // against textbook recursions in extended precision.
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <random>
 #include <vector>
 
@@ -75,7 +76,7 @@ void check_smoother(const StateSpaceTable& table, const std::vector<LevelProblem
   }
   rpsd::kernels::LevelState state = {}, likelihood = {};
   table.filter(lanes, 0, n, state, kept.data());
-  table.likelihood(lanes, n, likelihood);
+  table.likelihood(lanes, 0, n, likelihood);
   rpsd::kernels::SmootherState back = {};
   std::copy(state.mean, state.mean + kBundle, back.mean);
   std::copy(state.variance, state.variance + kBundle, back.variance);
@@ -102,7 +103,7 @@ void check_profile(const StateSpaceTable& table, const std::vector<LevelProblem>
   constexpr Long kStep = 1e-5L;
   rpsd::kernels::LevelProfile p;
   for (std::size_t k = 0; k < kBundle; ++k) p.ratio[k] = 0.05 * std::exp2(static_cast<double>(k));
-  table.profile(lanes_of(problems, count), problems[0].y.size(), p);
+  table.profile(lanes_of(problems, count), 0, problems[0].y.size(), p);
   for (std::size_t k = 0; k < count; ++k) {
     const Long ratio = at(p.ratio[k]);
     const Textbook b = textbook(problems[k], ratio);
@@ -163,7 +164,7 @@ void check_mixture(const StateSpaceTable& table, const std::vector<LevelProblem>
     state.mean[k] = problems[k].y[0];
     state.variance[k] = 100;
   }
-  table.mixture(lanes, problems[0].y.size(), state);
+  table.mixture(lanes, 0, problems[0].y.size(), state);
   for (std::size_t k = 0; k < count; ++k) {
     Long mean = at(problems[k].y[0]), variance = 100;
     const Long expected = textbook_mixture(problems[k], lanes, k, mean, variance);
@@ -197,14 +198,16 @@ struct Components {
 
 constexpr double kWeights[] = {0.8, 0.1, 0.05, 0.02, 0.01, 0.01, 0.005, 0.005};
 
+double sum_of(const double* lanes) { return std::accumulate(lanes, lanes + kBundle, 0.0); }
+
 // The sample's own part is taken out of what is known of the level, and the variance sought whose gain is that of the
 // mixture.
 void check_noise_sites(const StateSpaceTable& table, const LevelProblem& p, const LevelResult& s) {
   const std::size_t n = p.y.size();
   constexpr double kBase = 1.25;
   std::vector<double> r = p.r;
-  double sums[11];
-  table.noise_sites(p.y.data(), p.seen.data(), s.mean.data(), s.variance.data(), n, 1e-12, kBase, kWeights, r.data(), sums);
+  double lanes[11 * kBundle] = {};
+  table.noise_sites(p.y.data(), p.seen.data(), s.mean.data(), s.variance.data(), n, 1e-12, kBase, kWeights, r.data(), lanes);
   Long expected[11] = {};
   for (std::size_t t = 0; t < n; ++t) {
     const bool seen = p.seen[t] > 0;
@@ -218,15 +221,15 @@ void check_noise_sites(const StateSpaceTable& table, const LevelProblem& p, cons
     expected[2] += c.doubt;
     for (std::size_t k = 0; k < 8; ++k) expected[3 + k] += c.responsibility[k];
   }
-  for (std::size_t k = 0; k < 11; ++k) CHECK(close(sums[k], expected[k], 1e-9));
+  for (std::size_t k = 0; k < 11; ++k) CHECK(close(sum_of(lanes + k * kBundle), expected[k], 1e-9));
 }
 
 void check_step_sites(const StateSpaceTable& table, const LevelProblem& p, const LevelResult& s) {
   const std::size_t n = p.y.size();
   constexpr double kStep = 0.75;
   std::vector<double> u(n), ratio(n);
-  double sums[8];
-  table.step_sites(s.mean.data(), s.step_square.data(), p.r.data(), p.q.data(), n, 1e-12, kStep, kWeights, u.data(), ratio.data(), sums);
+  double lanes[8 * kBundle] = {};
+  table.step_sites(s.mean.data(), s.step_square.data(), p.r.data(), p.q.data(), n, 1e-12, kStep, kWeights, u.data(), ratio.data(), lanes);
   Long expected[8] = {};
   for (std::size_t t = 1; t < n; ++t) {
     const Long step = at(s.mean[t]) - at(s.mean[t - 1]), variance = at(s.step_square[t]) - step * step;
@@ -238,7 +241,7 @@ void check_step_sites(const StateSpaceTable& table, const LevelProblem& p, const
     expected[1] += c.doubt;
     for (std::size_t k = 0; k < 6; ++k) expected[2 + k] += c.responsibility[k];
   }
-  for (std::size_t k = 0; k < 8; ++k) CHECK(close(sums[k], expected[k], 1e-8));
+  for (std::size_t k = 0; k < 8; ++k) CHECK(close(sum_of(lanes + k * kBundle), expected[k], 1e-8));
 }
 
 // A smoothed level from which every sample's and every step's own part can be taken out without loss of digits.

@@ -5,13 +5,14 @@ Arrays are C-contiguous and two-dimensional, series x time, float32 or float64; 
 Errors are ValueError with a text that names the argument, what came and what is allowed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final, TypeVar, final
 
 import numpy as np
 import numpy.typing as npt
 
 _T = TypeVar("_T", np.float32, np.float64)
+_R = TypeVar("_R")
 _F64 = npt.NDArray[np.float64]
 _I64 = npt.NDArray[np.int64]
 #: dec_lo, dec_hi, rec_lo, rec_hi, of one length
@@ -21,6 +22,24 @@ __version__: Final[str]
 
 def build_info() -> dict[str, object]:
     """version, compiler, threads_backend, isas (that run here), isa (in use), cpu_count, pointer_bits."""
+
+class Stopped(BaseException):
+    """A call was told to stop. No Exception: what answers in place of an error must not take it for one."""
+
+@final
+class Stop:
+    """Ends calls of the core that are under way; its methods may be called from any thread."""
+
+    def set(self) -> None:
+        """Stop what runs under it, now and later."""
+
+    @property
+    def is_set(self) -> bool: ...
+    def during(self, call: Callable[[], _R], /) -> _R:
+        """call(), in which calls of the core by this thread end soon with Stopped once it is set.
+
+        What it was to write to is of no use then. Streams are not stopped: theirs would be left half done.
+        """
 
 def modwt(x: npt.NDArray[_T], *, bank: _Bank, boundary: str, level: int, threads: int) -> npt.NDArray[_T]:
     """(series, level + 1, time): V_J, W_J .. W_1. boundary: periodic, symmetric; time length >= 1."""

@@ -390,7 +390,10 @@ class Denoiser:
             except ValueError as error:
                 raise_from_core(error)
             runs.append((*found, [len(starts) + 1] * len(warmup), warmup))
-        found = tuple(np.concatenate(part) for part in zip(*runs, strict=True)) or (np.empty(0),) * 10
+        if len(runs) == 1:
+            found = tuple(map(np.asarray, runs[0]))
+        else:
+            found = tuple(np.concatenate(part) for part in zip(*runs, strict=True)) or (np.empty(0),) * 10
         if self._loses_ticks():
             warn_of_lost_ticks(batch, found[0], found[4])
         return out, found

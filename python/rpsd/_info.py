@@ -15,10 +15,12 @@ def build_info() -> dict[str, Any]:
     Returns
     -------
     dict
-        version, compiler, threads_backend (``openmp`` or ``std::thread``), isas (instruction sets
-        that were built and run here, worst first), isa (the one in use: the best, or what the
-        environment variable RPSD_ISA names), cpu_count (processors that this process may use),
-        pointer_bits, python, platform, packages (versions of the run-time dependencies).
+        version, git (the commit that was built, with ``-dirty`` where files differed from it;
+        ``unknown`` where there was no repository), compiler, threads_backend (``openmp`` or
+        ``std::thread``), isas (instruction sets that were built and run here, worst first), isa (the
+        one in use: the best, or what the environment variable RPSD_ISA names), cpu_count (processors
+        that this process may use), pointer_bits, python, platform, packages (versions of the run-time
+        dependencies).
 
     Raises
     ------

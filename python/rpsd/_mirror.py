@@ -78,8 +78,9 @@ class Mirror:
 
     def per_series(self, parts: list[npt.NDArray[Any]]) -> Any:
         """Return one value per series, given batch by batch, in the input's order."""
-        values = np.concatenate(parts) if parts else np.empty(0)
-        return self.shaped(values if len(parts) == 1 else values[self.order])
+        if len(parts) == 1:
+            return self.shaped(parts[0])
+        return self.shaped(np.concatenate(parts)[self.order] if parts else np.empty(0))
 
     def shaped(self, values: npt.NDArray[Any]) -> Any:
         """Return one value per series in the input's shape; a scalar for a single series."""

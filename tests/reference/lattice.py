@@ -88,7 +88,7 @@ class Lattice:
         return total
 
     def emission(self, t, model):
-        inside = (self.states >= self.centre[t] - self.width // 2) & (
+        inside = (self.states > self.centre[t] - self.width // 2) & (
             self.states < self.centre[t] + self.width // 2
         )
         likelihood = (
@@ -172,7 +172,7 @@ class Lattice:
             yield {"noise": p / p.sum(), "step": step, "bad": 0.002, "jumps": 0.001}
 
     def gaussian_log_likelihood(self, noise, step):
-        mean, variance, total = float(self.centre[0]), self.width**2 / 12, 0.0
+        mean, variance, total = float(self.centre[0]), (self.width - 1) ** 2 / 12, 0.0
         for t in range(len(self.centre)):
             variance += step * self.scale[t] if t else 0
             if self.seen[t]:

@@ -22,7 +22,8 @@ class Body {
 
 // Calls body(begin, end) for contiguous shares of [0, n), on up to `threads` threads (0: one for each processor).
 // A body must not depend on how [0, n) is shared out. Where bodies throw, the exception of the lowest share is
-// rethrown after all have ended. threads = 1 runs on the caller's thread.
+// rethrown after all have ended; where one was stopped (stop.hpp), the others stop as well. threads = 1 runs on the
+// caller's thread.
 void parallel_for(std::size_t n, int threads, const Body& body);
 
 // "openmp" or "std::thread".

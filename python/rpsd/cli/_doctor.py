@@ -73,6 +73,7 @@ def _findings() -> Iterator[_Finding]:
 
 def _build_findings(info: dict[str, Any]) -> Iterator[_Finding]:
     forced = f" (forced by RPSD_ISA={os.environ['RPSD_ISA']})" if os.environ.get("RPSD_ISA") else ""
+    yield _Finding("ok", "commit", info["git"])
     yield _Finding("ok", "build", f"{info['compiler']}, {info['platform']}, {info['pointer_bits']} bits")
     yield _Finding("ok", "instructions", f"{info['isa']}{forced}; available: {', '.join(info['isas'])}")
     yield _Finding("ok", "threads", f"{info['threads_backend']}, {info['cpu_count']} processor(s)")

@@ -37,7 +37,7 @@ def pyarrow(otherwise: str = "unsupported-media-type") -> Any:
     return pa
 
 
-def open_stream(body: bytes, most_bytes: int) -> tuple[list[tuple[str, str]], Iterator[Any]]:
+def open_stream(body: bytes | bytearray, most_bytes: int) -> tuple[list[tuple[str, str]], Iterator[Any]]:
     """Return name and type of each column, and the record batches as they are read.
 
     Parameters
@@ -69,7 +69,7 @@ def open_stream(body: bytes, most_bytes: int) -> tuple[list[tuple[str, str]], It
     return columns, _batches(pa, messages, schema, most_bytes)
 
 
-def _messages(pa: Any, body: bytes) -> Iterator[Any]:
+def _messages(pa: Any, body: bytes | bytearray) -> Iterator[Any]:
     source = pa.BufferReader(body)
     with _Reading(pa):
         reader = pa.ipc.MessageReader.open_stream(source)

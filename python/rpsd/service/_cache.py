@@ -31,7 +31,7 @@ class Cache:
         self._kept: OrderedDict[Hashable, tuple[int, Any]] = OrderedDict()
         self.bytes = 0
 
-    def key(self, body: bytes, *rest: Hashable) -> Hashable:
+    def key(self, body: bytes | bytearray, *rest: Hashable) -> Hashable:
         """Return what a request is known by; None where it is not kept."""
         if not self._entries or len(body) > _LONGEST:
             return None

@@ -5,12 +5,19 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime
+from functools import lru_cache
 
 
 def utc_now(*, milliseconds: bool = False) -> str:
     """Return now as ``2025-01-27T10:00:00Z``."""
-    text = datetime.now(UTC).isoformat(timespec="milliseconds" if milliseconds else "seconds")
-    return text.replace("+00:00", "Z")
+    seconds, nanoseconds = divmod(time.time_ns(), 1_000_000_000)
+    fraction = f".{nanoseconds // 1_000_000:03d}" if milliseconds else ""
+    return f"{_second(seconds)}{fraction}Z"
+
+
+@lru_cache(1)
+def _second(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 class Deadline:
@@ -19,13 +26,20 @@ class Deadline:
     Parameters
     ----------
     seconds : float
-        From now.
+    since : float, optional
+        From when on, by `time.monotonic`; by default from now.
     """
 
-    __slots__ = ("_at",)
+    __slots__ = ("_at", "_since")
 
-    def __init__(self, seconds: float) -> None:
-        self._at = time.monotonic() + seconds
+    def __init__(self, seconds: float, since: float | None = None) -> None:
+        self._since = time.monotonic() if since is None else since
+        self._at = self._since + seconds
+
+    @property
+    def age(self) -> float:
+        """Seconds since it was set."""
+        return time.monotonic() - self._since
 
     @property
     def left(self) -> float:

@@ -27,12 +27,12 @@ _NUMBERS: Final = frozenset(
 )
 
 
-def most_points(body: bytes) -> int:
+def most_points(body: bytes | bytearray) -> int:
     """Return about how many samples there are; what narrow or packed numbers are more is seen when read."""
     return len(body) // _ITEM
 
 
-def decode(body: bytes, query: bytes, limits: Limits) -> Asked:
+def decode(body: bytes | bytearray, query: bytes, limits: Limits) -> Asked:
     """Read series, one a column of numbers, with options in the query.
 
     Raises
@@ -47,7 +47,7 @@ def decode(body: bytes, query: bytes, limits: Limits) -> Asked:
     )
 
 
-def decode_pairs(body: bytes, query: bytes, limits: Limits) -> Asked:
+def decode_pairs(body: bytes | bytearray, query: bytes, limits: Limits) -> Asked:
     """Read inputs and their outputs: columns x and y, or NAME.x and NAME.y for each of several.
 
     Raises
@@ -71,7 +71,7 @@ def decode_pairs(body: bytes, query: bytes, limits: Limits) -> Asked:
     )
 
 
-def _columns(body: bytes, limits: Limits, most: int) -> dict[str, F64]:
+def _columns(body: bytes | bytearray, limits: Limits, most: int) -> dict[str, F64]:
     """Return every column as float64, by its name."""
     pa = pyarrow()
     kinds, batches = open_stream(body, limits.bytes)

@@ -13,12 +13,12 @@ from rpsd.service._request import Answer, Asked, Limits, outcome_headers, read_q
 _ITEM: Final = 8
 
 
-def most_points(body: bytes) -> int:
+def most_points(body: bytes | bytearray) -> int:
     """Return the number of samples."""
     return len(body) // _ITEM
 
 
-def decode(body: bytes, query: bytes, limits: Limits) -> Asked:
+def decode(body: bytes | bytearray, query: bytes, limits: Limits) -> Asked:
     """Read series of one length, with options in the query; `series` is how many there are.
 
     Raises
@@ -41,7 +41,7 @@ def decode(body: bytes, query: bytes, limits: Limits) -> Asked:
     return Asked(names, rows, given.options, given.guardrails or None, given.report)
 
 
-def decode_pairs(body: bytes, query: bytes, limits: Limits) -> Asked:
+def decode_pairs(body: bytes | bytearray, query: bytes, limits: Limits) -> Asked:
     """Read an input and its output, one after the other.
 
     Raises

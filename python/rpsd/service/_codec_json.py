@@ -56,12 +56,12 @@ class EvaluateRequest(msgspec.Struct, forbid_unknown_fields=True):
 _pairs_decoder: Final = msgspec.json.Decoder(EvaluateRequest)
 
 
-def most_points(body: bytes) -> int:
+def most_points(body: bytes | bytearray) -> int:
     """Return a number of samples that the body does not exceed, without reading it."""
     return count_commas(body) + 1
 
 
-def decode(body: bytes, query: bytes, limits: Limits) -> Asked:
+def decode(body: bytes | bytearray, query: bytes, limits: Limits) -> Asked:
     """Read ``{"values": [...]}`` or ``{"series": {"name": [...]}}`` with options beside them.
 
     Raises
@@ -86,7 +86,7 @@ def decode(body: bytes, query: bytes, limits: Limits) -> Asked:
     return Asked(tuple(given.series), series, options, guardrails, report)
 
 
-def decode_pairs(body: bytes, query: bytes, limits: Limits) -> Asked:
+def decode_pairs(body: bytes | bytearray, query: bytes, limits: Limits) -> Asked:
     """Read ``{"x": [...], "y": [...]}`` or ``{"series": {"name": {"x": [...], "y": [...]}}}``.
 
     Raises
@@ -118,7 +118,7 @@ def decode_pairs(body: bytes, query: bytes, limits: Limits) -> Asked:
     )
 
 
-def _check_outside(body: bytes, query: bytes, limits: Limits) -> None:
+def _check_outside(body: bytes | bytearray, query: bytes, limits: Limits) -> None:
     if query:
         raise Problem("invalid-request", "options of JSON are fields of its body, not of the address")
     # Before numbers become objects, which are fifteen times as large as the text of the shortest.
@@ -130,7 +130,7 @@ def _check_outside(body: bytes, query: bytes, limits: Limits) -> None:
 _BESIDE_POINTS: Final = 10_000
 
 
-def decoded(decoder: Any, body: bytes) -> Any:
+def decoded(decoder: Any, body: bytes | bytearray) -> Any:
     """Return what a decoder reads, its errors as problems."""
     with _problems():
         return decoder.decode(body)
@@ -187,7 +187,7 @@ def count_strings(value: Any) -> int:
     return isinstance(value, str)
 
 
-def require_unique(body: bytes, strings: int) -> None:
+def require_unique(body: bytes | bytearray, strings: int) -> None:
     """Raise the Problem of a name given twice, of which decoders take the last and say nothing.
 
     Parameters

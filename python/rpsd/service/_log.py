@@ -52,7 +52,7 @@ class Log:
         self._level = level
         self._logger: Any = structlog.wrap_logger(
             self._lines,
-            processors=[structlog.processors.add_log_level, _line],
+            processors=[_line],
             wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level)),
             cache_logger_on_first_use=True,
         )
@@ -71,10 +71,13 @@ class Log:
         self._lines.close(seconds)
 
 
+_encoder: Final = msgspec.json.Encoder(enc_hook=str)
+
+
 def _line(_: Any, level: str, event: MutableMapping[str, Any]) -> bytes:
     fields = {
         "timestamp": utc_now(milliseconds=True),
-        "level": event.pop("level", level).upper(),
+        "level": level.upper(),
         "service": "rpsd",
         "operation": event.pop("operation"),
         "user_id": event.pop("user_id", None),
@@ -82,7 +85,8 @@ def _line(_: Any, level: str, event: MutableMapping[str, Any]) -> bytes:
         "processing_time": event.pop("processing_time", 0.0),
         "message": one_line(event.pop("event")),
     }
-    return msgspec.json.encode({**fields, **event}, enc_hook=str)
+    fields.update(event)
+    return _encoder.encode(fields)
 
 
 class _Lines:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 
 from rpsd.service._problems import Problem
@@ -13,6 +14,7 @@ ARROW: Final = "application/vnd.apache.arrow.stream"
 _CHARSETS: Final = ("utf-8", "utf8", "us-ascii")
 
 
+@lru_cache
 def sent_type(content_type: str | None, known: tuple[str, ...]) -> str:
     """Return the media type of a body.
 
@@ -32,6 +34,7 @@ def sent_type(content_type: str | None, known: tuple[str, ...]) -> str:
     return name
 
 
+@lru_cache
 def wanted_type(accept: str | None, sent: str, known: tuple[str, ...]) -> str:
     """Return the media type of the answer: what came if it is known, unless Accept prefers another.
 

@@ -9,14 +9,9 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import Any, Final
 
-from prometheus_client import (
-    CollectorRegistry,
-    Counter,
-    Gauge,
-    Histogram,
-    disable_created_metrics,
-    generate_latest,
-)
+from prometheus_client import CollectorRegistry, Gauge, disable_created_metrics, generate_latest
+from prometheus_client import Counter as LockedCounter
+from prometheus_client import Histogram as LockedHistogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.gc_collector import GCCollector
 from prometheus_client.platform_collector import PlatformCollector
@@ -24,6 +19,8 @@ from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
 import rpsd
+from rpsd.service._counters import Counter, Histogram
+from rpsd.service._stages import Stages
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 _SECONDS: Final = (
@@ -51,7 +48,10 @@ _LATER: Final[Mapping[str, tuple[Callable[[str, str], Metric], str]]] = {
 
 
 class Metrics:
-    """The metrics of one process, in a registry of their own."""
+    """The metrics of one process, in a registry of their own.
+
+    Those that are no gauges are for the event loop's thread, but stages, `checked` and `reloaded`.
+    """
 
     def __init__(self) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call]  # there would be one for each series
@@ -102,12 +102,12 @@ class Metrics:
             Histogram, "response_body_bytes", "Bytes of bodies answered.", buckets=_BYTES
         )
         self.queue_wait = named(
-            Histogram, "queue_wait_seconds", "Time until a worker began.", buckets=_KERNEL_SECONDS
+            LockedHistogram, "queue_wait_seconds", "Time until a worker began.", buckets=_KERNEL_SECONDS
         )
         self.kernel = named(
-            Histogram,
+            LockedHistogram,
             "kernel_seconds",
-            "Time of a worker for a request, by stage: parse, kernel, serialise.",
+            "Time of a worker for a request, or its share of one call, by stage: parse, kernel, serialise.",
             "algorithm",
             "stage",
             buckets=_KERNEL_SECONDS,
@@ -121,19 +121,23 @@ class Metrics:
         self.shed = named(Counter, "shed_total", "Requests turned away.", "reason")
         self.expired = named(Counter, "deadline_exceeded_total", "Requests that were not answered in time.")
         self.cancelled = named(Counter, "cancelled_total", "Requests whose client left first.")
-        self.abandoned = named(Counter, "abandoned_total", "Requests that were computed on for nobody.")
+        self.abandoned = named(
+            Counter, "abandoned_total", "Requests given up in the middle of their computation."
+        )
         self.computing_for_nobody = named(
-            Gauge, "requests_abandoned", "Requests that are computed on for nobody."
+            Gauge, "requests_abandoned", "Requests given up whose computation has not ended yet."
         )
         self.batch_size = named(
             Histogram, "batch_size", "Requests that a worker takes at a time.", buckets=(1, 2, 4, 8, 16)
         )
         self.sessions_open = named(Gauge, "sessions_open", "Connections of /v1/stream.")
         self.commit_size = named(
-            Histogram, "stream_commit_size", "Streams whose changes one commit has.", buckets=_COMMITS
+            LockedHistogram, "stream_commit_size", "Streams whose changes one commit has.", buckets=_COMMITS
         )
         self.cache_hits = named(Counter, "cache_hits_total", "Answers that were kept from before.")
-        self.cache_misses = named(Counter, "cache_misses_total", "Answers that were computed, and kept.")
+        self.cache_misses = named(
+            Counter, "cache_misses_total", "Answers that were looked for and had not been kept."
+        )
         self.cache_evictions = named(Counter, "cache_evictions_total", "Answers that left for others.")
         self.cache_bytes = named(Gauge, "cache_bytes", "Bytes of answers that are kept.")
         self._add_process(named)
@@ -149,11 +153,11 @@ class Metrics:
 
     def _add_process(self, named: Callable[..., Any]) -> None:
         """Add what is of the process and its machine, not of requests."""
-        self.self_checks = named(Counter, "self_checks_total", "Self-checks of the kernel.", "result")
+        self.self_checks = named(LockedCounter, "self_checks_total", "Self-checks of the kernel.", "result")
         self.self_check_at = named(
             Gauge, "self_check_last_success_timestamp_seconds", "When the kernel last passed, in Unix time."
         )
-        self.reloads = named(Counter, "config_reloads_total", "Reloads of the configuration.", "result")
+        self.reloads = named(LockedCounter, "config_reloads_total", "Reloads of the configuration.", "result")
         self.reload_ok = named(
             Gauge,
             "config_last_reload_successful",
@@ -176,19 +180,17 @@ class Metrics:
             "version",
             "git",
             "isa",
-        ).labels(build["version"], build.get("git", ""), build["isa"]).set(1)
+        ).labels(build["version"], build["git"], build["isa"]).set(1)
         for result in ("success", "failure"):
             self.reloads.labels(result)
             self.self_checks.labels(result)
         self.reload_ok.set(1)
         self.reload_at.set(time.time())
 
-    def count(self, what: str) -> None:
-        """Count a request that was shed, expired, cancelled or abandoned."""
-        if what == "shed":
-            self.shed.labels("queue").inc()
-        else:
-            getattr(self, what).inc()
+    def count(self, what: str, number: int = 1) -> None:
+        """Count requests that were shed, expired, cancelled or abandoned."""
+        counter = self.shed.labels("queue") if what == "shed" else getattr(self, what)
+        counter.inc(number)
 
     def observe_report(self, report: Mapping[str, Any]) -> None:
         """Count the checks of a report and their values."""
@@ -199,13 +201,14 @@ class Metrics:
         for check in report.get("checks", ()):
             self.guardrails_by(check["name"], check["verdict"]).inc()
 
-    def observe_stage(self, algorithm: str, name: str, seconds: float) -> None:
-        """Count the time of a stage; finding a metric by its labels would take longer than to count."""
-        child = self._stages.get((algorithm, name))
-        if child is None:
-            found = self.queue_wait if name == "queue" else self.kernel.labels(algorithm, name)
-            child = self._stages[algorithm, name] = found
-        child.observe(seconds)
+    def observe_stages(self, stages: Stages) -> None:
+        """Count how long each stage of a request took; workers do that, also for what nobody waits for."""
+        for name, seconds in stages.seconds().items():
+            child = self._stages.get((stages.algorithm, name))
+            if child is None:  # finding a metric by its labels takes longer than to count
+                found = self.queue_wait if name == "queue" else self.kernel.labels(stages.algorithm, name)
+                child = self._stages[stages.algorithm, name] = found
+            child.observe(seconds)
 
     def checked(self, fault: str | None) -> None:
         """Count a self-check."""

@@ -6,10 +6,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import threading
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from rpsd import RpsdWarning
@@ -35,11 +34,14 @@ def install(otherwise: Callable[[str], None]) -> None:
     warnings.showwarning = show
 
 
-@contextlib.contextmanager
-def collected_notes() -> Iterator[list[str]]:
-    """Collect what is warned of in this thread."""
-    before, _here.notes = _here.notes, []
-    try:
-        yield _here.notes
-    finally:
-        _here.notes = before
+class collected_notes:  # used as a function; one made of a generator takes five times as long
+    """Collect what is warned of in this thread: ``with collected_notes() as notes``."""
+
+    __slots__ = ("_before",)
+
+    def __enter__(self) -> list[str]:
+        self._before, _here.notes = _here.notes, []
+        return _here.notes
+
+    def __exit__(self, *_: object) -> None:
+        _here.notes = self._before

@@ -6,8 +6,8 @@ Plain ASGI: Starlette's kind of middleware would keep a client's leaving from th
 
 from __future__ import annotations
 
+import random
 import re
-import secrets
 import time
 from typing import Any, Final
 
@@ -116,14 +116,17 @@ class Observe:
             await self._observe_socket(scope, receive, send)
             return
         state, begin = self._state, time.perf_counter()
-        request_id = _request_id(scope["headers"])
+        request_id = request_id_of(scope["headers"])
         here = scope["rpsd.seen"] = Seen(request_id, state.snapshot)
-        status = _GONE
+        status, taken = _GONE, "rpsd.taken" in scope
 
         async def sending(message: Any) -> None:
-            nonlocal status
+            nonlocal status, taken
             if message["type"] == "http.response.start":
                 status = message["status"]
+                # A client that is slow to take its answer keeps nobody else out.
+                state.admission.taken -= taken
+                taken = False
                 message["headers"] = [*message["headers"], *self._headers(here, scope["path"])]
             await send(message)
 
@@ -133,6 +136,7 @@ class Observe:
         try:
             await self.inner(scope, receive, sending)
         finally:
+            state.admission.taken -= taken
             state.metrics.in_flight.dec()
             if span is not None:
                 self._trace(span, scope["method"], here, status)
@@ -141,7 +145,7 @@ class Observe:
     async def _observe_socket(self, scope: Any, receive: Any, send: Any) -> None:
         """Let a connection be served, and tell of it at its end."""
         begin = time.perf_counter()
-        here = scope["rpsd.seen"] = Seen(_request_id(scope["headers"]), self._state.snapshot)
+        here = scope["rpsd.seen"] = Seen(request_id_of(scope["headers"]), self._state.snapshot)
         status = _GONE
 
         async def sending(message: Any) -> None:
@@ -208,6 +212,9 @@ def _level(status: int, quiet: bool) -> str:
     return "ERROR" if status >= 500 else "WARNING" if status >= 400 else "INFO"
 
 
-def _request_id(headers: list[tuple[bytes, bytes]]) -> str:
-    given = next((value for name, value in headers if name == b"x-request-id"), b"")
-    return given.decode() if _ID.fullmatch(given) else secrets.token_hex(8)
+def request_id_of(headers: list[tuple[bytes, bytes]]) -> str:
+    """Return what a request is known by: what it says itself, or a number by chance."""
+    given = next((value for name, value in headers if name == b"x-request-id"), None)
+    if given is not None and _ID.fullmatch(given):
+        return given.decode()
+    return f"{random.getrandbits(64):016x}"

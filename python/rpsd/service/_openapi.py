@@ -57,6 +57,18 @@ READ: Final[dict[str, tuple[str, str, type[msgspec.Struct] | str]]] = {
     "/openapi.json": ("operation", "This document.", _media.JSON),
     "/docs": ("operation", "This document as a page.", "text/html"),
 }
+#: Headers of every answer, and those that only some of denoise have.
+_ALWAYS: Final = {
+    "X-Request-ID": "That of the request, or a new one.",
+    "RPSD-Version": "The version that answered.",
+    "RPSD-Config": "Tells two configurations apart.",
+}
+_SOMETIMES: Final = {
+    "RPSD-Degraded": "What answers instead of outputs that failed, and why: raw;reason=failure.",
+    "RPSD-Action": "What was done to series; not in JSON, whose body says it.",
+    "RPSD-Lookahead": "Samples of future that were used; not in JSON.",
+    "RPSD-Notes": "How many notes there are; not in JSON.",
+}
 _BINARY: Final = {
     _media.BINARY: "float64, little-endian, one series after the other",
     _media.ARROW: "an Arrow IPC stream, a column for each series",
@@ -141,6 +153,7 @@ def _operation(endpoint: Endpoint) -> dict[str, Any]:
     }
     refusals = [status for status in _statuses() if status not in _ELSEWHERE]
     version = _versions.of(endpoint.path)
+    sometimes = _SOMETIMES if endpoint.operation == "denoise" else ()
     return {
         "operationId": endpoint.operation,
         "tags": ["series"],
@@ -149,7 +162,7 @@ def _operation(endpoint: Endpoint) -> dict[str, Any]:
         "parameters": _parameters(endpoint),
         "requestBody": {"required": True, "content": bodies},
         "responses": {
-            "200": {"description": "Done.", "headers": _header_refs(), "content": answers},
+            "200": {"description": "Done.", "headers": _header_refs(*sometimes), "content": answers},
             **{str(status): {"$ref": f"#/components/responses/{status}"} for status in refusals},
         },
     }
@@ -296,6 +309,10 @@ def _parameters(endpoint: Endpoint) -> list[dict[str, Any]]:
         known["series"] = counted
     known |= {f"guardrails.{name}": _field(field, text=True) for name, field in fields(Guardrails).items()}
     headers = {
+        "Cache-Control": (
+            _TEXT,
+            "no-cache has the answer computed anew; with no-store it is not kept either.",
+        ),
         "Request-Timeout": ({"type": "number", "exclusiveMinimum": 0}, "Seconds that the client waits."),
         "X-Request-ID": (_TEXT, "Comes back, and is in the log, if it is 1 to 128 of A-Za-z0-9._:/+=-."),
     }
@@ -343,16 +360,14 @@ def _refusal(status: int) -> dict[str, Any]:
 
 
 def _headers() -> dict[str, Any]:
-    said = {
-        "X-Request-ID": "That of the request, or a new one.",
-        "RPSD-Version": "The version that answered.",
-        "RPSD-Config": "Tells two configurations apart.",
+    return {
+        name: {"description": text, "required": name in _ALWAYS, "schema": _TEXT}
+        for name, text in (_ALWAYS | _SOMETIMES).items()
     }
-    return {name: {"description": text, "required": True, "schema": _TEXT} for name, text in said.items()}
 
 
-def _header_refs() -> dict[str, Any]:
-    return {name: {"$ref": f"#/components/headers/{name}"} for name in _headers()}
+def _header_refs(*more: str) -> dict[str, Any]:
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in (*_ALWAYS, *more)}
 
 
 def encoded() -> bytes:

@@ -4,16 +4,28 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import math
+import socket
+import sys
+import time
+from collections.abc import Callable, Collection
 from typing import Any, Final
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from rpsd.service._accept import Acceptor
+from rpsd.service._door import Door
 from rpsd.service._problems import MEDIA_TYPE, Problem
 
 _MOST_HEADER_BYTES: Final = 16_384
 _MOST_ADDRESS_BYTES: Final = 8_192
 _LINGER: Final = 2.0
+#: Bytes of a body up to which it is waited for: uvicorn reads no more than that where nobody takes them.
+_WHOLE: Final = 65_536
+#: Seconds between two looks at who has been too slow: a timer for each would cost more than parsing does.
+_SWEEP: Final = 0.1
+#: Where TCP_INFO of Linux has tcpi_last_data_recv, milliseconds.
+_LAST_RECEIVED: Final = 52
 #: The parser takes others too: an address without a version is 0.9.
 _VERSIONS: Final = ("1.0", "1.1")
 
@@ -24,6 +36,7 @@ class Times:
     header = 10.0
     body = 30.0
     send = 30.0
+    keep_alive = 5.0
 
 
 class _Lingering:
@@ -59,49 +72,81 @@ class _Lingering:
             self._transport.close()
 
 
-def make_protocol(times: Times) -> type[HttpToolsProtocol]:
+class _Arrival:
+    """Tells when the last bytes of a socket came, which may be long before they were read."""
+
+    def __init__(self, transport: Any) -> None:
+        self._socket: socket.socket | None = None
+        peer = transport.get_extra_info("socket")
+        if sys.platform == "linux" and peer is not None:
+            self._socket = socket.socket(peer.family, peer.type, peer.proto, fileno=peer.fileno())
+
+    def moment(self) -> float:
+        """Return it by `time.monotonic`; now where the system does not tell."""
+        now = time.monotonic()
+        if self._socket is None:
+            return now
+        try:
+            info = self._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _LAST_RECEIVED + 4)
+        except OSError:
+            return now
+        return now - int.from_bytes(info[_LAST_RECEIVED:], sys.byteorder) / 1e3
+
+    def close(self) -> None:
+        """Forget the socket, which belongs to the transport."""
+        if self._socket is not None:
+            self._socket.detach()
+            self._socket = None
+
+
+def make_protocol(times: Times, door: Door, acceptor: Acceptor) -> type[HttpToolsProtocol]:
     """Return the protocol for uvicorn."""
 
     class Protocol(HttpToolsProtocol):
-        """HTTP/1.1 for clients that may be slow, or hostile."""
+        """HTTP/1.1 for clients that may be slow, or hostile, or too many."""
 
-        _timer: asyncio.TimerHandle | None = None
-        _writing: asyncio.TimerHandle | None = None
+        due = math.inf  # when its client has been too slow; `sweep` looks at it
         _header_bytes = 0
         _receiving = False
-        _upgraded = False
+        _held: tuple[Any, Any] | None = None  # a request that comes whole before anything is done
 
         def connection_made(self, transport: Any) -> None:
             self._lingering = _Lingering(transport, lambda: self._receiving, self.loop)
+            self._arrival = _Arrival(transport)
+            self._writing: asyncio.TimerHandle | None = None
             super().connection_made(self._lingering)  # type: ignore[arg-type]
+            acceptor.ask()
             self._arm(times.header)
 
         def connection_lost(self, exc: Exception | None) -> None:
             self._disarm()
+            self._arrival.close()
             for timer in (self._writing, self._lingering.timer):
                 if timer is not None:
                     timer.cancel()
             super().connection_lost(exc)
+            if self._held is not None:  # to tell of a client that left
+                held, self._held = self._held, None
+                super()._start_asgi_task(*held)
 
         def data_received(self, data: bytes) -> None:
             if self._lingering.timer is not None:
                 return  # heard, and forgotten
-            super().data_received(data)
-            if self._upgraded:
-                return
-            idle = self.cycle is None or self.cycle.response_complete
-            if idle and not self._receiving and self._timer is None and self.timeout_keep_alive_task is None:
-                self._arm(
-                    times.header
-                )  # blank lines before a request stop the keep-alive clock and start none
+            idle = not self._receiving and (self.cycle is None or self.cycle.response_complete)
+            answer = door.answer_at_sight(data) if idle else None
+            if answer is None:
+                super().data_received(data)
+            else:
+                self._turn_away(answer, close=door.closing)
 
         def handle_websocket_upgrade(self) -> None:
             self._disarm()
-            self._upgraded = True
+            self._arrival.close()  # this protocol goes, and must not take the socket along
             super().handle_websocket_upgrade()
 
         def on_message_begin(self) -> None:
             super().on_message_begin()
+            self.scope["rpsd.arrived"] = self._arrival.moment()  # type: ignore[typeddict-unknown-key]
             self._header_bytes, self._receiving = 0, True
             self._arm(times.header)
 
@@ -133,6 +178,14 @@ def make_protocol(times: Times) -> type[HttpToolsProtocol]:
             self._arm(times.body)
             super().on_headers_complete()
 
+        def _start_asgi_task(self, cycle: Any, app: Any) -> None:
+            # What is small is there at once, and who is turned away then has cost nothing but its parsing.
+            whole = self._receiving and not cycle.waiting_for_100_continue
+            if whole and door.is_at(cycle.scope["path"]) and _size(self.headers) <= _WHOLE:
+                self._held = cycle, app
+            else:
+                super()._start_asgi_task(cycle, app)
+
         def on_body(self, body: bytes) -> None:
             if not self.transport.is_closing():
                 super().on_body(body)
@@ -140,8 +193,39 @@ def make_protocol(times: Times) -> type[HttpToolsProtocol]:
         def on_message_complete(self) -> None:
             self._disarm()
             self._receiving = False
-            if not self.transport.is_closing():
-                super().on_message_complete()
+            if self.transport.is_closing():
+                return
+            super().on_message_complete()
+            if self._held is not None:
+                (cycle, app), self._held = self._held, None
+                self._decide(cycle, app)
+
+        def _decide(self, cycle: Any, app: Any) -> None:
+            problem = door.refusal(cycle.scope["rpsd.arrived"])
+            if problem is None:
+                cycle.scope["rpsd.taken"] = True
+                super()._start_asgi_task(cycle, app)
+                return
+            cycle.response_started = cycle.response_complete = True
+            close = door.closing or not cycle.keep_alive
+            self._turn_away(door.answer(problem, cycle.scope, close=close), close=close)
+
+        def _turn_away(self, answer: bytes, *, close: bool) -> None:
+            self.transport.write(answer)
+            if close:
+                self.transport.close()
+            else:
+                self.on_response_complete()
+
+        def on_response_complete(self) -> None:
+            self.server_state.total_requests += 1
+            if self.transport.is_closing():
+                return
+            self.flow.resume_reading()
+            if self.pipeline:
+                super()._start_asgi_task(*self.pipeline.pop())
+            elif not self._receiving:
+                self._arm(times.keep_alive)
 
         def send_400_response(self, msg: str) -> None:
             self._refuse(Problem("malformed-request", msg))
@@ -161,15 +245,14 @@ def make_protocol(times: Times) -> type[HttpToolsProtocol]:
                 super().shutdown()
 
         def _arm(self, seconds: float) -> None:
-            self._disarm()
-            self._timer = self.loop.call_later(seconds, self._late)
+            self.due = self.loop.time() + seconds
 
         def _disarm(self) -> None:
-            if self._timer is not None:
-                self._timer.cancel()
-                self._timer = None
+            self.due = math.inf
 
-        def _late(self) -> None:
+        def late(self) -> None:
+            """Send a client away that has been too slow."""
+            self._disarm()
             if self._receiving:
                 self._refuse(Problem("slow-request", "the request did not arrive in time"))
             else:
@@ -191,3 +274,16 @@ def make_protocol(times: Times) -> type[HttpToolsProtocol]:
             self.transport.close()
 
     return Protocol
+
+
+def _size(headers: list[tuple[bytes, bytes]]) -> float:
+    """Return how many bytes a body has, where its headers say so."""
+    return next((int(value) for name, value in headers if name == b"content-length"), math.inf)
+
+
+def sweep(loop: asyncio.AbstractEventLoop, connections: Collection[Any]) -> None:
+    """Send clients away that have been too slow, now and from now on."""
+    now = loop.time()
+    for connection in [one for one in connections if one.due <= now]:
+        connection.late()
+    loop.call_later(_SWEEP, sweep, loop, connections)

@@ -32,16 +32,16 @@ class Rates:
         self._clock = clock
         self._buckets: deque[list[float]] = deque()  # second, requests, seconds spent, failures
 
-    def add(self, seconds: float, *, failed: bool) -> None:
-        """Count a request that took so many seconds."""
+    def add(self, seconds: float, *, failed: bool, count: int = 1) -> None:
+        """Count requests that took so many seconds together."""
         now = int(self._clock())
         self._forget(now)
         if not self._buckets or self._buckets[-1][0] != now:
             self._buckets.append([now, 0, 0.0, 0])
         bucket = self._buckets[-1]
-        bucket[1] += 1
+        bucket[1] += count
         bucket[2] += seconds
-        bucket[3] += failed
+        bucket[3] += count * failed
 
     def summary(self) -> Summary:
         """Return requests, mean seconds and share of failures of the last minute; 0 where there were none."""

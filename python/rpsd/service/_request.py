@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Final, Literal, NamedTuple
 from urllib.parse import parse_qsl
 
@@ -125,7 +126,7 @@ def outcome_headers(answer: Answer) -> dict[str, str]:
 
 @dataclass(slots=True)
 class Query:
-    """Options in an address, as media types without room for them have."""
+    """Options in an address, as media types without room for them have; read once for all that are equal."""
 
     options: dict[str, Any] = field(default_factory=dict)
     guardrails: dict[str, Any] = field(default_factory=dict)
@@ -133,6 +134,7 @@ class Query:
     series: int = 1
 
 
+@lru_cache
 def read_query(text: bytes) -> Query:
     """Read options as environment variables are read: `level=3&guardrails.policy=raise&series=2`.
 

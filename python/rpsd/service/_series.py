@@ -7,26 +7,26 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
-from litestar import Request, Response, post
-from litestar.handlers import HTTPRouteHandler
 
 from rpsd.service import _codec_arrow, _codec_binary, _codec_json, _compute, _media
 from rpsd.service._answers import Denoised, Evaluation, NoiseEstimate
 from rpsd.service._body import read_body
 from rpsd.service._clock import Deadline
 from rpsd.service._degrade import degraded_header
+from rpsd.service._errors import answer_of
 from rpsd.service._observe import Seen, note_failure, seen
+from rpsd.service._plain import headers_of, respond
 from rpsd.service._problems import Problem
 from rpsd.service._request import Answer, Outcome, seconds_of
 from rpsd.service._stages import Stages
 from rpsd.service._state import State
 from rpsd.service._work import Decode, Done, Encode, Work
 
-_Any = Request[Any, Any, Any]
 #: Bytes of a kept answer beside its body, for each series.
 _OVERHEAD: Final = 4_096
-#: Samples up to which waiting requests are computed together: longer ones gain little.
-_SHORT: Final = 4_096
+#: Bytes of a body that is read by the event loop: it takes no longer than to hand it over.
+_SMALL: Final = 1 << 16
+_METHODS: Final = "OPTIONS, POST"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,6 @@ class Endpoint:
     decoders: dict[str, Decode]
     encoders: dict[str, Encode]
     form: type[msgspec.Struct]
-    together: bool = True
 
     @property
     def path(self) -> str:
@@ -87,63 +86,95 @@ ENDPOINTS: Final = (
         _PAIRS,
         {**_JSON, _media.ARROW: _codec_arrow.rows_encoder(Evaluation)},
         Evaluation,
-        together=False,
     ),
 )
 
 
-def series_routes(state: State) -> list[HTTPRouteHandler]:
-    """Return a handler for each endpoint."""
-    return [_handler(state, endpoint) for endpoint in ENDPOINTS]
+class Series:
+    """ASGI: answers the addresses of ENDPOINTS; a framework's way to a handler costs more than such work.
+
+    Parameters
+    ----------
+    app : ASGI application
+        Answers all others.
+    state : State
+    """
+
+    def __init__(self, app: Any, state: State) -> None:
+        self._app = app
+        self._state = state
+        self._endpoints = {endpoint.path: endpoint for endpoint in ENDPOINTS}
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Pass a request on, or answer it."""
+        endpoint = self._endpoints.get(scope["path"]) if scope["type"] == "http" else None
+        if endpoint is None:
+            await self._app(scope, receive, send)
+            return
+        try:
+            status, headers, body = await self._answer(endpoint, scope, receive)
+        except Exception as error:
+            status, headers, body = answer_of(self._state, scope, error)
+        await respond(send, status, headers, body)
+
+    async def _answer(
+        self, endpoint: Endpoint, scope: Any, receive: Any
+    ) -> tuple[int, dict[str, str], bytes]:
+        if scope["method"] == "POST":
+            here = seen(scope)
+            here.route, here.operation = endpoint.path, endpoint.operation
+            return 200, *await _answer(self._state, endpoint, scope, receive, here)
+        if scope["method"] == "OPTIONS":
+            return 204, {"allow": _METHODS}, b""
+        raise Problem("method-not-allowed", f"allowed: {_METHODS}", headers={"allow": _METHODS})
 
 
-def _handler(state: State, endpoint: Endpoint) -> HTTPRouteHandler:
-    @post(endpoint.path, status_code=200, name=endpoint.operation)
-    async def handle(request: _Any) -> Response[bytes]:
-        here = seen(request.scope)
-        here.route, here.operation = endpoint.path, endpoint.operation
-        return await _answer(state, endpoint, request, here)
-
-    return handle
-
-
-async def _answer(state: State, endpoint: Endpoint, request: _Any, here: Seen) -> Response[bytes]:
+async def _answer(
+    state: State, endpoint: Endpoint, scope: Any, receive: Any, here: Seen
+) -> tuple[dict[str, str], bytes]:
     """Read a request, have it computed, and say what came of it."""
-    snapshot, headers = here.snapshot, request.headers
+    snapshot, headers = here.snapshot, headers_of(scope)
     service = snapshot.service
     if state.phase.refusal is not None:
         raise Problem("not-ready", state.phase.refusal, headers={"retry-after": "1"})
-    deadline = Deadline(seconds_of(headers.get("request-timeout"), service.request_timeout))
+    seconds = seconds_of(headers.get("request-timeout"), service.request_timeout)
+    deadline = Deadline(seconds, scope.get("rpsd.arrived"))
     sent = _media.sent_type(headers.get("content-type"), tuple(endpoint.decoders))
-    # Several lines of Accept are one list (RFC 9110, 5.3).
-    accept = ", ".join(headers.getall("accept", [])) or None
-    wanted = _media.wanted_type(accept, sent, tuple(endpoint.encoders))
-    query = request.scope["query_string"]
-    body = await read_body(request.receive, headers, service.max_body_bytes)
+    wanted = _media.wanted_type(headers.get("accept"), sent, tuple(endpoint.encoders))
+    query = scope["query_string"]
+    body = await read_body(receive, headers, service.max_body_bytes)
+    control = _directives(headers.get("cache-control"))
     key = None
-    if not _computed_anew(headers.getall("cache-control", [])):
+    if "no-store" not in control:
         key = snapshot.cache.key(body, endpoint.operation, sent, wanted, query)
-    if key is not None and (kept := snapshot.cache.get(key)) is not None:
-        state.metrics.cache_hits.inc()
-        return _answered(state, endpoint, here, kept, wanted, len(body))
-    points = _MOST_POINTS[sent](body)
-    alike = (endpoint.operation, sent, query, points) if endpoint.together and points <= _SHORT else None
-    decode, encode = endpoint.decoders[sent], endpoint.encoders[wanted]
-    stages = here.stages = Stages(endpoint.operation)
-    work = Work(snapshot, endpoint.compute, decode, encode, body, query, alike, stages)
-    done = await state.admission.run(points, deadline, work, request.receive)
-    if key is not None:
+    if key is not None and "no-cache" not in control:
+        if (kept := snapshot.cache.get(key)) is not None:
+            state.metrics.cache_hits.inc()
+            return _answered(state, endpoint, here, kept, wanted, len(body))
         state.metrics.cache_misses.inc()
-        # What answers in place of an output is right once: the next time it may be computed.
-        if not any(outcome.failure for outcome in done[0].outcomes):
-            state.metrics.cache_evictions.inc(snapshot.cache.put(key, *_kept(done)))
+    stages = here.stages = Stages(endpoint.operation)
+    decode, encode = endpoint.decoders[sent], endpoint.encoders[wanted]
+    observe = state.metrics.observe_stages
+    work = Work(snapshot, endpoint.compute, decode, encode, body, query, stages, observe)
+    try:
+        points = work.read().points if len(body) <= _SMALL else _MOST_POINTS[sent](body)
+    except Exception:
+        observe(stages)
+        raise
+    done = await state.admission.run(points, deadline, work, receive)
+    # What answers in place of an output is right once: the next time it may be computed.
+    if key is not None and not any(outcome.failure for outcome in done[0].outcomes):
+        state.metrics.cache_evictions.inc(snapshot.cache.put(key, *_kept(done)))
     return _answered(state, endpoint, here, done, wanted, len(body))
 
 
-def _computed_anew(lines: list[str]) -> bool:
-    """Return whether a request wants no answer that was kept (RFC 9111), as those that test a service do."""
-    directives = {one.strip().lower() for line in lines for one in line.split(",")}
-    return not directives.isdisjoint(("no-cache", "no-store"))
+def _directives(control: str | None) -> set[str]:
+    """Return the names in Cache-Control.
+
+    Of those of requests (RFC 9111, 5.2.1), no-cache has the answer computed, and no-store has it not kept
+    either; age, which others are about, makes no difference to what depends on the request alone.
+    """
+    return {one.partition("=")[0].strip().lower() for one in (control or "").split(",")}
 
 
 def _kept(done: Done) -> tuple[int, Done]:
@@ -155,13 +186,11 @@ def _kept(done: Done) -> tuple[int, Done]:
 
 def _answered(
     state: State, endpoint: Endpoint, here: Seen, done: Done, wanted: str, received: int
-) -> Response[bytes]:
+) -> tuple[dict[str, str], bytes]:
     answer, content, extra = done
     here.message = endpoint.message
     _note(state, here, answer, received, len(content))
-    if here.stages is not None:
-        _note_stages(state, here.stages)
-    return Response(content, media_type=wanted, headers={**extra, **degraded_header(answer)})
+    return {"content-type": wanted, **extra, **degraded_header(answer)}, content
 
 
 def _note(state: State, here: Seen, answer: Answer, received: int, sent: int) -> None:
@@ -185,9 +214,3 @@ def _note(state: State, here: Seen, answer: Answer, received: int, sent: int) ->
     here.fields["series"] = len(answer.outcomes)
     if len(answer.outcomes) == 1 and "action" in answer.outcomes[0].content:
         here.fields["action"] = answer.outcomes[0].content["action"]
-
-
-def _note_stages(state: State, stages: Stages) -> None:
-    """Tell how long each stage of a request that was answered took."""
-    for stage in stages:
-        state.metrics.observe_stage(stages.algorithm, stage.name, stage.end - stage.begin)

@@ -22,11 +22,13 @@ import uvicorn
 import rpsd
 from rpsd import Config, ConfigError, RpsdError
 from rpsd.service import _notes
+from rpsd.service._accept import Acceptor
 from rpsd.service._admission import Admission
 from rpsd.service._app import make_app
+from rpsd.service._door import Door
 from rpsd.service._log import Forwarded, Log
 from rpsd.service._metrics import Metrics
-from rpsd.service._protocol import Times, make_protocol
+from rpsd.service._protocol import Times, make_protocol, sweep
 from rpsd.service._reload import Reload
 from rpsd.service._selfcheck import SelfCheck
 from rpsd.service._snapshot import Snapshot
@@ -39,9 +41,13 @@ from rpsd.service.streams._forms import most_bytes
 from rpsd.service.streams._socket import make_socket_protocol
 
 _BACKLOG: Final = 2048
+_UVLOOP: Final = importlib.util.find_spec("uvloop") is not None
 _FAILURE: Final = 1
 _SELF_CHECK: Final = "self-check"
 _CAN_RELOAD: Final = hasattr(signal, "SIGHUP")
+#: Share of the time for an answer that a request may wait: what is left is for computing, and for a machine
+#: that has other things to do.
+_PATIENCE: Final = 0.6
 #: Seconds between two ticks of uvicorn's server.
 _TICK: Final = 0.1
 
@@ -100,6 +106,7 @@ def serve(config: Config, load: Callable[[], Config] | None = None) -> int:
         with _hangup_ignored():
             server.run(sockets=sockets)
     finally:
+        server.door.tell()
         self_check.stop()
         workers.close()
         if tracer is not None:
@@ -177,6 +184,8 @@ class _Server(uvicorn.Server):
         self,
         config: uvicorn.Config,
         state: State,
+        door: Door,
+        acceptor: Acceptor,
         self_check: SelfCheck,
         reload: Reload,
         warm: Callable[[], Any],
@@ -184,6 +193,8 @@ class _Server(uvicorn.Server):
         super().__init__(config)
         self._warm = warm
         self._state = state
+        self.door = door
+        self._acceptor = acceptor
         self._self_check = self_check
         self._reload = reload
         self._signals: list[int] = []
@@ -194,8 +205,11 @@ class _Server(uvicorn.Server):
         """Begin to listen, ready for what comes."""
         await self._warm()
         await super().startup(sockets)
+        loop = asyncio.get_running_loop()
+        sweep(loop, self.server_state.connections)
+        if type(loop).__module__.startswith("uvloop"):  # asyncio's own takes all that wait
+            self._acceptor.start(loop, sockets or (), self._make_connection)
         if _CAN_RELOAD and threading.current_thread() is threading.main_thread():
-            loop = asyncio.get_running_loop()
             self._reload.start(loop)
             loop.add_signal_handler(signal.SIGHUP, self._reload.request)
         self._self_check.start()
@@ -203,6 +217,12 @@ class _Server(uvicorn.Server):
         places = ", ".join("{}:{}".format(*one.getsockname()[:2]) for one in sockets or [])
         text = f"rpsd {rpsd.__version__} listens on {places}"
         self._state.log.write("INFO", "start", text, config=self._state.snapshot.digest)
+
+    def _make_connection(self) -> asyncio.Protocol:
+        made: asyncio.Protocol = self.config.http_protocol_class(  # type: ignore[call-arg]
+            config=self.config, server_state=self.server_state, app_state=self.lifespan.state
+        )
+        return made
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Remember a signal: it may come in the middle of anything, the log's own locks among them."""
@@ -222,6 +242,7 @@ class _Server(uvicorn.Server):
         if self._ticked:
             self._state.metrics.loop_lag.observe(max(0.0, now - self._ticked - _TICK))
         self._ticked = now
+        self.door.tell()
         if self._self_check.overdue:
             self._state.phase.set_fault(_SELF_CHECK, "the self-check does not end")
         if self._close_at is not None and time.monotonic() >= self._close_at:
@@ -230,7 +251,7 @@ class _Server(uvicorn.Server):
 
 
 def _make_server(state: State, self_check: SelfCheck, load: Callable[[], Config]) -> _Server:
-    times = Times()
+    times, door, acceptor = Times(), Door(state), Acceptor()
     app = make_app(state)
 
     async def warm() -> None:
@@ -239,8 +260,8 @@ def _make_server(state: State, self_check: SelfCheck, load: Callable[[], Config]
 
     config = uvicorn.Config(
         app,
-        loop="uvloop" if importlib.util.find_spec("uvloop") else "asyncio",
-        http=make_protocol(times),
+        loop="uvloop" if _UVLOOP else "asyncio",
+        http=make_protocol(times, door, acceptor),
         ws=make_socket_protocol,  # type: ignore[arg-type]  # whatever makes one
         ws_per_message_deflate=False,
         ws_ping_interval=None,  # a reader that is held up would not see the answer; idle ones are closed
@@ -257,10 +278,11 @@ def _make_server(state: State, self_check: SelfCheck, load: Callable[[], Config]
         times.header, times.body = service.header_timeout, service.body_timeout
         times.send = service.send_timeout
         config.ws_max_size = most_bytes(service.max_push)
+        state.admission.patience = _PATIENCE * service.request_timeout
         config.timeout_graceful_shutdown = service.drain_timeout
 
     def check(settings: Config) -> None:
         require_loopback(settings.service.host)
 
     apply(state.snapshot)
-    return _Server(config, state, self_check, Reload(state, load, check, apply), warm)
+    return _Server(config, state, door, acceptor, self_check, Reload(state, load, check, apply), warm)

@@ -25,9 +25,7 @@ class Shed:
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Pass a request on, or answer it."""
-        admission = self._state.admission
-        full = admission.waiting and admission.waiting >= admission.most_requests
-        if not full or scope["type"] != "http" or not scope["path"].startswith("/v1/"):
+        if not self._state.admission.full or scope["type"] != "http" or not scope["path"].startswith("/v1/"):
             await self._app(scope, receive, send)
             return
         self._state.metrics.count("shed")

@@ -10,11 +10,12 @@ from typing import NamedTuple
 
 
 class Stage(NamedTuple):
-    """One stage: seconds on the clock of `time.perf_counter`."""
+    """One stage: seconds on the clock of `time.perf_counter`, and the part of them that is this request's."""
 
     name: str
     begin: float
     end: float
+    share: float
 
 
 class Stages:
@@ -30,11 +31,11 @@ class Stages:
 
     def __init__(self, algorithm: str) -> None:
         self.algorithm = algorithm
-        self._marks: list[tuple[str, float]] = [("", time.perf_counter())]
+        self._marks: list[tuple[str, float, float]] = [("", time.perf_counter(), 1.0)]
 
-    def ended(self, name: str) -> None:
-        """End a stage now."""
-        self._marks.append((name, time.perf_counter()))
+    def ended(self, name: str, share: float = 1.0) -> None:
+        """End a stage now; of one that was done for several requests at once, each has a share."""
+        self._marks.append((name, time.perf_counter(), share))
 
     def waited(self) -> None:
         """Let the next stage begin now: what was since the last was done for others, and is of no stage."""
@@ -43,6 +44,13 @@ class Stages:
     def __iter__(self) -> Iterator[Stage]:
         """Yield the stages that have ended, in their order."""
         marks = tuple(self._marks)
-        for (_, begin), (name, end) in itertools.pairwise(marks):
+        for (_, begin, _), (name, end, share) in itertools.pairwise(marks):
             if name:
-                yield Stage(name, begin, end)
+                yield Stage(name, begin, end, share)
+
+    def seconds(self) -> dict[str, float]:
+        """Return by name of stage what this request took; one that was done twice counts twice."""
+        found: dict[str, float] = {}
+        for name, begin, end, share in self:
+            found[name] = found.get(name, 0.0) + share * (end - begin)
+        return found

@@ -72,7 +72,7 @@ class Tracer:
         since = time.time() - time.perf_counter()
         context = self._in_context(span)
         for stage in stages:
-            begin, end = (int((since + moment) * 1e9) for moment in stage[1:])
+            begin, end = (int((since + moment) * 1e9) for moment in (stage.begin, stage.end))
             self._tracer.start_span(stage.name, context, start_time=begin).end(end)
         span.set_attributes(attributes)
         span.end()

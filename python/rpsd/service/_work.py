@@ -1,120 +1,155 @@
 # SPDX-License-Identifier: MIT
-"""What a worker does for a request, and for several that are alike: all that takes time."""
+"""One request's way from bytes to bytes, or that of several that are alike."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Final
 
 import msgspec
 
+from rpsd import Options
+from rpsd._schema import fields
 from rpsd.service._admission import Stop
-from rpsd.service._compute import Compute, denoise
+from rpsd.service._compute import Compute, denoise, evaluate
 from rpsd.service._request import Answer, Asked, Limits
 from rpsd.service._snapshot import Snapshot
 from rpsd.service._stages import Stages
 
-Decode = Callable[[bytes, bytes, Limits], Asked]
+Decode = Callable[[bytes | bytearray, bytes, Limits], Asked]
 Encode = Callable[[Answer], tuple[bytes, dict[str, str]]]
 #: The answer, its body, and headers of its own.
 Done = tuple[Answer, bytes, dict[str, str]]
 
+_METHODS: Final = fields(Options)["method"].words
+#: Samples up to which requests are computed together: longer ones gain little.
+_SHORT: Final = 4_096
+#: Seconds up to which work is done by the event loop: two hand-overs between threads take no less.
+_LIGHT: Final = 0.0005
+
 
 @dataclass(slots=True)
 class Work:
-    """One request, read; `alike` is equal for those that may be computed together, None for the others."""
+    """One request.
+
+    Attributes
+    ----------
+    alike : hashable
+        Equal for those that may be computed together, None for the others; known once it was read.
+    """
 
     snapshot: Snapshot
     compute: Compute
     decode: Decode
     encode: Encode
-    body: bytes
+    body: bytes | bytearray
     query: bytes
-    alike: Hashable = None
     stages: Stages = field(default_factory=lambda: Stages("none"))
+    observe: Callable[[Stages], None] = lambda stages: None
+    alike: Hashable = None
+    _asked: Asked | None = None
+
+    def read(self) -> Asked:
+        """Return what is asked for; decoded at the first time.
+
+        Raises
+        ------
+        Problem
+            Where it is not what its media type says, or not allowed.
+        """
+        if self._asked is not None:
+            return self._asked
+        service = self.snapshot.service
+        limits = Limits(service.max_points, service.max_series, service.max_body_bytes)
+        try:
+            asked = self.decode(self.body, self.query, limits)
+            asked.check(limits)
+            method = asked.options.get("method", self.snapshot.config.denoiser.method)
+            if self.compute is denoise and method in _METHODS:  # not what a client calls one
+                self.stages.algorithm = method
+        finally:
+            self.stages.ended("parse")
+        if asked.names is None and asked.points <= _SHORT and self.compute is not evaluate:
+            options = msgspec.json.encode((asked.options, asked.guardrails), order="sorted")
+            self.alike = self.compute, asked.report, options, asked.points, id(self.snapshot)
+        self._asked, self.body = asked, b""
+        return asked
+
+    @property
+    def light(self) -> bool:
+        """Whether the event loop may do it."""
+        cost = self.snapshot.costs.of(self.alike)
+        return cost is not None and cost <= _LIGHT
 
     def __call__(self, stop: Stop) -> Done:
         """Decode, compute, encode."""
-        return self._computed(self._asked(), stop)
-
-    def _asked(self) -> Asked:
-        self.stages.ended("queue")
-        service = self.snapshot.service
-        limits = Limits(service.max_points, service.max_series, service.max_body_bytes)
-        asked = self.decode(self.body, self.query, limits)
-        asked.check(limits)
-        if self.compute is denoise:
-            self.stages.algorithm = asked.options.get("method", self.snapshot.config.denoiser.method)
-        self.stages.ended("parse")
-        return asked
-
-    def _computed(self, asked: Asked, stop: Stop) -> Done:
-        answer = self.compute(self.snapshot, asked, stop)
-        self.stages.ended("kernel")
-        return self._done(answer)
-
-    def _done(self, answer: Answer) -> Done:
-        content, headers = self.encode(answer)
-        self.stages.ended("serialise")
-        return answer, content, headers
+        done = self.together([self], [stop])[0]
+        if isinstance(done, Exception):
+            raise done
+        return done
 
     @staticmethod
     def together(works: Sequence[Work], stops: Sequence[Stop]) -> list[Done | Exception]:
-        """Return for each request what it would get alone: what is done, or the error.
-
-        The kernel stage of each is the time of the call that they share.
-        """
-        done: list[Any] = [None] * len(works)
-        groups: dict[Hashable, list[tuple[int, Asked]]] = {}
-        for k, work in enumerate(works):
-            try:
-                asked = work._asked()
-            except Exception as error:
-                done[k] = error
-                continue
-            groups.setdefault(_kind(work, asked, k), []).append((k, asked))
-        for group in groups.values():
-            every = [works[k].stages for k, _ in group]
-            for stages in every:
-                stages.waited()
-            try:
-                answers = _answers(works[group[0][0]], group, _Stops([stops[k] for k, _ in group]))
-            except Exception:  # each by itself tells whose it is
-                for k, asked in group:
-                    works[k].stages.waited()
-                    done[k] = _alone(works[k], asked, stops[k])
-                continue
-            for stages in every:
-                stages.ended("kernel")
-            for (k, _), answer in zip(group, answers, strict=True):
-                works[k].stages.waited()
-                done[k] = works[k]._done(answer)
+        """Return for each request what it would get alone: what is done, or the error."""
+        first, begin = works[0], time.thread_time()
+        for work in works:
+            work.stages.ended("queue")
+        try:
+            done = [work.done(answer) for work, answer in zip(works, _answers(works, stops), strict=True)]
+        finally:
+            for work in works:
+                work.observe(work.stages)
+        if first.alike is not None:
+            first.snapshot.costs.learn(first.alike, (time.thread_time() - begin) / len(works))
         return done
 
+    def done(self, answer: Answer | Exception) -> Done | Exception:
+        """Encode an answer."""
+        if isinstance(answer, Exception):
+            return answer
+        self.stages.waited()
+        try:
+            content, headers = self.encode(answer)
+        except Exception as error:
+            return error
+        finally:
+            self.stages.ended("serialise")
+        return answer, content, headers
 
-def _kind(work: Work, asked: Asked, k: int) -> Hashable:
-    if asked.names is not None:
-        return k
-    options = msgspec.json.encode((asked.options, asked.guardrails), order="sorted")
-    return id(work.snapshot), work.compute, asked.report, options
+    def answer(self, stop: Stop) -> Answer | Exception:
+        """Compute it by itself."""
+        try:
+            asked = self.read()
+            self.stages.waited()
+            try:
+                answer = stop.during(lambda: self.compute(self.snapshot, asked, stop))
+            finally:
+                self.stages.ended("kernel")
+            stop.check()
+        except Exception as error:
+            return error
+        return answer
 
 
-def _answers(work: Work, group: list[tuple[int, Asked]], stop: Any) -> list[Answer]:
-    first = group[0][1]
-    if len(group) == 1:
-        return [work.compute(work.snapshot, first, stop)]
-    series = tuple(asked.series[0] for _, asked in group)
-    asked = Asked(None, series, first.options, first.guardrails, first.report)
-    answer = work.compute(work.snapshot, asked, stop)
-    return [Answer(None, (outcome,)) for outcome in answer.outcomes]
-
-
-def _alone(work: Work, asked: Asked, stop: Stop) -> Done | Exception:
-    try:
-        return work._computed(asked, stop)
-    except Exception as error:
-        return error
+def _answers(works: Sequence[Work], stops: Sequence[Stop]) -> Sequence[Answer | Exception]:
+    """Return the answers of requests that are alike, by one call of which each has its share of the time."""
+    if len(works) > 1:
+        first = works[0].read()
+        series = tuple(work.read().series[0] for work in works)
+        asked = Asked(None, series, first.options, first.guardrails, first.report)
+        for work in works:
+            work.stages.waited()
+        try:
+            answer = works[0].compute(works[0].snapshot, asked, _Stops(stops))
+            return [Answer(None, (outcome,)) for outcome in answer.outcomes]
+        except Exception:  # each by itself tells whose it is
+            pass
+        finally:
+            for work in works:
+                work.stages.ended("kernel", 1 / len(works))
+    return [work.answer(stop) for work, stop in zip(works, stops, strict=True)]
 
 
 class _Stops(Stop):
@@ -126,5 +161,5 @@ class _Stops(Stop):
         self._all = stops
 
     @property
-    def set(self) -> bool:  # type: ignore[override]
+    def set(self) -> bool:
         return all(stop.set for stop in self._all)
