@@ -75,7 +75,8 @@ def test_a_few_requests_of_each_kind(server, tmp_path):
 
 @pytest.mark.slow
 def test_streams_as_one_thing_leads_to_another(server, tmp_path):
-    run(server, tmp_path, "--phases=stateful", "--include-path-regex=^/v1/streams", "--max-examples=30")
+    some = ("--phases=stateful", "--include-path-regex=^/v1/streams", "--max-examples=30")
+    run(server, tmp_path, *some, "--request-timeout=60")
     assert answered(server, "/v1/streams/{id}/push", 200) > 0
 
 
