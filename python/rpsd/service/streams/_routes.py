@@ -47,7 +47,8 @@ class _Call:
     async def body(self, most: int, *known: str) -> tuple[bytes, str]:
         """Return the body and its media type; where there is no body there need not be one."""
         headers = self.request.headers
-        body = await read_body(self.request.receive, headers, min(most, self.service.max_body_bytes))
+        most = min(most, self.service.max_body_bytes)
+        body = bytes(await read_body(self.request.receive, headers, most))
         if not body and headers.get("content-type") is None:
             return body, known[0]
         return body, _media.sent_type(headers.get("content-type"), known)
