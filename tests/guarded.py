@@ -6,6 +6,7 @@ import json
 import time
 
 from serving import Server, wait_until
+from streaming import Socket
 
 from rpsd import load_config
 from rpsd.service.access._audit import AuditLog
@@ -52,6 +53,15 @@ class Guarded:
         body = json.dumps({"values": X} if content is None else content).encode()
         return self.ask(name, "POST", path, body, content_type="application/json", **headers)
 
+    def as_(self, name):
+        """Return a client of the server who shows the key of a name."""
+        return Client(self, name)
+
+    def socket(self, name, first, **more):
+        """Open a connection of /v1/stream with the key of a name; None shows none."""
+        shown = {} if name is None else {"authorization": f"Bearer {self.keys.get(name, name)}"}
+        return Socket(self.server, first, additional_headers=shown, **more)
+
     def records(self, **fields):
         """Return the records of the audit log that have these fields, oldest first."""
         audit, found, after = AuditLog(self.db), [], 0
@@ -74,6 +84,20 @@ class Guarded:
             self.server.process.kill()
             self.server.finished()
         self.db.close()
+
+
+class Client:
+    """Asks as serving.Server does, with one key: for helpers that know of none."""
+
+    def __init__(self, service, name):
+        self._service = service
+        self._name = name
+
+    def ask(self, *arguments, **headers):
+        return self._service.ask(self._name, *arguments, **headers)
+
+    def post(self, content, path, **headers):
+        return self._service.post(self._name, content, path, **headers)
 
 
 @contextlib.contextmanager

@@ -13,15 +13,19 @@ from pathlib import Path
 import pytest
 from guarded import X, guarded, within
 from serving import wait_until
+from streaming import create, push
+from websockets.exceptions import InvalidStatus
 
 from rpsd.service import _openapi
 from rpsd.service._admin import admin_routes
 from rpsd.service._docs import docs_routes
 from rpsd.service._health import health_routes
-from rpsd.service._series import series_routes
+from rpsd.service._series import ENDPOINTS
 from rpsd.service.access._keys import Keys, KeyText
 from rpsd.service.access._principal import KeyLimits
 from rpsd.service.access._roles import GRANTED, OPEN, ROLES, ROUTES
+from rpsd.service.streams import _socket
+from rpsd.service.streams._routes import stream_routes
 
 # The matrix once more, by hand: the table of the code must not be its own oracle.
 MAY = {
@@ -31,11 +35,14 @@ MAY = {
     "admin": {"observe", "operate", "administer"},
     "auditor": {"observe", "audit"},
 }
+CHANGES = ("push", "amend", "new-session", "acknowledge", "flush", "snapshot")
 NEEDS = {
     "/health": None, "/health/live": None, "/health/ready": None, "/health/startup": None,
     "/v2/health/live": None, "/v2/health/ready": None,
     "/health/detailed": "observe", "/metrics": "observe", "/openapi.json": "observe", "/docs": "observe",
     "/v1/denoise": "compute", "/v1/noise": "compute", "/v1/evaluate": "compute",
+    "/v1/stream": "compute", "/v1/streams": "compute", "/v1/streams/{id}": "compute",
+    **{f"/v1/streams/{{id}}/{name}": "compute" for name in CHANGES},
     "/admin/log-level": "operate",
 }  # fmt: skip
 UNSEEN = ("operate", "administer", "audit")
@@ -53,15 +60,20 @@ def service(tmp_path_factory):
 
 
 def real_routes():
-    handlers = [*health_routes(None), *series_routes(None), *docs_routes(), *admin_routes(None)]
-    return {(method, path) for one in handlers for path in one.paths for method in one.http_methods}
+    handlers = [*health_routes(None), *stream_routes(None, None), *docs_routes(), *admin_routes(None)]
+    found = {(method, path) for one in handlers for path in one.paths for method in one.http_methods}
+    return {
+        *((method, path.replace(":str", "")) for method, path in found),
+        *(("POST", endpoint.path) for endpoint in ENDPOINTS),
+        ("WEBSOCKET", _socket.PATH),
+    }
 
 
 def test_every_route_has_its_row_and_every_row_its_route():
     assert set(ROUTES) == real_routes()
     paths = _openapi.document()["paths"]
     documented = {(method.upper(), path) for path, methods in paths.items() for method in methods}
-    assert documented == {(method, path) for method, path in ROUTES if method != "HEAD"}
+    assert documented == {(method, path) for method, path in ROUTES if method not in ("HEAD", "WEBSOCKET")}
 
 
 def test_the_table_is_that_of_the_document():
@@ -95,27 +107,44 @@ def test_the_page_shows_both_tables():
 
 BODIES = {
     "/v1/denoise": {"values": X}, "/v1/noise": {"values": X}, "/v1/evaluate": {"x": X, "y": X},
+    "/v1/streams": {}, "/v1/streams/{id}/push": {"values": X}, "/v1/streams/{id}/amend": {"values": X[:1]},
     "/admin/log-level": {"level": "DEBUG"},
 }  # fmt: skip
+DONE = {("POST", "/v1/streams"): 201, ("DELETE", "/v1/streams/{id}"): 204, ("WEBSOCKET", "/v1/stream"): 101}
+
+
+def asked(service, role, method, path):
+    """Return the answer to a request on a route, where it is of a stream on one that is there."""
+    if method == "WEBSOCKET":
+        try:
+            with service.socket(role, {"create": {}}) as connection:
+                return connection.raw.response.status_code, connection.raw.response.headers
+        except InvalidStatus as refused:
+            return refused.response.status_code, refused.response.headers
+    body = json.dumps(BODIES.get(path, {}))
+    if "{id}" in path:
+        user = service.as_("user")
+        id = create(user)
+        assert push(user, id, X[:3]).status == 200
+        path = path.replace("{id}", id)
+    answer = service.ask(role, method, path, body if method in ("POST", "PUT") else None,
+                         content_type="application/json")  # fmt: skip
+    return answer.status, answer.headers
 
 
 @pytest.mark.parametrize("role", [*MAY, None])
 def test_every_role_on_every_route(service, role):
     for method, path in sorted(ROUTES):
         needs = NEEDS[path]
-        if method in ("POST", "PUT"):
-            answer = service.ask(role, method, path, json.dumps(BODIES[path]).encode(),
-                                 content_type="application/json")  # fmt: skip
-        else:
-            answer = service.ask(role, method, path)
         if needs is None or (role is not None and needs in MAY[role]):
-            expected = 200
+            expected = DONE.get((method, path), 200)
         elif role is None:
             expected = 401
         else:
             expected = 404 if needs in UNSEEN else 403
-        assert answer.status == expected, (role, method, path)
-        assert ("www-authenticate" in answer.headers) == (expected == 401)
+        status, headers = asked(service, role, method, path)
+        assert status == expected, (role, method, path)
+        assert ("www-authenticate" in headers) == (expected == 401)
 
 
 def test_what_is_not_there_is_told_to_nobody_without_a_credential(service):

@@ -21,6 +21,7 @@ from rpsd.service._docs import docs_routes
 from rpsd.service._health import health_routes
 from rpsd.service._problems import CATALOGUE
 from rpsd.service._series import ENDPOINTS
+from rpsd.service.streams._routes import stream_routes
 
 __all__ = ["server"]
 COPY = Path(__file__).parents[1] / "docs" / "openapi.json"
@@ -43,9 +44,9 @@ def test_the_document_is_valid():
 
 
 def test_the_routes_are_those_of_the_document():
-    handlers = [*health_routes(None), *docs_routes(), *admin_routes(None)]
+    handlers = [*health_routes(None), *stream_routes(None, None), *docs_routes(), *admin_routes(None)]
     routes = {
-        (path, method.lower())
+        (path.replace(":str", ""), method.lower())
         for handler in handlers
         for path in handler.paths
         for method in handler.http_methods
@@ -60,8 +61,10 @@ def test_every_address_of_the_document_answers(server):
         for method, operation in methods.items():
             answer = server.ask(method.upper(), path)
             assert str(answer.status) in operation["responses"], path
-            assert answer.status not in (404, 405)
-            for name in operation["responses"]["200"]["headers"]:
+            assert answer.status != 405
+            assert answer.status != 404 or "{id}" in path
+            done = next(one for code, one in operation["responses"].items() if code.startswith("2"))
+            for name in done["headers"]:
                 assert not DOCUMENT["components"]["headers"][name]["required"] or answer.headers[name.lower()]
 
 
@@ -132,6 +135,38 @@ def test_what_is_asked_and_answered_is_as_the_document_says(server, path, conten
 def test_health_is_as_the_document_says(server, path):
     content = DOCUMENT["paths"][path]["get"]["responses"]["200"]["content"]
     validator(closed(content["application/json"]["schema"])).validate(server.ask("GET", path).json)
+
+
+def test_what_is_asked_and_answered_of_streams_is_as_the_document_says(server):
+    closed_components = closed(DOCUMENT["components"])
+    schemas = DOCUMENT["components"]["schemas"]
+
+    def ask(method, path, content=None, status="200"):
+        operation = DOCUMENT["paths"][path][method]
+        if content is not None:
+            body = operation["requestBody"]["content"]["application/json"]["schema"]
+            validator(body).validate(content)
+        answer = server.ask(
+            method.upper(), path.replace("{id}", id), None if content is None else json.dumps(content),
+            content_type="application/json",
+        )  # fmt: skip
+        assert str(answer.status) == status, answer.body
+        schema = operation["responses"][status]["content"]["application/json"]["schema"]
+        jsonschema.Draft202012Validator({**closed(schema), "components": closed_components}).validate(
+            answer.json
+        )
+        return answer.json
+
+    id = ""
+    for options in ({"lookahead": 1}, {"series": 2, "on_breach": None}):
+        id = ask("post", "/v1/streams", options, "201")["id"]
+        values = [X[:5], X[5:10]] if "series" in options else X[:5]
+        ask("post", "/v1/streams/{id}/push", {"values": values, "sequence": 1})
+        ask("post", "/v1/streams/{id}/new-session", {"sequence": None})
+        ask("post", "/v1/streams/{id}/flush")
+        ask("get", "/v1/streams/{id}")
+        ask("get", "/v1/streams")
+    assert schemas["NewStream"]["properties"].keys() == {"series", "on_breach", *fields(Options)}
 
 
 REFUSED = [

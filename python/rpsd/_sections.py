@@ -70,6 +70,9 @@ class Service(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     max_body_bytes: Annotated[int, Meta(ge=1, description="Bytes of a request's body, unpacked.")] = 2**27
     max_points: Annotated[int, Meta(ge=1, description="Samples of a request.")] = 10_000_000
     max_series: Annotated[int, Meta(ge=1, description="Series of a request.")] = 10_000
+    max_push: Annotated[
+        int, Meta(ge=1, le=1_000_000, description="Samples of a push to a stream, of all its series.")
+    ] = 8192
     queue_requests: Annotated[int, Meta(ge=0, description="Requests that may wait for a worker.")] = 256
     queue_points: Annotated[int, Meta(ge=0, description="Samples that may wait for a worker.")] = 20_000_000
     request_timeout: Annotated[
@@ -84,6 +87,10 @@ class Service(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     send_timeout: Annotated[
         float, Meta(gt=0, le=86400, description="Seconds for which a client may not take its answer.")
     ] = 30.0
+    max_sessions: Annotated[int, Meta(ge=0, description="Connections of /v1/stream of one tenant.")] = 1000
+    session_idle_timeout: Annotated[
+        float, Meta(gt=0, le=86400, description="Seconds after which a connection of /v1/stream is closed.")
+    ] = 300.0
     drain_delay: Annotated[
         float, Meta(ge=0, le=3600, description="Seconds after SIGTERM in which requests are still taken.")
     ] = 5.0
@@ -150,6 +157,10 @@ class State(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     state_key_file: Annotated[
         str | None, Meta(description="File of the key that seals it, 32 bytes as base64.")
     ] = None
+    max_streams: Annotated[int, Meta(ge=0, description="Streams of one tenant.")] = 1000
+    stream_idle_timeout: Annotated[
+        float, Meta(gt=0, description="Seconds after which a stream that nobody changes may go.")
+    ] = 604800.0
 
 
 def expand(text: str, what: str) -> Path:

@@ -16,6 +16,9 @@ from rpsd.service._observe import Observe
 from rpsd.service._series import Series
 from rpsd.service._shed import Shed
 from rpsd.service._state import State
+from rpsd.service.streams._routes import stream_routes
+from rpsd.service.streams._socket import StreamSocket
+from rpsd.service.streams._streams import Streams
 
 
 def make_app(state: State) -> tuple[Observe, Any]:
@@ -27,14 +30,21 @@ def make_app(state: State) -> tuple[Observe, Any]:
             body, status_code=status, media_type=headers.pop("content-type", None), headers=headers
         )
 
+    streams = Streams(state)
     litestar = Litestar(
-        [*health_routes(state), *docs_routes(asks=state.access is not None), *admin_routes(state)],
+        [
+            *health_routes(state),
+            *stream_routes(state, streams),
+            *docs_routes(asks=state.access is not None),
+            *admin_routes(state),
+        ],
         exception_handlers={Exception: answer_error},
         openapi_config=None,
         logging_config=None,
         debug=False,
     )
-    inner = Shed(Listeners(Series(litestar, state), state), state)
+    served = StreamSocket(Series(litestar, state), state, streams)
+    inner = Shed(Listeners(served, state), state)
     if state.access is None:
         return Observe(inner, state), inner
     from rpsd.service.access._guard import Guard

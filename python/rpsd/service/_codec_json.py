@@ -76,7 +76,7 @@ def decode(body: bytes | bytearray, query: bytes, limits: Limits) -> Asked:
     beside = _beside(given)
     require_shallow(beside)
     names = () if given.series is msgspec.UNSET else given.series
-    require_unique(body, 1 + len(names) + _strings(beside))
+    require_unique(body, 1 + len(names) + count_strings(beside))
     guardrails = beside.pop("guardrails", None)
     report = checked_report(beside.pop("report", "full"))
     options = beside
@@ -103,7 +103,7 @@ def decode_pairs(body: bytes | bytearray, query: bytes, limits: Limits) -> Asked
     require_shallow(beside)
     pairs = {"": given} if all(one) else given.series
     # x and y of each, and what they are named by.
-    require_unique(body, 2 * len(pairs) + (0 if all(one) else 1 + len(pairs)) + _strings(beside))
+    require_unique(body, 2 * len(pairs) + (0 if all(one) else 1 + len(pairs)) + count_strings(beside))
 
     def place(name: str) -> str:
         return "$" if all(one) else f"$.series[{name!r}]"
@@ -178,12 +178,12 @@ def _beside(given: Any) -> dict[str, Any]:
     }
 
 
-def _strings(value: Any) -> int:
+def count_strings(value: Any) -> int:
     """Return how many strings JSON has in a value, names included."""
     if isinstance(value, dict):
-        return len(value) + sum(map(_strings, value.values()))
+        return len(value) + sum(map(count_strings, value.values()))
     if isinstance(value, list):
-        return sum(map(_strings, value))
+        return sum(map(count_strings, value))
     return isinstance(value, str)
 
 

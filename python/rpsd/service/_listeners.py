@@ -25,7 +25,7 @@ class Listeners:
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Pass a request on, to where there is nothing if it may not."""
-        if scope["type"] == "http" and not self._is_here(scope["path"], scope.get("server")):
+        if not self._is_here(scope["path"], scope.get("server")):
             scope = {**scope, "path": "/none", "raw_path": b"/none"}
         await self._app(scope, receive, send)
 

@@ -29,6 +29,7 @@ _SECONDS: Final = (
 _KERNEL_SECONDS: Final = (1e-5, 2.5e-5, 5e-5, 1e-4, *_SECONDS)
 _POINTS: Final = (100, 1e3, 1e4, 1e5, 1e6, 1e7)
 _BYTES: Final = tuple(4.0**k for k in range(4, 15))
+_COMMITS: Final = tuple(2.0**k for k in range(9))
 _SHARES: Final = (0.0, 0.1, 0.25, 0.5, 0.75, 0.8, 0.85, 0.9, 0.95, 0.98, 1.0)
 _DAY: Final = 86_400.0
 _VALUED: Final = ("correlation", "rmse", "trend", "power")
@@ -39,7 +40,6 @@ _LATER: Final[Mapping[str, tuple[Callable[[str, str], Metric], str]]] = {
     "audit_last_verified_timestamp_seconds": (GaugeMetricFamily, "When the audit log was last found whole."),
     CERTIFICATE_END: (GaugeMetricFamily, "When the certificate ends."),
     "backup_last_success_timestamp_seconds": (GaugeMetricFamily, "When a backup last succeeded."),
-    "sessions_open": (GaugeMetricFamily, "Streaming sessions."),
     "worker_restarts": (CounterMetricFamily, "Workers that were replaced."),
 }
 
@@ -126,6 +126,10 @@ class Metrics:
         )
         self.batch_size = named(
             Histogram, "batch_size", "Requests that a worker takes at a time.", buckets=(1, 2, 4, 8, 16)
+        )
+        self.sessions_open = named(Gauge, "sessions_open", "Connections of /v1/stream.")
+        self.commit_size = named(
+            LockedHistogram, "stream_commit_size", "Streams whose changes one commit has.", buckets=_COMMITS
         )
         self.cache_hits = named(Counter, "cache_hits_total", "Answers that were kept from before.")
         self.cache_misses = named(

@@ -23,6 +23,8 @@ from rpsd.service.access._principal import LOCAL
 #: What a client may call its request; anything else gets an id of ours.
 _ID: Final = re.compile(rb"[A-Za-z0-9._:/+=-]{1,128}")
 _GONE: Final = 499
+#: Of a connection that is a WebSocket now.
+_SWITCHED: Final = 101
 _QUIET: Final = ("health", "metrics")
 
 
@@ -111,9 +113,7 @@ class Observe:
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer a request and tell of it."""
         if scope["type"] == "websocket":
-            scope["rpsd.seen"] = Seen(request_id_of(scope["headers"]), self._state.snapshot)
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
+            await self._observe_socket(scope, receive, send)
             return
         state, begin = self._state, time.perf_counter()
         request_id = request_id_of(scope["headers"])
@@ -142,6 +142,25 @@ class Observe:
                 self._trace(span, scope["method"], here, status)
             self._tell(scope["method"], here, status, time.perf_counter() - begin)
 
+    async def _observe_socket(self, scope: Any, receive: Any, send: Any) -> None:
+        """Let a connection be served, and tell of it at its end."""
+        begin = time.perf_counter()
+        here = scope["rpsd.seen"] = Seen(request_id_of(scope["headers"]), self._state.snapshot)
+        status = _GONE
+
+        async def sending(message: Any) -> None:
+            nonlocal status
+            if message["type"] in ("websocket.accept", "websocket.http.response.start"):
+                status = message.get("status", _SWITCHED)
+                message["headers"] = [*message.get("headers", ()), *self._headers(here, scope["path"])]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, sending)
+        finally:
+            self._state.metrics.requests_by(here.route, "GET", status).inc()
+            self._write(here, status, time.perf_counter() - begin)
+
     def _headers(self, here: Seen, path: str) -> list[tuple[bytes, bytes]]:
         headers = [
             (b"x-request-id", here.request_id.encode()),
@@ -169,12 +188,14 @@ class Observe:
         state = self._state
         state.metrics.requests_by(here.route, method, status).inc()
         state.metrics.seconds_by(here.route).observe(seconds)
-        quiet = here.operation in _QUIET
         if here.route.startswith("/v1/"):
             state.rates.add(seconds, failed=status >= 500 or here.level == "ERROR")
-        level = here.level or _level(status, quiet)
-        state.log.write(
-            level,
+        self._write(here, status, seconds)
+
+    def _write(self, here: Seen, status: int, seconds: float) -> None:
+        """Write the line of a request, or of a connection, to the log."""
+        self._state.log.write(
+            here.level or _level(status, here.operation in _QUIET),
             here.operation,
             here.message or ("the client left" if status == _GONE else f"answered {status}"),
             user_id=None if here.principal is LOCAL else here.principal.name,

@@ -23,6 +23,7 @@ from rpsd.service._problems import CATALOGUE, MEDIA_TYPE
 from rpsd.service._request import REPORTS
 from rpsd.service._series import ENDPOINTS, Endpoint
 from rpsd.service.access._roles import OPEN, ROUTES
+from rpsd.service.streams import _described
 
 _SCHEMAS: Final = "#/components/schemas/{name}"
 _NULL: Final = {"type": "null"}
@@ -40,9 +41,10 @@ _SPECIAL: Final[dict[str, list[dict[str, Any]]]] = {
 _SECURITY: Final[list[dict[str, list[str]]]] = [{"bearer": []}, {"certificate": []}]
 #: What a request may get where credentials are asked for.
 _GUARDED: Final = (401, 403, 404, 429, 503)
-#: Statuses that a request may get wherever it goes; 404 and 405 are of addresses that are not here.
+#: Statuses that a request may get wherever it goes; the others are of addresses that are not here, and of
+#: streams.
 _ANYWHERE: Final = (400, 408, 414, 431, 500)
-_ELSEWHERE: Final = (404, 405)
+_ELSEWHERE: Final = (404, 405, 409)
 #: What changing a setting may be refused with beside; 404 where another machine asks.
 _SETTING: Final = (404, 413, 415, 422)
 
@@ -87,7 +89,7 @@ def document(*, asks: bool = False) -> dict[str, Any]:
     """Return the document as plain data; asks is whether the service asks for credentials."""
     _, answers = msgspec.json.schema_components(
         [*dict.fromkeys(form for *_, form in READ.values() if not isinstance(form, str)),
-         *(endpoint.form for endpoint in ENDPOINTS), LogLevel],
+         *(endpoint.form for endpoint in ENDPOINTS), *_described.FORMS, LogLevel],
         ref_template=_SCHEMAS,
     )  # fmt: skip
     return {
@@ -109,11 +111,16 @@ def document(*, asks: bool = False) -> dict[str, Any]:
                 "name": "series",
                 "description": "Answers have the media type of the request, or what Accept prefers.",
             },
+            {
+                "name": "streams",
+                "description": "Series that are still coming. The WebSocket /v1/stream does the same.",
+            },
             {"name": "health", "description": "For people, supervisors and balancers; never queued."},
             {"name": "operation", "description": "For those who run it or write clients."},
         ],
         "paths": {
             **{endpoint.path: {"post": _operation(endpoint)} for endpoint in ENDPOINTS},
+            **_described.paths(_header_refs()),
             **{path: {"get": _reading(path)} for path in READ},
             LOG_LEVEL: _setting("log-level", "The level of the log", LogLevel),
         },
@@ -121,6 +128,7 @@ def document(*, asks: bool = False) -> dict[str, Any]:
             "schemas": {
                 "DenoiseRequest": _request(),
                 "EvaluateRequest": _evaluate_request(),
+                **_described.schemas(_settings(Options)),
                 "Guardrails": _settings(Guardrails),
                 **answers,
                 "Problem": _problem(),
@@ -354,6 +362,7 @@ def _problem() -> dict[str, Any]:
             "detail": {**_TEXT, "description": "What came, and what is allowed."},
             "request_id": _TEXT,
             "report": {"$ref": _SCHEMAS.format(name="Report")},
+            "sequence": {"type": "integer", "description": "Changes of the stream so far."},
         },
         "required": ["type", "title", "status", "detail"],
     }

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from typing import Literal
 
 
@@ -18,6 +19,7 @@ class Phase:
 
     def __init__(self) -> None:
         self.name: Literal["starting", "serving", "draining"] = "starting"
+        self._draining: list[Callable[[], None]] = []
         self._faults: dict[str, str] = {}
         self._lock = threading.Lock()
 
@@ -29,6 +31,12 @@ class Phase:
     def drain(self) -> None:
         """Begin the end."""
         self.name = "draining"
+        for tell in self._draining:
+            tell()
+
+    def when_draining(self, tell: Callable[[], None]) -> None:
+        """Have a function called when the end begins, by whoever begins it."""
+        self._draining.append(tell)
 
     def set_fault(self, part: str, fault: str | None) -> str | None:
         """Say what is wrong with a part, or that nothing is; return what was wrong with it before."""

@@ -30,6 +30,7 @@ CATALOGUE: Final[Mapping[str, Entry]] = {
     "method-not-allowed": Entry(405, "This address does not take this method"),
     "not-acceptable": Entry(406, "None of the media types asked for is available"),
     "slow-request": Entry(408, "The request did not arrive in time"),
+    "conflict": Entry(409, "The request does not fit the state of what it is for"),
     "too-large": Entry(413, "The request is larger than this service takes"),
     "address-too-long": Entry(414, "The address is longer than this service takes"),
     "unsupported-media-type": Entry(415, "The body's media type or encoding is not known"),
@@ -40,10 +41,12 @@ CATALOGUE: Final[Mapping[str, Entry]] = {
     "headers-too-large": Entry(431, "The headers are larger than this service takes"),
     "internal-error": Entry(500, "The service failed"),
     "computation-failed": Entry(500, "A series could not be computed"),
+    "state-damaged": Entry(500, "What is kept is damaged"),
     "overloaded": Entry(503, "The service has more to do than it takes on"),
     "not-ready": Entry(503, "The service takes no requests now"),
     "not-checked": Entry(503, "Credentials cannot be checked now"),
     "not-recorded": Entry(503, "The request cannot be recorded, and is not answered"),
+    "state-unavailable": Entry(503, "The database did not answer"),
     "deadline-exceeded": Entry(504, "The deadline passed before the answer was there"),
 }
 

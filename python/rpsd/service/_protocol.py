@@ -146,6 +146,11 @@ def make_protocol(times: Times, door: Door, acceptor: Acceptor) -> type[HttpTool
             else:
                 self._turn_away(answer, close=door.closing)
 
+        def handle_websocket_upgrade(self) -> None:
+            self._disarm()
+            self._arrival.close()  # this protocol goes, and must not take the socket along
+            super().handle_websocket_upgrade()
+
         def on_message_begin(self) -> None:
             super().on_message_begin()
             self.scope["rpsd.arrived"] = self._arrival.moment()  # type: ignore[typeddict-unknown-key]

@@ -191,3 +191,16 @@ def checked_report(value: object) -> Reported:
     if value not in REPORTS:
         raise Problem("invalid-request", f"report must be {', '.join(REPORTS)}")
     return value
+
+
+def seconds_of(text: str | None, most: float) -> float:
+    """Return for how long the client waits: as Request-Timeout says, within what the service allows."""
+    if text is None:
+        return most
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not seconds > 0:
+        raise Problem("invalid-request", "Request-Timeout must be a number of seconds > 0")
+    return min(seconds, most)

@@ -17,7 +17,7 @@ from rpsd.service._errors import answer_of
 from rpsd.service._observe import Seen, note_failure, seen
 from rpsd.service._plain import headers_of, respond
 from rpsd.service._problems import Problem
-from rpsd.service._request import Answer, Outcome
+from rpsd.service._request import Answer, Outcome, seconds_of
 from rpsd.service._stages import Stages
 from rpsd.service._state import State
 from rpsd.service._work import Decode, Done, Encode, Work
@@ -137,7 +137,7 @@ async def _answer(
     service = snapshot.service
     if state.phase.refusal is not None:
         raise Problem("not-ready", state.phase.refusal, headers={"retry-after": "1"})
-    seconds = _seconds(headers.get("request-timeout"), service.request_timeout)
+    seconds = seconds_of(headers.get("request-timeout"), service.request_timeout)
     deadline = Deadline(seconds, scope.get("rpsd.arrived"))
     sent = _media.sent_type(headers.get("content-type"), tuple(endpoint.decoders))
     wanted = _media.wanted_type(headers.get("accept"), sent, tuple(endpoint.encoders))
@@ -214,16 +214,3 @@ def _note(state: State, here: Seen, answer: Answer, received: int, sent: int) ->
     here.fields["series"] = len(answer.outcomes)
     if len(answer.outcomes) == 1 and "action" in answer.outcomes[0].content:
         here.fields["action"] = answer.outcomes[0].content["action"]
-
-
-def _seconds(text: str | None, most: float) -> float:
-    """Return for how long the client waits: as Request-Timeout says, within what the service allows."""
-    if text is None:
-        return most
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = -1.0
-    if not seconds > 0:
-        raise Problem("invalid-request", "Request-Timeout must be a number of seconds > 0")
-    return min(seconds, most)

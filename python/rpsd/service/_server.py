@@ -37,6 +37,8 @@ from rpsd.service._system import System
 from rpsd.service._tracing import Tracer
 from rpsd.service._warm import warm_computing, warm_routing
 from rpsd.service._workers import Workers
+from rpsd.service.streams._forms import most_bytes
+from rpsd.service.streams._socket import make_socket_protocol
 
 _BACKLOG: Final = 2048
 _UVLOOP: Final = importlib.util.find_spec("uvloop") is not None
@@ -258,7 +260,9 @@ def _make_server(
         app,
         loop="uvloop" if _UVLOOP else "asyncio",
         http=make_protocol(times, door, acceptor),
-        ws="none",
+        ws=make_socket_protocol,  # type: ignore[arg-type]  # whatever makes one
+        ws_per_message_deflate=False,
+        ws_ping_interval=None,  # a reader that is held up would not see the answer; idle ones are closed
         lifespan="off",
         log_config=None,
         access_log=False,
@@ -287,6 +291,7 @@ def _make_server(
         service = snapshot.service
         times.header, times.body = service.header_timeout, service.body_timeout
         times.send = service.send_timeout
+        config.ws_max_size = most_bytes(service.max_push)
         state.admission.patience = _PATIENCE * service.request_timeout
         config.timeout_graceful_shutdown = service.drain_timeout
         if state.access is not None:

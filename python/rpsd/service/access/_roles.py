@@ -46,6 +46,14 @@ ROUTES: Final[Mapping[tuple[str, str], str]] = MappingProxyType(
             for path in ("/health/detailed", "/metrics", "/openapi.json", "/docs")
         },
         **{("POST", f"/v1/{name}"): "compute" for name in ("denoise", "noise", "evaluate")},
+        ("WEBSOCKET", "/v1/stream"): "compute",
+        **{(method, "/v1/streams"): "compute" for method in ("GET", "HEAD", "POST")},
+        **{(method, "/v1/streams/{id}"): "compute" for method in ("GET", "HEAD", "DELETE")},
+        **{(method, "/v1/streams/{id}/snapshot"): "compute" for method in _READ},
+        **{
+            ("POST", f"/v1/streams/{{id}}/{name}"): "compute"
+            for name in ("push", "amend", "new-session", "acknowledge", "flush")
+        },
         **{(method, "/admin/log-level"): "operate" for method in ("GET", "PUT")},
     }
 )

@@ -101,14 +101,15 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
-        """Open a transaction that only reads: it waits for no other.
+        """Open a transaction that only reads: it sees one moment, and waits for no other.
 
         Raises
         ------
         StateError
             Where the database is away or broken.
         """
-        with opened(), self.engine.execution_options(**{_READING: True}).begin() as connection:
+        options: Any = {_READING: True} if self.is_sqlite else {"isolation_level": "REPEATABLE READ"}
+        with opened(), self.engine.execution_options(**options).begin() as connection:
             yield connection
 
     def upgrade(self) -> None:

@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: MIT
+"""The addresses of streams: /v1/streams and below."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+from litestar import HttpMethod, Request, Response, route
+from litestar.handlers import HTTPRouteHandler
+
+from rpsd.service import _media
+from rpsd.service._body import read_body
+from rpsd.service._clock import Deadline
+from rpsd.service._observe import Seen, seen
+from rpsd.service._problems import Problem
+from rpsd.service._request import seconds_of
+from rpsd.service._state import State
+from rpsd.service.streams import _forms
+from rpsd.service.streams._ops import KINDS, NONE, SAMPLES, Kind, Op
+from rpsd.service.streams._streams import Streams
+
+_Any = Request[Any, Any, Any]
+_Answer = Response[bytes]
+PATH: Final = "/v1/streams"
+ONE: Final = f"{PATH}/{{id}}"
+_SMALL_BODY: Final = 65_536
+_ITEM: Final = 8
+
+
+class _Call:
+    """One request about streams, and what it needs."""
+
+    def __init__(self, state: State, streams: Streams, request: _Any, here: Seen) -> None:
+        self.state, self.streams, self.request, self.here = state, streams, request, here
+        self.who = here.principal
+        self.service = here.snapshot.service
+        seconds = seconds_of(request.headers.get("request-timeout"), self.service.request_timeout)
+        self.deadline = Deadline(seconds)
+
+    @property
+    def id(self) -> str:
+        return str(self.request.path_params["id"])
+
+    async def body(self, most: int, *known: str) -> tuple[bytes, str]:
+        """Return the body and its media type; where there is no body there need not be one."""
+        headers = self.request.headers
+        most = min(most, self.service.max_body_bytes)
+        body = bytes(await read_body(self.request.receive, headers, most))
+        if not body and headers.get("content-type") is None:
+            return body, known[0]
+        return body, _media.sent_type(headers.get("content-type"), known)
+
+
+def stream_routes(state: State, streams: Streams) -> list[HTTPRouteHandler]:
+    """Return the handlers of streams."""
+
+    def handler(
+        path: str, method: HttpMethod, operation: str, answer: Callable[[_Call], Awaitable[_Answer]]
+    ) -> HTTPRouteHandler:
+        methods = [method, HttpMethod.HEAD] if method == HttpMethod.GET else [method]
+
+        @route(path.replace("{id}", "{id:str}"), http_method=methods, status_code=200, name=operation)
+        async def handle(request: _Any) -> _Answer:
+            here = seen(request.scope)
+            here.route, here.operation = path, operation
+            if state.phase.refusal is not None:
+                raise Problem("not-ready", state.phase.refusal, headers={"retry-after": "1"})
+            return await answer(_Call(state, streams, request, here))
+
+        return handle
+
+    return [
+        handler(PATH, HttpMethod.POST, "create-stream", _create),
+        handler(PATH, HttpMethod.GET, "list-streams", _list),
+        handler(ONE, HttpMethod.GET, "show-stream", _show),
+        handler(ONE, HttpMethod.DELETE, "delete-stream", _delete),
+        handler(f"{ONE}/snapshot", HttpMethod.GET, "snapshot-stream", _snapshot),
+        handler(f"{ONE}/flush", HttpMethod.POST, "flush-stream", _flush),
+        *(handler(f"{ONE}/{kind}", HttpMethod.POST, f"{kind}-stream", _changing(kind)) for kind in KINDS),
+    ]
+
+
+async def _create(call: _Call) -> _Answer:
+    body, _ = await call.body(_SMALL_BODY, _media.JSON)
+    options, series, on_breach = _forms.read_new(body)
+    live, notes = await call.streams.create(
+        call.here.snapshot, call.who, options, series, on_breach, call.deadline, call.request.receive
+    )
+    content = _forms.shown(live, live.identity.created, notes)
+    return _json(content, status=201, location=f"{PATH}/{live.id}")
+
+
+async def _list(call: _Call) -> _Answer:
+    rows = await call.streams.rows(call.who, call.deadline, call.request.receive)
+    found = [
+        {
+            "sequence": row.sequence,
+            "samples": row.samples,
+            "id": row.id,
+            "created": _forms.utc(row.created),
+            "used": _forms.utc(row.used),
+        }
+        for row in rows
+    ]
+    return _json({"streams": found})
+
+
+async def _show(call: _Call) -> _Answer:
+    def look(live: Any, row: Any) -> dict[str, Any]:
+        return _forms.shown(live, row.used)
+
+    return _json(await call.streams.read(call.who, call.id, look, call.deadline, call.request.receive))
+
+
+async def _delete(call: _Call) -> _Answer:
+    await call.streams.delete(call.who, call.id, call.deadline, call.request.receive)
+    return Response(b"", status_code=204)
+
+
+async def _snapshot(call: _Call) -> _Answer:
+    def look(live: Any, _row: Any) -> tuple[bytes, int, int]:
+        return live.stream.snapshot(), live.sequence, live.samples
+
+    content, sequence, samples = await call.streams.read(
+        call.who, call.id, look, call.deadline, call.request.receive
+    )
+    return Response(content, media_type=_media.BINARY, headers=_headers(sequence, samples))
+
+
+async def _flush(call: _Call) -> _Answer:
+    await call.body(_SMALL_BODY, _media.JSON)
+
+    def look(live: Any, _row: Any) -> tuple[int, int, Any]:
+        return live.sequence, live.samples, live.stream.flush()
+
+    found = await call.streams.read(call.who, call.id, look, call.deadline, call.request.receive)
+    return _estimates(*found, call.request.headers.get("accept", _media.JSON), _media.JSON)
+
+
+def _changing(kind: Kind) -> Callable[[_Call], Awaitable[_Answer]]:
+    read = _read_samples if kind in SAMPLES else _read_simple
+
+    async def change(call: _Call) -> _Answer:
+        op, sent = await read(call, kind)
+        call.here.data_size = op.values.size
+        outcomes = await call.streams.change(call.who, call.id, [op], call.deadline, call.request.receive)
+        done = outcomes[0]
+        if isinstance(done, Exception):
+            raise done
+        call.state.metrics.points.inc(op.values.size)
+        if kind not in SAMPLES:
+            return Response(_forms.answer(op, done), media_type=_media.JSON)
+        return _estimates(*done, call.request.headers.get("accept"), sent)
+
+    return change
+
+
+async def _read_samples(call: _Call, kind: Kind) -> tuple[Op, str]:
+    most = call.service.max_push
+    body, sent = await call.body(_forms.most_bytes(most), _media.JSON, _media.BINARY)
+    query = call.request.scope["query_string"]
+    if sent == _media.BINARY:
+        if len(body) % _ITEM:
+            raise Problem(
+                "malformed-body", f"the body must be float64, {_ITEM} bytes each, got {len(body)} bytes"
+            )
+        values = np.frombuffer(body, dtype="<f8").astype(np.float64, copy=False)
+        sequence = _forms.read_sequence(query)
+    else:
+        if query:
+            raise Problem("invalid-request", "options of JSON are fields of its body, not of the address")
+        values, sequence = _forms.read_samples(body, most)
+    if values.size > most:
+        raise Problem("too-large", f"a push has at most {most} samples, got {values.size}")
+    return Op(kind, values, sequence), sent
+
+
+async def _read_simple(call: _Call, kind: Kind) -> tuple[Op, str]:
+    body, sent = await call.body(_SMALL_BODY, _media.JSON)
+    return Op(kind, NONE, _forms.read_change(body)), sent
+
+
+def _estimates(sequence: int, samples: int, values: Any, accept: str | None, sent: str) -> _Answer:
+    """Answer estimates in the media type of the request, unless Accept prefers another."""
+    if _media.wanted_type(accept, sent, (_media.JSON, _media.BINARY)) == _media.BINARY:
+        content = values.astype("<f8", copy=False).tobytes()
+        return Response(content, media_type=_media.BINARY, headers=_headers(sequence, samples))
+    return Response(_forms.estimates(sequence, samples, values), media_type=_media.JSON)
+
+
+def _headers(sequence: int, samples: int) -> dict[str, str]:
+    return {"rpsd-sequence": str(sequence), "rpsd-samples": str(samples)}
+
+
+def _json(content: dict[str, Any], *, status: int = 200, location: str | None = None) -> _Answer:
+    headers = {} if location is None else {"location": location}
+    return Response(msgspec.json.encode(content), status_code=status, media_type=_media.JSON, headers=headers)
