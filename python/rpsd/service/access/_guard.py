@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
 from typing import Any, Final
 
 from rpsd import StateError
-from rpsd.service._observe import Seen, refuse, seen
+from rpsd.service._observe import refuse, seen
 from rpsd.service._problems import Problem
 from rpsd.service._protocol import CERTIFICATE
 from rpsd.service._state import State
@@ -22,12 +23,16 @@ from rpsd.service.access._roles import HIDDEN, OPEN, QUIET, UNCHANGING, may
 #: Seconds that an answer waits for its record.
 _PATIENCE: Final = 5.0
 _CHALLENGE: Final = 'Bearer realm="rpsd"'
+#: Close codes of a WebSocket (RFC 6455, 7.4.1): policy, try again later.
+_POLICY, _LATER = 1008, 1013
+_FAILED: Final = 500
 
 
 class Guard:
     """Middleware that passes on what may pass, with `Seen.principal` set.
 
     An answer leaves when the record of its decision is durable. What changes nothing is computed meanwhile.
+    Of a WebSocket the handshake is decided on, and again with each message whether it may go on.
 
     Parameters
     ----------
@@ -57,10 +62,12 @@ class Guard:
             await self._app(scope, receive, send)
             return
         waiting = _Waiting(self._access, request, written, send)
+        if scope["type"] == "websocket":
+            receive = self._watched(request, receive, waiting)
         try:
             await self._app(scope, receive, waiting.send)
         finally:
-            self._charge(request.here)
+            self._charge(request)
 
     async def _decide(self, request: _Request) -> asyncio.Future[bool] | None:
         """Return what tells when the decision is recorded, None where it needs no record."""
@@ -76,22 +83,46 @@ class Guard:
             return None
         request.here.principal = principal = await self._principal(request)
         self._take(request, principal)
-        if row is None:
+        others: set[str] = set() if row is None else row.permissions.keys() - {_routes.WEBSOCKET}
+        if permission is None and (not others or request.method == _routes.WEBSOCKET):
             raise Problem("not-found", "there is no such address")
         if permission is None:
-            allowed = ", ".join(sorted(row.permissions))
+            allowed = ", ".join(sorted(others))
             raise Problem("method-not-allowed", f"allowed: {allowed}", headers={"allow": allowed})
-        if not may(principal, permission):
-            if permission in HIDDEN:
-                raise Problem("not-found", "there is no such address")
-            raise Problem("forbidden", "the roles of these credentials do not allow it")
-        self._check_quota(principal, permission)
+        request.permission = permission
+        self._check(principal, permission)
         if permission in QUIET and request.method in ("GET", "HEAD"):
             return None
         written = self._record(request, "allowed")
         if request.route not in UNCHANGING:
             await self._durable(written)
         return written
+
+    def _watched(self, request: _Request, receive: Any, waiting: _Waiting) -> Any:
+        """Return what receives the messages of a WebSocket, and ends it where it may not go on."""
+
+        async def receiving() -> Any:
+            message = await receive()
+            if message["type"] != "websocket.receive":
+                return message
+            try:
+                self._charge(request)
+                self._check(await self._principal(request), request.permission)
+            except Problem as problem:
+                await self._recorded(request, problem)
+                await waiting.end(problem)
+                return {"type": "websocket.disconnect", "code": _POLICY}
+            return message
+
+        return receiving
+
+    def _check(self, principal: Principal, permission: str) -> None:
+        """Raise the Problem of a principal that may not do something, or had its samples of today."""
+        if not may(principal, permission):
+            if permission in HIDDEN:
+                raise Problem("not-found", "there is no such address")
+            raise Problem("forbidden", "the roles of these credentials do not allow it")
+        self._check_quota(principal, permission)
 
     async def _principal(self, request: _Request) -> Principal:
         """Return who asks, or say that nobody knows."""
@@ -161,16 +192,24 @@ class Guard:
                 self._state.metrics.ratelimited.inc()
                 raise _limited("quota-used", f"{most} samples a day are allowed", quota.until_tomorrow())
 
-    def _charge(self, here: Seen) -> None:
-        if here.data_size and self._access.points_of(here.principal) is not None:
-            self._access.quota.charge(here.principal.name, here.data_size)
+    def _charge(self, request: _Request) -> None:
+        """Count the samples of a request that were not counted yet."""
+        here = request.here
+        points, request.charged = here.data_size - request.charged, here.data_size
+        if points and self._access.points_of(here.principal) is not None:
+            self._access.quota.charge(here.principal.name, points)
 
     def _record(self, request: _Request, outcome: str, **details: Any) -> asyncio.Future[bool]:
         record = Record(
             request.here.principal.name,
             f"{request.method} {request.route}",
             outcome,
-            {"address": request.address, "request_id": request.here.request_id, **details},
+            {
+                "address": request.address,
+                "request_id": request.here.request_id,
+                **_routes.chosen(request.route, request.path),
+                **details,
+            },
         )
         written = self._access.recorder.write(record)
         if written is None:
@@ -182,14 +221,18 @@ class Guard:
         if not await is_durable(self._access, written):
             raise not_recorded()
 
+    async def _recorded(self, request: _Request, problem: Problem) -> bool:
+        """Return whether a refusal may be told: its record is durable, or there need not be one."""
+        if request.quiet or problem.name in ("not-checked", "not-recorded"):
+            return True
+        details = {"status": problem.status, "reason": problem.name}
+        if request.reason:
+            details["credential"] = request.reason
+        return await is_durable(self._access, self._record(request, "denied", **details))
+
     async def _refuse(self, request: _Request, problem: Problem, send: Any) -> None:
-        if not request.quiet and problem.name not in ("not-checked", "not-recorded"):
-            details = {"status": problem.status, "reason": problem.name}
-            if request.reason:
-                details["credential"] = request.reason
-            written = self._record(request, "denied", **details)
-            if not await is_durable(self._access, written):
-                problem = not_recorded()
+        if not await self._recorded(request, problem):
+            problem = not_recorded()
         problem.headers.update({name.decode(): value.decode() for name, value in request.headers_out})
         await refuse(request.scope, problem, send)
 
@@ -198,8 +241,8 @@ class _Request:
     """What the guard knows of a request."""
 
     __slots__ = (
-        "address", "certificate", "headers", "headers_out", "here", "method", "path", "query", "quiet",
-        "reason", "route", "scope",
+        "address", "certificate", "charged", "headers", "headers_out", "here", "method", "path", "permission",
+        "query", "quiet", "reason", "route", "scope",
     )  # fmt: skip
 
     def __init__(self, scope: Any) -> None:
@@ -213,6 +256,8 @@ class _Request:
         self.certificate: bytes | None = (scope.get("state") or {}).get(CERTIFICATE)
         self.headers_out: list[tuple[bytes, bytes]] = []
         self.route = "none"
+        self.permission = OPEN
+        self.charged = 0
         self.reason = ""
         self.quiet = False
 
@@ -237,6 +282,17 @@ class _Waiting:
             message["headers"] = [*message.get("headers", ()), *self._request.headers_out]
         if not self._refused:
             await self._send(message)
+
+    async def end(self, problem: Problem) -> None:
+        """End a WebSocket, as its handlers do: with the problem, and a code."""
+        self._refused = True
+        here = self._request.here
+        here.message, here.level, here.fields["problem"] = problem.title, "WARNING", problem.name
+        text = problem.body(here.request_id).decode()
+        with contextlib.suppress(OSError):  # the client left
+            await self._send({"type": "websocket.send", "text": text})
+            code = _POLICY if problem.status < _FAILED else _LATER
+            await self._send({"type": "websocket.close", "code": code, "reason": problem.name})
 
 
 async def is_durable(access: Access, written: asyncio.Future[bool]) -> bool:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from functools import cache
 from typing import Final, NamedTuple
@@ -11,6 +12,8 @@ from rpsd.service.access._roles import ROUTES
 
 #: The method of those that become WebSockets.
 WEBSOCKET: Final = "WEBSOCKET"
+#: What an id looks like; what does not may be anything, and is not for the audit log.
+_ID: Final = re.compile(r"[0-9A-Za-z_-]{1,64}")
 
 
 class Row(NamedTuple):
@@ -35,6 +38,12 @@ def row_of(path: str) -> Row | None:
         return row
     parts = path.split("/")
     return next((row for pattern, row in patterns if _fits(pattern, parts)), None)
+
+
+def chosen(route: str, path: str) -> dict[str, str]:
+    """Return the ids that a client chose in an address, by the names that its route has for them."""
+    parts = zip(route.split("/"), path.split("/"), strict=False)
+    return {name[1:-1]: given for name, given in parts if name.startswith("{") and _ID.fullmatch(given)}
 
 
 @cache

@@ -163,7 +163,7 @@ class _Session:
             self._here.message = reason
             await self._send({"type": "websocket.close", "code": code, "reason": reason})
         except (ClientGone, OSError):  # uvicorn's ClientDisconnected is one of the latter
-            self._here.message = "the client left"
+            self._here.message = self._here.message or "the client left"
         except TimeoutError:
             self._here.message = "the client does not read"
         finally:
