@@ -158,7 +158,7 @@ def check_nothing_is_lost(server, answered):
 
 
 def test_killed_under_load_nothing_is_lost(url, running):
-    check_nothing_is_lost(*killed_again_and_again(url, running, kills=2, streams=4))
+    check_nothing_is_lost(*killed_again_and_again(url, running, kills=1, streams=4))
 
 
 @pytest.mark.slow
@@ -218,25 +218,31 @@ def found_with(keep, id, connection, change):
         undo.rollback()
 
 
-def test_every_byte_of_what_is_kept_that_is_changed_is_found(kept):
-    """Of a stream's row and its inputs: each is told, and no answer is another one."""
+def changes(connection):
+    """Yield every change of one thing of a stream's row and its inputs, with the column that it is of."""
+    for table in (streams, stream_inputs):
+        for row in connection.execute(sa.select(table)).mappings().all():
+            here = sa.and_(*(column == row[column.name] for column in table.primary_key))
+            for name, value in row.items():
+                if name not in ("owner", "used", "id", "stream"):  # no part of any answer; or another's row
+                    for changed in flips(value):
+                        yield name, table.update().where(here).values({name: changed})
+
+
+@pytest.mark.parametrize("most", [200, pytest.param(None, marks=pytest.mark.slow)])
+def test_every_byte_of_what_is_kept_that_is_changed_is_found(kept, most):
+    """Of a stream's row and its inputs, or of some by chance: each is told, and no answer is another one."""
+    seed = random.randrange(2**32)
+    print("seed", seed)
     database, keep, id, expected = kept
-    tried = 0
     with database.begin() as connection:
         assert answer_of(keep, id, connection) == expected
-        for table in (streams, stream_inputs):
-            for row in connection.execute(sa.select(table)).mappings().all():
-                here = sa.and_(*(column == row[column.name] for column in table.primary_key))
-                for name, value in row.items():
-                    if name in ("owner", "used", "id", "stream"):  # no part of any answer; or another's row
-                        continue
-                    for changed in flips(value):
-                        change = table.update().where(here).values({name: changed})
-                        found = found_with(keep, id, connection, change)
-                        assert found == ("not-found" if name == "tenant" else None), (name, changed)
-                        tried += 1
+        tried = list(changes(connection))
+        assert len(tried) > 1500
+        for name, change in tried if most is None else random.Random(seed).sample(tried, most):
+            found = found_with(keep, id, connection, change)
+            assert found == ("not-found" if name == "tenant" else None), (name, change.compile().params)
         assert answer_of(keep, id, connection) == expected
-    assert tried > 1500
 
 
 def test_inputs_that_are_missing_or_moved_are_found(kept):
