@@ -7,6 +7,7 @@ import signal
 import subprocess
 import tempfile
 import time
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -91,14 +92,21 @@ class Postgres:
     def remove(self):
         """Stop it and remove its files."""
         self.stop()
-        shutil.rmtree(self.directory)
+        if self.directory.exists():
+            shutil.rmtree(self.directory)
 
 
-@pytest.fixture(scope="module")
+@cache
+def _shared():
+    return Postgres()
+
+
+@pytest.fixture(scope="session")
 def postgres():
-    """Return a server that the tests of a module share; nobody may skip for want of it."""
-    running = Postgres()
-    try:
-        yield running
-    finally:
-        running.remove()
+    """Return a server that all tests of a process share; nobody may skip for want of it.
+
+    To pytest the fixture is another one in each module that imports it: all end together, at the end.
+    """
+    running = _shared()
+    yield running
+    running.remove()

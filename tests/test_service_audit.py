@@ -61,7 +61,8 @@ def test_a_full_disk(tmp_path, policy):
         assert service.server.stop() == 0
 
 
-@pytest.mark.parametrize("policy", ["closed", pytest.param("open", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("policy", POLICIES)
 def test_postgresql_that_goes_away_and_comes_back(tmp_path, postgres, policy):
     (tmp_path / "key").write_bytes(StateKey.new().reveal())
     (tmp_path / "key").chmod(0o600)
@@ -85,6 +86,7 @@ def test_postgresql_that_goes_away_and_comes_back(tmp_path, postgres, policy):
         assert service.server.stop() == 0
 
 
+@pytest.mark.slow
 def test_two_replicas_share_keys_and_one_chain(tmp_path, postgres):
     (tmp_path / "key").write_bytes(StateKey.new().reveal())
     (tmp_path / "key").chmod(0o600)
