@@ -106,7 +106,7 @@ class Reader:
         indices = keys.indices
         if indices.null_count:
             indices = indices.fill_null(len(keys.dictionary))
-        texts = [*keys.dictionary.cast("string").to_pylist(), None]
+        texts = [*_texts(keys.dictionary), None]
         ids = np.full(len(texts), NO_KEY, dtype=np.int32)
         for place in indices.unique().to_pylist():
             if (texts[place] or "").strip():
@@ -163,6 +163,17 @@ def _find_key(head: Table, by: str) -> tuple[int | None, str]:
             "a series"
         )
     return None, key
+
+
+def _texts(keys: Any) -> list[str | None]:
+    """Return keys as texts; NaN is none, as null is."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    texts: list[str | None] = keys.cast("string").to_pylist()
+    if not pa.types.is_floating(keys.type):
+        return texts
+    return [None if nan else text for nan, text in zip(pc.is_nan(keys).to_pylist(), texts, strict=True)]
 
 
 def as_numbers(times: Times) -> npt.NDArray[Any]:

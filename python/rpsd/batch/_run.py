@@ -11,11 +11,12 @@ from typing import Any
 
 from rpsd import Config, Denoiser, build_info
 from rpsd._errors import ConfigError, InputError, warn
+from rpsd._text import encodable
 from rpsd.batch._journal import Journal, journal_name
 from rpsd.batch._manifest import manifest_path, read_manifest, write_manifest
 from rpsd.batch._outcome import Columns
 from rpsd.batch._partitions import without_other_keys
-from rpsd.batch._plan import OWN, Source, find_inputs, is_inside, share_of, suffix_of
+from rpsd.batch._plan import OWN, Source, check_encodable, find_inputs, is_inside, share_of, suffix_of
 from rpsd.batch._receipt import make_settings, receipt_bytes
 from rpsd.batch._store import Mirror, absolute, is_url, join, put, real, taken_from
 from rpsd.batch._summary import Summary
@@ -55,6 +56,7 @@ def plan(
     """
     config = Config() if config is None else config
     Denoiser(config)
+    check_encodable(os.fspath(output), "output")
     given = [os.fspath(path) for path in inputs]
     columns = Columns() if columns is None else columns
     found = find_inputs(given, os.fspath(output), str(config.paths.data_path))
@@ -129,11 +131,13 @@ class Batch:
             check_ray(self.address)
         if self.columns.only and self.columns.by is None:
             raise ConfigError("--only names keys of a column; give the column with --by")
+        check_encodable(self.output, "-o")
         if self.manifest is not None:
             if self.shard is not None:
                 raise ConfigError("--manifest and --shard exclude each other: a shard makes no manifest")
             if suffix_of(self.manifest) not in (".parquet", ".pq"):
                 raise ConfigError(f"--manifest must end in .parquet or .pq, got {self.manifest}")
+            check_encodable(self.manifest, "--manifest")
             if not (is_url(self.manifest) or is_inside(self.manifest, self.output)):
                 check_writable(self.manifest)
         found = find_inputs(self.inputs, self.output, str(self.config.paths.data_path))
@@ -199,7 +203,13 @@ class Batch:
         # may be a million, which share what they have in common.
         alike = make_unit(Source("", "", 0), self.output, self.columns, self.config, threads=threads)
         units = (
-            {**alike, "name": source.name, "source": source.path, "done": journal.get(source.name)}
+            {
+                **alike,
+                "name": source.name,
+                "source": source.path,
+                "done": journal.get(source.name),
+                "refused": source.refused,
+            }
             for source in sorted(sources, key=lambda source: (-source.size, source.name))
         )
         if self.engine == "ray":
@@ -229,7 +239,7 @@ class Batch:
         inside = self.manifest is not None and is_inside(self.manifest, self.output)
         run = {
             "form": 1,
-            "inputs": [absolute(taken_from(data_dir, path)) for path in self.inputs],
+            "inputs": [encodable(absolute(taken_from(data_dir, path))) for path in self.inputs],
             # A copy of the manifest among the outputs is none of them.
             "manifest": os.path.relpath(real(str(self.manifest)), real(self.output)) if inside else None,
         }

@@ -61,6 +61,10 @@ class Unit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         Folder of the cache, None for none.
     done : dict or None
         The record of an earlier run: where input, settings and output are what it says, nothing is done.
+    given : str
+        The input that the file was found in, for `finish`.
+    refused : str
+        Why the file fails without being read, else "".
     """
 
     name: str
@@ -72,6 +76,8 @@ class Unit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     threads: int = 1
     cache: str | None = None
     done: dict[str, Any] | None = None
+    given: str = ""
+    refused: str = ""
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
@@ -120,6 +126,8 @@ def make_unit(
         },
         threads=threads,
         cache=str(config.paths.cache_path.absolute() / "batch") if kept else None,
+        given=source.given,
+        refused=source.refused,
     )
     carried: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(unit))
     return carried
@@ -165,6 +173,8 @@ def run_unit(unit: Mapping[str, Any]) -> dict[str, Any]:
     settings = make_settings(task.columns, config)
     key, digest = work_hash(settings, config), None
     try:
+        if task.refused:
+            raise InputError(task.refused)
         with Stage(task.source, task.output, task.name) as stage:
             stamp = _stamp(stage.source)
             digest = file_hash(stage.source)

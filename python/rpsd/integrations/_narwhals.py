@@ -72,7 +72,7 @@ class NarwhalsTable:
     def groups(self, by: Sequence[str]) -> Groups:
         for label in by:
             require_label(self, label, "by", self.labels)
-            keys = self._frame.get_column(label)
+            keys = self._decoded(self._frame.get_column(label))
             missing = keys.is_nan() if keys.dtype.is_float() else keys.is_null()
             if keys.null_count() or missing.any():
                 raise missing_key(
@@ -81,6 +81,17 @@ class NarwhalsTable:
         if self._frame.implementation.is_polars():
             return _groups_of_polars([self._frame.get_column(label).to_native() for label in by])
         return _groups_of_arrow(self._frame.select(*by).to_arrow())
+
+    def _decoded(self, keys: Any) -> Any:
+        """Return keys; of a dictionary of pyarrow's, whose values may be NaN or null, the value of each row."""
+        if not self._frame.implementation.is_pyarrow():
+            return keys
+        import pyarrow as pa
+
+        native = keys.to_native()
+        if not pa.types.is_dictionary(native.type):
+            return keys
+        return self._nw.from_native(native.cast(native.type.value_type), series_only=True)
 
     def keys(self, by: Sequence[str], rows: npt.NDArray[np.intp]) -> list[tuple[Any, ...]]:
         return list(self._frame.select(*by)[rows.tolist()].rows())
