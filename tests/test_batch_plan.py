@@ -182,7 +182,7 @@ if os.name == "posix":
         assert main(["batch", "in", "-o", "out", "--resume"]) == 0
         assert sorted(row["file"] for row in manifest(tmp_path / "out")) == ["a.csv", "b.csv"]
 
-    def test_of_a_folder_that_is_no_text_all_files_fail_and_none_is_written_there(tmp_path, in_process, capsys):
+    def test_of_a_folder_that_is_no_text_all_files_fail_and_none_is_an_output(tmp_path, capsys):
         write(tmp_path / "in\udcff" / "a.csv", csv_text(prices(1)))
         assert main(["batch", "in\udcff", "-o", "out"]) == 1
         assert "a.csv: its path must be UTF-8" in capsys.readouterr().err

@@ -12,7 +12,7 @@ from rpsd._errors import InputError
 from rpsd._text import shown
 from rpsd.batch._outcome import Columns
 from rpsd.batch._partitions import NULL, partition_key
-from rpsd.batch.files import Table, Times, choose_columns, find_column
+from rpsd.batch.files import Table, Times, choose_columns, find_column, passed_over
 from rpsd.batch.files._buffers import as_numpy
 from rpsd.batch.files._numbers import BadCells
 from rpsd.batch.files._table import blaming, refuse_several_series
@@ -40,6 +40,8 @@ class Reader:
     key : str
         That of all rows, where no column has keys.
     values : list of int
+    notes : tuple of str
+        On columns that were passed over.
     ids : dict
         The number of each key, counted as they appear.
     zone : {"UTC", "", None}
@@ -65,6 +67,8 @@ class Reader:
         self.time, self.values = choose_columns(
             head, columns.time, columns.values, no_time=columns.no_time, by=self.by
         )
+        guessed = columns.time is None and not columns.no_time
+        self.notes = passed_over(head, self.time, [self.by, *self.values]) if guessed else ()
         self.ids: dict[str, int] = {}
         self.zone: Literal["UTC", ""] | None = None
         self.offsets: frozenset[str] = frozenset()

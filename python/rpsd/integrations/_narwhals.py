@@ -26,7 +26,15 @@ class NarwhalsTable:
     def is_number(self, label: str) -> bool:
         dtype = self._schema[label]
         floats = self._nw.Float32 | self._nw.Float64
-        return isinstance(dtype, floats) or dtype.is_integer() or dtype.is_decimal()
+        return isinstance(dtype, floats) or dtype.is_integer() or self._is_decimal(label)
+
+    def _is_decimal(self, label: str) -> bool:
+        if not self._frame.implementation.is_pyarrow():
+            return bool(self._schema[label].is_decimal())
+        import pyarrow as pa
+
+        # narwhals knows those of 128 bits only.
+        return bool(pa.types.is_decimal(self._frame.get_column(label).to_native().type))
 
     def column(self, label: str) -> Column:
         if not self.is_number(label):
@@ -38,7 +46,7 @@ class NarwhalsTable:
         given = self._frame.get_column(label)
         series = given if given.dtype.is_float() else given.cast(self._nw.Float64)
         nulls = series.is_null() if series.null_count() else None
-        if given.dtype.is_decimal() and self._frame.implementation.is_pyarrow():
+        if self._is_decimal(label) and self._frame.implementation.is_pyarrow():
             values = nearest_doubles(given.to_native())
             values = values if nulls is None else np.where(nulls.to_numpy(), np.nan, values)
         else:
@@ -83,7 +91,7 @@ class NarwhalsTable:
         return _groups_of_arrow(self._frame.select(*by).to_arrow())
 
     def _decoded(self, keys: Any) -> Any:
-        """Return keys; of a dictionary of pyarrow's, whose values may be NaN or null, the value of each row."""
+        """Return keys; of a dictionary of pyarrow's, which may hold NaN or null, those of each row."""
         if not self._frame.implementation.is_pyarrow():
             return keys
         import pyarrow as pa
