@@ -151,3 +151,31 @@ def test_many_slow_clients_do_not_keep_others_out(small):
             raw = slow.enter_context(socket.create_connection(("127.0.0.1", small.port)))
             raw.sendall(b"GET /health HTTP/1.1\r\nA")
         assert small.post({"values": [1, 2]}).status == 200
+
+
+def test_a_line_without_an_end_is_not_kept(small):
+    """The parser tells of whole headers only, and joins what it has of one anew with every piece."""
+    get, body = b"GET /health HTTP/1.1\r\nHost: a\r\n", b'12\r\n{"values":[1,2,3]}\r\n'
+    post = POST + b"Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+    heads = [(get + b"X: ", 431), (get, 431), (get + b"X:", 431), (post + body + b"0\r\nX: ", 431)]
+    heads += [(post + b"3;", 431), (post, 431), (b"GET /", 414), (b"GET /health ", 431), (b"", 431)]
+    fills = {get + b"X:": b" ", b"GET /health ": b" ", post: b"0", b"": b"\r\n"}
+    for head, status in heads:
+        fill = fills.get(head, b"a")
+        received = b""
+        with socket.create_connection(("127.0.0.1", small.port), timeout=30) as raw:
+            raw.sendall(head + fill * (24_576 // len(fill)))  # and no more: the answer does not wait for it
+            with contextlib.suppress(ConnectionResetError):
+                received = raw.recv(65536)
+        assert received.startswith(b"HTTP/1.1 %d " % status), (head, received)
+
+
+def test_headers_up_to_the_limit(small):
+    for size, status in (16_200, 200), (16_400, 431):
+        for pieces in 1, 8:
+            with socket.create_connection(("127.0.0.1", small.port), timeout=30) as raw:
+                data = b"GET /health HTTP/1.1\r\nHost: a\r\nX: " + b"x" * size + b"\r\n\r\n"
+                step = -(-len(data) // pieces)
+                for start in range(0, len(data), step):
+                    raw.sendall(data[start : start + step])
+                assert raw.recv(65536).startswith(b"HTTP/1.1 %d " % status)

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Collection
 from typing import Any, Final
 
+import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from rpsd.service._accept import Acceptor
@@ -26,6 +27,11 @@ _WHOLE: Final = 65_536
 _SWEEP: Final = 0.1
 #: Where TCP_INFO of Linux has tcpi_last_data_recv, milliseconds.
 _LAST_RECEIVED: Final = 52
+#: Bytes that the parser gets at once but of a body: it keeps and joins what is unfinished.
+_PIECE: Final = 4_096
+_END_OF_HEAD: Final = b"\r\n\r\n"
+#: Requests of a connection that are parsed while one before them is answered.
+_AHEAD: Final = 2
 #: The parser takes others too: an address without a version is 0.9.
 _VERSIONS: Final = ("1.0", "1.1")
 
@@ -50,12 +56,17 @@ class _Lingering:
         self._sending = sending
         self._loop = loop
         self.timer: asyncio.TimerHandle | None = None
+        self.ahead = b""  # what came, and is not parsed before requests that wait are answered
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)
 
     def is_closing(self) -> bool:
         return self.timer is not None or self._transport.is_closing()
+
+    def resume_reading(self) -> None:
+        if not self.ahead:
+            self._transport.resume_reading()
 
     def write(self, data: bytes) -> None:
         if self.timer is None:
@@ -107,7 +118,12 @@ def make_protocol(times: Times, door: Door, acceptor: Acceptor) -> type[HttpTool
 
         due = math.inf  # when its client has been too slow; `sweep` looks at it
         _header_bytes = 0
+        _unfinished = 0  # bytes of a line that has no end yet, about
         _receiving = False
+        _in_body = False
+        _body_left = 0  # bytes of a body that are still to come, where its length is known
+        _again = b""  # a head to be parsed anew
+        _time_left = math.inf
         _held: tuple[Any, Any] | None = None  # a request that comes whole before anything is done
 
         def connection_made(self, transport: Any) -> None:
@@ -132,37 +148,107 @@ def make_protocol(times: Times, door: Door, acceptor: Acceptor) -> type[HttpTool
         def data_received(self, data: bytes) -> None:
             if self._lingering.timer is not None:
                 return  # heard, and forgotten
+            if self._lingering.ahead:  # on its way when reading was paused
+                self._lingering.ahead += data
+                return
             idle = not self._receiving and (self.cycle is None or self.cycle.response_complete)
             answer = door.answer_at_sight(data) if idle else None
             if answer is None:
-                super().data_received(data)
+                self._feed(data)
             else:
                 self._turn_away(answer, close=door.closing)
 
+        def _feed(self, data: bytes) -> None:
+            """Parse in pieces that end with a head or a body, so that requests come one by one."""
+            start = 0
+            while start < len(data) and not self.transport.is_closing():
+                if len(self.pipeline) >= _AHEAD:
+                    self._hold(data[start:])
+                    return
+                end = start + (self._body_left or _PIECE)
+                if not self._in_body and (found := data.find(_END_OF_HEAD, start, end)) >= 0:
+                    end = found + len(_END_OF_HEAD)
+                piece = data[start:end]
+                start += len(piece)
+                self._unfinished += len(piece)
+                try:
+                    self.parser.feed_data(piece)
+                except httptools.HttpParserError:
+                    self.logger.warning("Invalid HTTP request received.")
+                    self.send_400_response("Invalid HTTP request received.")
+                except httptools.HttpParserUpgrade as upgrade:
+                    if not self._again:  # CONNECT: what follows is no request
+                        return
+                    start -= len(piece) - upgrade.args[0]
+                    data, start = self._again + data[start:], 0
+                    self._make_parser()
+                if self._unfinished > _MOST_HEADER_BYTES:
+                    self._refuse_headers()
+
+        def _make_parser(self) -> None:
+            self._again = b""
+            self.parser = httptools.HttpRequestParser(self)
+            self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn has it
+
+        def _hold(self, data: bytes) -> None:
+            self._time_left = self.due - self.loop.time()
+            self._disarm()
+            self._lingering.ahead = data
+            self.flow.pause_reading()
+
+        def _release(self) -> None:
+            data, self._lingering.ahead = self._lingering.ahead, b""
+            if not data or self.transport.is_closing():
+                return
+            if self._receiving:
+                self._arm(self._time_left)
+            self._feed(data)
+            if not self.flow.read_paused and not self.transport.is_closing():
+                self.transport.resume_reading()
+
         def on_message_begin(self) -> None:
             super().on_message_begin()
+            self._unfinished, self._in_body, self._body_left = 0, False, 0
             self.scope["rpsd.arrived"] = self._arrival.moment()  # type: ignore[typeddict-unknown-key]
             self._header_bytes, self._receiving = 0, True
             self._arm(times.header)
 
         def on_url(self, url: bytes) -> None:
             super().on_url(url)
+            self._unfinished = 0  # bounded here
             if len(self.url) > _MOST_ADDRESS_BYTES:
                 self._refuse(
                     Problem("address-too-long", f"an address has at most {_MOST_ADDRESS_BYTES} bytes")
                 )
 
         def on_header(self, name: bytes, value: bytes) -> None:
+            self._unfinished = 0
             self._header_bytes += len(name) + len(value)
             if self._header_bytes > _MOST_HEADER_BYTES:
-                self._refuse(Problem("headers-too-large", f"headers have at most {_MOST_HEADER_BYTES} bytes"))
+                self._refuse_headers()
                 return
             super().on_header(name, value)
 
+        def _refuse_headers(self) -> None:
+            self._refuse(Problem("headers-too-large", f"headers have at most {_MOST_HEADER_BYTES} bytes"))
+
+        def on_chunk_header(self) -> None:
+            self._unfinished = 0
+
         def on_headers_complete(self) -> None:
+            self._unfinished = 0
             if self.transport.is_closing():
                 return
             version = self.parser.get_http_version()
+            method = self.parser.get_method()
+            if self.parser.should_upgrade() and method != b"CONNECT":
+                # There is nothing to upgrade to, and the parser would take the body for another protocol.
+                lines = [b"%b: %b\r\n" % header for header in self.headers if header[0] != b"upgrade"]
+                start = b"%b %b HTTP/%b\r\n" % (method, self.url, version.encode())
+                self._again = b"".join([start, *lines, b"\r\n"])
+                return
+            size = _size(self.headers)
+            self._in_body, self._body_left = True, 0 if math.isinf(size) else int(size)
             hosts = sum(name == b"host" for name, _ in self.headers)
             if version not in _VERSIONS:
                 self._refuse(Problem("malformed-request", f"HTTP must be {' or '.join(_VERSIONS)}"))
@@ -182,10 +268,15 @@ def make_protocol(times: Times, door: Door, acceptor: Acceptor) -> type[HttpTool
                 super()._start_asgi_task(cycle, app)
 
         def on_body(self, body: bytes) -> None:
+            self._unfinished = 0
+            self._body_left = max(self._body_left - len(body), 0)
             if not self.transport.is_closing():
                 super().on_body(body)
 
         def on_message_complete(self) -> None:
+            self._unfinished, self._in_body, self._body_left = 0, False, 0
+            if self._again:
+                return
             self._disarm()
             self._receiving = False
             if self.transport.is_closing():
@@ -221,6 +312,8 @@ def make_protocol(times: Times, door: Door, acceptor: Acceptor) -> type[HttpTool
                 super()._start_asgi_task(*self.pipeline.pop())
             elif not self._receiving:
                 self._arm(times.keep_alive)
+            if self._lingering.ahead and len(self.pipeline) < _AHEAD:
+                self.loop.call_soon(self._release)  # the parser may be at work here
 
         def send_400_response(self, msg: str) -> None:
             self._refuse(Problem("malformed-request", msg))
