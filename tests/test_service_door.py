@@ -18,7 +18,6 @@ from serving import start
 from rpsd.service._accept import Acceptor
 from rpsd.service._admission import Admission
 from rpsd.service._clock import Deadline
-from rpsd.service._costs import Costs
 from rpsd.service._door import Door
 from rpsd.service._problems import Problem
 from rpsd.service._protocol import _Arrival
@@ -282,19 +281,6 @@ def test_nobody_is_let_in_while_the_first_waits_long():
         return before, after, admission.crowded
 
     assert asyncio.run(scenario()) == (False, True, False)
-
-
-def test_costs_rise_at_once_and_fall_slowly():
-    costs = Costs()
-    assert costs.of("a") is None
-    costs.learn("a", 1.0)
-    costs.learn("a", 3.0)
-    assert costs.of("a") == 3.0
-    costs.learn("a", 1.0)
-    assert 1.0 < costs.of("a") < 3.0
-    for k in range(2000):
-        costs.learn(k, 1.0)
-    assert len(costs._seconds) < 2000
 
 
 def test_a_client_that_leaves_while_its_body_comes_is_told_of(start):
