@@ -24,7 +24,7 @@ from rpsd.service._work import Decode, Done, Encode, Work
 
 #: Bytes of a kept answer beside its body, for each series.
 _OVERHEAD: Final = 4_096
-#: Bytes of a body that is read by the event loop: it takes no longer than to hand it over.
+#: Bytes of a body that the event loop may read: it takes no longer than to hand it over.
 _SMALL: Final = 1 << 16
 _METHODS: Final = "OPTIONS, POST"
 
@@ -62,6 +62,8 @@ _MOST_POINTS: Final = {
     _media.BINARY: _codec_binary.most_points,
     _media.ARROW: _codec_arrow.most_points,
 }
+#: Which small bodies the event loop reads: never Arrow's, where few bytes may be many samples.
+_QUICK: Final = {_media.JSON: _codec_json.is_quick, _media.BINARY: _codec_binary.is_quick}
 ENDPOINTS: Final = (
     Endpoint(
         "denoise",
@@ -157,7 +159,8 @@ async def _answer(
     observe = state.metrics.observe_stages
     work = Work(snapshot, endpoint.compute, decode, encode, body, query, stages, observe)
     try:
-        points = work.read().points if len(body) <= _SMALL else _MOST_POINTS[sent](body)
+        quick = len(body) <= _SMALL and sent in _QUICK and _QUICK[sent](body, query)
+        points = work.read().points if quick else _MOST_POINTS[sent](body)
     except Exception:
         observe(stages)
         raise
