@@ -9,6 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from rpsd.service import _codec_arrow, _codec_binary, _codec_json, _compute, _media
+from rpsd.service._admission import late
 from rpsd.service._answers import Denoised, Evaluation, NoiseEstimate
 from rpsd.service._body import read_body
 from rpsd.service._clock import Deadline
@@ -141,6 +142,7 @@ async def _answer(
         raise Problem("not-ready", state.phase.refusal, headers={"retry-after": "1"})
     seconds = _seconds(headers.get("request-timeout"), service.request_timeout)
     deadline = Deadline(seconds, scope.get("rpsd.arrived"))
+    state.admission.pace.came(seconds)
     sent = _media.sent_type(headers.get("content-type"), tuple(endpoint.decoders))
     wanted = _media.wanted_type(headers.get("accept"), sent, tuple(endpoint.encoders))
     query = scope["query_string"]
@@ -154,6 +156,9 @@ async def _answer(
             state.metrics.cache_hits.inc()
             return _answered(state, endpoint, here, kept, wanted, len(body))
         state.metrics.cache_misses.inc()
+    if deadline.over:  # before anything is spent on it
+        state.metrics.count("expired")
+        raise late()
     stages = here.stages = Stages(endpoint.operation)
     decode, encode = endpoint.decoders[sent], endpoint.encoders[wanted]
     observe = state.metrics.observe_stages
