@@ -219,15 +219,12 @@ class Admission:
             job = self._light.popleft()
             jobs = [job, *self._like(job, self._light, 1)]
             self.waiting_points -= job.points
-            self._compute_here([one for one in jobs if not one.future.done()])
+            self._compute_here(jobs)
         if self._light:
             loop.call_soon(self._turn, loop)
 
     def _compute_here(self, jobs: list[_Job]) -> None:
-        for job in jobs:
-            if job.deadline.over:
-                self._expire(job)
-        jobs = [job for job in jobs if not job.future.done()]
+        jobs = [job for job in jobs if not self._is_late(job)]
         if jobs:
             self._observe_batch(len(jobs))
             begin = time.monotonic()
@@ -238,8 +235,7 @@ class Admission:
         while self._waiting and self.running < self._workers.count:
             job = self._waiting.popleft()
             self.waiting_points -= job.points
-            if job.deadline.over:
-                self._expire(job)
+            if self._is_late(job):
                 continue
             jobs = [job, *self._like(job, self._waiting, self._workers.count)]
             self._observe_batch(len(jobs))
@@ -257,7 +253,14 @@ class Admission:
         for one in taken:
             queue.remove(one)
             self.waiting_points -= one.points
-        return taken
+        return [one for one in taken if not self._is_late(one)]
+
+    def _is_late(self, job: _Job) -> bool:
+        """Return whether nobody waits any more for one that was taken out of its queue; it is never begun."""
+        if job.deadline.over:
+            self._expire(job)
+        job.finished = job.future.done()
+        return job.finished
 
     def _work(self, jobs: list[_Job], loop: asyncio.AbstractEventLoop) -> None:
         begin = time.monotonic()
