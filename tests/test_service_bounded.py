@@ -15,6 +15,7 @@ import rpsd
 from rpsd.service import _codec_arrow, _codec_binary, _codec_json, _compute, _series
 from rpsd.service._admission import Admission, Stop
 from rpsd.service._observe import Seen
+from rpsd.service._problems import Problem
 from rpsd.service._snapshot import Snapshot
 from rpsd.service._work import Work
 from rpsd.service._workers import Workers
@@ -87,8 +88,9 @@ def test_the_configuration_counts(snapshot):
     assert not light(of("denoiser: {method: wavelet, outliers: spike}"), b"noise=mad", np.ones(9), times=0)
 
 
-def reader_of(snapshot, media, body, query=b""):
+def reader_of(snapshot, media, body, query=b"", seen=()):
     """Return the name of the thread that reads a body."""
+    seen = [] if seen == () else seen
     threads = []
     endpoint = _series.ENDPOINTS[0]
 
@@ -109,6 +111,7 @@ def reader_of(snapshot, media, body, query=b""):
             return messages.pop() if messages else await asyncio.Event().wait()
 
         here = Seen("an-id", snapshot)
+        seen.append(here)
         try:
             await _series._answer(
                 state, dataclasses.replace(endpoint, decoders={media: decode}), scope, receive, here
@@ -146,3 +149,10 @@ def test_few_bytes_of_arrow_may_be_many_samples(snapshot):
     body = sink.getvalue().to_pybytes()
     assert len(body) < 65_536
     assert reader_of(snapshot, ARROW, body, CLOSED) == "worker"
+
+
+def test_the_log_tells_the_samples_of_what_failed(snapshot):
+    seen = []
+    with pytest.raises(Problem):
+        reader_of(snapshot, BINARY, np.full(100, np.inf).tobytes(), CLOSED, seen)
+    assert [here.data_size for here in seen] == [100]

@@ -169,7 +169,11 @@ async def _answer(
     except Exception:
         observe(stages)
         raise
-    done = await state.admission.run(points, deadline, work, receive)
+    try:
+        done = await state.admission.run(points, deadline, work, receive)
+    except Exception:
+        here.data_size = work.samples
+        raise
     # What answers in place of an output is right once: the next time it may be computed.
     if key is not None and not any(outcome.failure for outcome in done[0].outcomes):
         state.metrics.cache_evictions.inc(snapshot.cache.put(key, *_kept(done)))

@@ -84,6 +84,11 @@ class Work:
         self._asked, self.body = asked, b""
         return asked
 
+    @property
+    def samples(self) -> int:
+        """Samples of its series; 0 where it was not read."""
+        return 0 if self._asked is None else sum(map(len, self._asked.series))
+
     def __call__(self, stop: Stop) -> Done:
         """Decode, compute, encode."""
         done = self.together([self], [stop])[0]
