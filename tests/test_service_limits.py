@@ -179,3 +179,26 @@ def test_headers_up_to_the_limit(small):
                 for start in range(0, len(data), step):
                     raw.sendall(data[start : start + step])
                 assert raw.recv(65536).startswith(b"HTTP/1.1 %d " % status)
+
+
+def test_an_upgrade_is_ignored_and_the_body_read(small):
+    """As `curl --http2` and Java's HttpClient ask for one with every request."""
+    body = b'{"values": [1, 2, 3], "report": "none"}'
+    kinds = b"Connection: Upgrade, HTTP2-Settings\r\nHTTP2-Settings: AAMAAABk\r\nUpgrade: h2c\r\n"
+    for asked in (
+        kinds,
+        b"Upgrade: websocket\r\nConnection: upgrade\r\n",
+        b"Connection: Upgrade\r\nUpgrade:\r\n",
+    ):
+        head = POST + asked + b"Content-Type: application/json\r\n"
+        whole = head + b"Content-Length: %d\r\n\r\n%b" % (len(body), body)
+        chunked = head + b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n\r\n" % (len(body), body)
+        with socket.create_connection(("127.0.0.1", small.port), timeout=30) as raw:
+            for request in whole, chunked, whole:
+                for start in range(0, len(request), 50):
+                    raw.sendall(request[start : start + 50])
+            raw.sendall(whole * 5 + b"GET /health HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+            received = b""
+            while piece := raw.recv(65536):
+                received += piece
+            assert received.count(b"HTTP/1.1 200 ") == 9, received
