@@ -30,11 +30,11 @@ class Listeners:
         await self._app(scope, receive, send)
 
     def _is_here(self, scope: Any) -> bool:
-        path = scope["path"]
+        path: str = scope["path"]
         if "//" in path or path.endswith("/") or b"%" in scope["raw_path"]:
             return False
         if self._metrics == self._interface or path.startswith(("/health", "/v2/health")):
             return True
-        port = (scope.get("server") or ("", None))[1]
+        port: int | None = (scope.get("server") or ("", None))[1]
         inside = path == "/metrics" or path.startswith("/admin/")
         return inside == (port == self._metrics)
