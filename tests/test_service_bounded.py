@@ -9,6 +9,7 @@ from unittest.mock import MagicMock
 
 import msgspec
 import numpy as np
+import pyarrow as pa
 import pytest
 
 import rpsd
@@ -141,7 +142,6 @@ def test_many_series_in_a_small_body_are_read_by_a_worker(snapshot):
 
 
 def test_few_bytes_of_arrow_may_be_many_samples(snapshot):
-    pa = pytest.importorskip("pyarrow")
     table = pa.table({"a": np.zeros(100_000)})
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, table.schema, options=pa.ipc.IpcWriteOptions(compression="zstd")) as out:

@@ -28,12 +28,13 @@ _CLOSED: Final[Mapping[str, tuple[Any, ...]]] = {
     "space": ("price",),
 }
 _NOISE: Final = ("mad", "level")
-#: Samples up to which the worst there are take half a millisecond, by report; two hand-overs take no less.
+#: Samples, by report: of any of these options the worst that was found takes 0.4 ms of processor without a
+#: report, and up to 1 with metrics.
 _MOST: Final = {"none": 4_096, "metrics": 2_048}
 
 
 def is_bounded(asked: Asked, config: Config) -> bool:
-    """Return whether a request, on top of a configuration, takes less than a hand-over for any samples.
+    """Return whether a request, on top of a configuration, takes a millisecond at most for any samples.
 
     Not with the full report, which fits a price model, and not where guardrails may act.
     """
