@@ -21,7 +21,7 @@ from rpsd.service._clock import Deadline
 from rpsd.service._door import Door
 from rpsd.service._pace import Pace
 from rpsd.service._problems import Problem
-from rpsd.service._protocol import _Arrival
+from rpsd.service._transport import Arrival
 from rpsd.service._workers import Workers
 
 __all__ = ["start"]
@@ -170,7 +170,7 @@ def test_the_clock_starts_where_the_system_has_the_bytes():
     ):
         client.sendall(b"x")
         time.sleep(0.3)
-        arrival = _Arrival(SimpleNamespace(get_extra_info=lambda name: peer))
+        arrival = Arrival(SimpleNamespace(get_extra_info=lambda name: peer))
         waited = time.monotonic() - arrival.moment()
         arrival.close()
         assert peer.recv(1) == b"x"  # the socket is still the transport's

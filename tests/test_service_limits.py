@@ -202,3 +202,25 @@ def test_an_upgrade_is_ignored_and_the_body_read(small):
             while piece := raw.recv(65536):
                 received += piece
             assert received.count(b"HTTP/1.1 200 ") == 9, received
+
+
+def test_requests_that_wait_on_their_connection_do_not_keep_others_waiting(small):
+    """Which are taken one by one, however many were sent at once, and answered in their order."""
+    get = b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n"
+    last = b"GET /health/live HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+    counts = []
+
+    def ask():
+        counts.append(small.send(get * 100 + last).count(b"HTTP/1.1 200 "))
+
+    clients = [threading.Thread(target=ask) for _ in range(20)]
+    for client in clients:
+        client.start()
+    seen = []
+    while any(client.is_alive() for client in clients):
+        small.ask("GET", "/health/live")
+        seen.append(len(counts))
+    for client in clients:
+        client.join()
+    assert counts == [101] * 20
+    assert sum(count == 0 for count in seen) > 20  # answered while all of them still waited

@@ -5,10 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-import socket
-import sys
-import time
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from typing import Any, Final
 
 import httptools
@@ -17,16 +14,14 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from rpsd.service._accept import Acceptor
 from rpsd.service._door import Door
 from rpsd.service._problems import MEDIA_TYPE, Problem
+from rpsd.service._transport import Arrival, Lingering, Turns
 
 _MOST_HEADER_BYTES: Final = 16_384
 _MOST_ADDRESS_BYTES: Final = 8_192
-_LINGER: Final = 2.0
 #: Bytes of a body up to which it is waited for: uvicorn reads no more than that where nobody takes them.
 _WHOLE: Final = 65_536
 #: Seconds between two looks at who has been too slow: a timer for each would cost more than parsing does.
 _SWEEP: Final = 0.1
-#: Where TCP_INFO of Linux has tcpi_last_data_recv, milliseconds.
-_LAST_RECEIVED: Final = 52
 #: Bytes that the parser gets at once but of a body: it keeps and joins what is unfinished.
 _PIECE: Final = 4_096
 _END_OF_HEAD: Final = b"\r\n\r\n"
@@ -45,73 +40,9 @@ class Times:
     keep_alive = 5.0
 
 
-class _Lingering:
-    """A transport that hears a client out when it closes while that still sends.
-
-    Else the system answers what comes with a reset, and a reset takes away the answer that said why.
-    """
-
-    def __init__(self, transport: Any, sending: Callable[[], bool], loop: asyncio.AbstractEventLoop) -> None:
-        self._transport = transport
-        self._sending = sending
-        self._loop = loop
-        self.timer: asyncio.TimerHandle | None = None
-        self.ahead = b""  # what came, and is not parsed before requests that wait are answered
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._transport, name)
-
-    def is_closing(self) -> bool:
-        return self.timer is not None or self._transport.is_closing()
-
-    def resume_reading(self) -> None:
-        if not self.ahead:
-            self._transport.resume_reading()
-
-    def write(self, data: bytes) -> None:
-        if self.timer is None:
-            self._transport.write(data)
-
-    def close(self) -> None:
-        if self.timer is not None or self._transport.is_closing():
-            return
-        if self._sending() and self._transport.can_write_eof():
-            self.timer = self._loop.call_later(_LINGER, self._transport.close)
-            self._transport.write_eof()
-            self._transport.resume_reading()
-        else:
-            self._transport.close()
-
-
-class _Arrival:
-    """Tells when the last bytes of a socket came, which may be long before they were read."""
-
-    def __init__(self, transport: Any) -> None:
-        self._socket: socket.socket | None = None
-        peer = transport.get_extra_info("socket")
-        if sys.platform == "linux" and peer is not None:
-            self._socket = socket.socket(peer.family, peer.type, peer.proto, fileno=peer.fileno())
-
-    def moment(self) -> float:
-        """Return it by `time.monotonic`; now where the system does not tell."""
-        now = time.monotonic()
-        if self._socket is None:
-            return now
-        try:
-            info = self._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _LAST_RECEIVED + 4)
-        except OSError:
-            return now
-        return now - int.from_bytes(info[_LAST_RECEIVED:], sys.byteorder) / 1e3
-
-    def close(self) -> None:
-        """Forget the socket, which belongs to the transport."""
-        if self._socket is not None:
-            self._socket.detach()
-            self._socket = None
-
-
 def make_protocol(times: Times, door: Door, acceptor: Acceptor) -> type[HttpToolsProtocol]:
     """Return the protocol for uvicorn."""
+    turns = Turns()
 
     class Protocol(HttpToolsProtocol):
         """HTTP/1.1 for clients that may be slow, or hostile, or too many."""
@@ -127,8 +58,8 @@ def make_protocol(times: Times, door: Door, acceptor: Acceptor) -> type[HttpTool
         _held: tuple[Any, Any] | None = None  # a request that comes whole before anything is done
 
         def connection_made(self, transport: Any) -> None:
-            self._lingering = _Lingering(transport, lambda: self._receiving, self.loop)
-            self._arrival = _Arrival(transport)
+            self._lingering = Lingering(transport, lambda: self._receiving, self.loop)
+            self._arrival = Arrival(transport)
             self._writing: asyncio.TimerHandle | None = None
             super().connection_made(self._lingering)  # type: ignore[arg-type]
             acceptor.ask()
@@ -309,11 +240,14 @@ def make_protocol(times: Times, door: Door, acceptor: Acceptor) -> type[HttpTool
                 return
             self.flow.resume_reading()
             if self.pipeline:
-                super()._start_asgi_task(*self.pipeline.pop())
+                turns.ask(self.loop, self._start_next)
             elif not self._receiving:
                 self._arm(times.keep_alive)
-            if self._lingering.ahead and len(self.pipeline) < _AHEAD:
-                self.loop.call_soon(self._release)  # the parser may be at work here
+
+        def _start_next(self) -> None:
+            if not self.transport.is_closing():
+                super()._start_asgi_task(*self.pipeline.pop())
+                self._release()
 
         def send_400_response(self, msg: str) -> None:
             self._refuse(Problem("malformed-request", msg))
