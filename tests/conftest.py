@@ -2,6 +2,7 @@
 """What every test shares: the same Hypothesis examples in each run, and no settings from outside."""
 
 import os
+import signal
 
 import hypothesis
 import pytest
@@ -9,6 +10,10 @@ import pytest
 hypothesis.settings.register_profile("rpsd", derandomize=True, deadline=None, database=None)
 hypothesis.settings.register_profile("many", hypothesis.settings.get_profile("rpsd"), max_examples=1000)
 hypothesis.settings.load_profile("rpsd")  # --hypothesis-profile=many is loaded after this
+
+# Whoever runs the tests in a shell's background has SIGINT ignored, and so would all that they start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

@@ -4,15 +4,15 @@
 import os
 
 import pytest
-from batches import csv_text, own_cache, prices
+from batches import csv_text, in_process, manifest, own_cache, prices
 from command import own_home
 
 from rpsd import ConfigError, InputError
-from rpsd.batch import plan
+from rpsd.batch import plan, run_unit
 from rpsd.batch._plan import Source, find_inputs, share_of, suffix_of
 from rpsd.cli import main
 
-__all__ = ["own_cache", "own_home"]  # fixtures that guard every test here
+__all__ = ["in_process", "own_cache", "own_home"]  # fixtures; the latter two guard every test here
 
 
 def write(path, text="price\n1\n"):
@@ -163,9 +163,29 @@ def test_suffixes(name, suffix):
 
 if os.name == "posix":
 
-    def test_a_name_that_is_no_text_is_refused(tmp_path):
-        (tmp_path / "in").mkdir()
-        with open(os.fsencode(tmp_path / "in") + b"/\xff.csv", "wb") as file:
-            file.write(b"price\n1\n")
-        with pytest.raises(ConfigError, match="must be UTF-8; rename the file"):
-            plan(["in"], "out")
+    @pytest.mark.parametrize("inputs", [["in"], ["in/a.csv", "in/\udcff.csv"]])
+    def test_a_name_that_is_no_text_is_one_failed_file(tmp_path, inputs, in_process, capsys):
+        write(tmp_path / "in" / "a.csv", csv_text(prices(1)))
+        bad = tmp_path / "in" / "\udcff.csv"
+        write(bad, csv_text(prices(2)))
+        assert main(["batch", *inputs, "-o", "out"]) == 4
+        err = capsys.readouterr().err
+        assert "\\udcff.csv: its path must be UTF-8; rename the file, or the folder" in err
+        rows = {row["file"]: row["action"] for row in manifest(tmp_path / "out")}
+        assert rows == {"\\udcff.csv": "failed", "a.csv": "denoised"}
+        assert main(["verify", "out"]) == 0
+        assert main(["batch", *inputs, "-o", "out", "--resume"]) == 4
+        assert "2 file(s) (1 there already)" in capsys.readouterr().err
+        for unit in plan(inputs, "units"):
+            assert run_unit(unit)["series"][0]["action"] == rows[unit["name"]]
+        bad.rename(tmp_path / "in" / "b.csv")
+        assert main(["batch", "in", "-o", "out", "--resume"]) == 0
+        assert sorted(row["file"] for row in manifest(tmp_path / "out")) == ["a.csv", "b.csv"]
+
+    def test_of_a_folder_that_is_no_text_all_files_fail_and_none_is_an_output(tmp_path, capsys):
+        write(tmp_path / "in\udcff" / "a.csv", csv_text(prices(1)))
+        assert main(["batch", "in\udcff", "-o", "out"]) == 1
+        assert "a.csv: its path must be UTF-8" in capsys.readouterr().err
+        for option in (["-o", "out\udcff"], ["-o", "out", "--manifest", "m\udcff.parquet"]):
+            assert main(["batch", "in\udcff", *option]) == 2
+            assert f"{option[-2]} must be a path in UTF-8, got " in capsys.readouterr().err

@@ -189,6 +189,20 @@ def test_what_a_killed_run_left_is_removed_and_nothing_else(tmp_path, in_process
     assert [name for name in stale + kept if (tmp_path / "out" / name).exists()] == kept
 
 
+def test_a_folder_in_which_nothing_came_out_goes_and_others_stay(tmp_path, in_process):
+    make_folder(tmp_path / "in", files=2)
+    assert batch("in", "-o", "out") == 0
+    (tmp_path / "in" / "deep" / "er").mkdir()
+    for name in ("s00", "s01", "er/bad"):
+        (tmp_path / "in" / "deep" / f"{name}.csv").write_text("price\nx\n")
+    (tmp_path / "out" / "own").mkdir()
+    assert batch("in", "-o", "out", "--shard", "1/1", "--resume") == 4
+    assert (tmp_path / "out" / "deep" / "er").exists()  # other shards may be at work there
+    assert batch("in", "-o", "out", "--resume") == 4
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["_rpsd", "own", "p.parquet"]
+    assert not (tmp_path / "out" / "_rpsd" / "receipts").exists()
+
+
 def test_shards_and_a_last_run_make_what_one_run_makes(tmp_path, in_process, done, capsys):
     make_inputs(tmp_path / "in", 5)
     assert batch("in", "-o", "whole", *NO_CACHE) == 4

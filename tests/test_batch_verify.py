@@ -160,6 +160,18 @@ def test_a_file_without_a_batch_needs_its_input(out, tmp_path, capsys):
     assert verify("nothing") == 2
 
 
+def test_of_a_csv_file_without_a_batch_it_is_told_what_to_do(out, tmp_path, capsys):
+    assert main(["denoise", "in/deep/s00.csv", "-o", "alone.csv"]) == 0
+    for more in ([], ["--input", "in/deep/s00.csv"]):
+        assert verify("alone.csv", *more) == 2
+        error = capsys.readouterr().err.splitlines()[-1]
+        assert (
+            "a CSV file carries no receipt of its own: run rpsd denoise again with the same options" in error
+        )
+    assert main(["denoise", "in/deep/s00.csv", "-o", "again.csv"]) == 0
+    assert main(["diff", "alone.csv", "again.csv"]) == 0
+
+
 def test_failed_series_have_nothing_to_verify(tmp_path, in_process, capsys):
     make_folder(tmp_path / "in", files=1)
     (tmp_path / "in" / "bad.csv").write_text("price\n1\nx\n")

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from command import own_home
+from command import own_home, prices
 
 from rpsd import InputError
 from rpsd.batch.files import choose_columns, read_numbers, read_times
@@ -141,3 +141,41 @@ def test_an_output_must_be_named_as_a_file(tmp_path, capsys):
     assert main(["denoise", "in.csv", "-o", ""]) == 2
     assert "-o must name a file" in capsys.readouterr().err
     assert not (tmp_path / "x").exists()
+
+
+@pytest.mark.parametrize(
+    "times",
+    [
+        pa.array([True, False] * 30),
+        pa.array([[k] for k in range(60)]),
+        pa.array(range(60), pa.duration("s")),
+        pa.array(range(60), pa.time64("us")),
+        pa.array([b"x"] * 60),
+    ],
+    ids=lambda times: str(times.type),
+)
+def test_what_is_called_times_and_holds_none_is_told(tmp_path, times, capsys):
+    days = pa.array(range(60), pa.date32())
+    (tmp_path / "in").mkdir()
+    pq.write_table(pa.table({"ts": times, "price": prices(60)}), tmp_path / "in" / "a.parquet")
+    pq.write_table(
+        pa.table({"Time": times, "date": days, "price": prices(60)}), tmp_path / "in" / "b.parquet"
+    )
+    assert main(["batch", "in", "-o", "out", "--workers", "1"]) == 0
+    rows = pq.read_table(tmp_path / "out" / "_rpsd" / "manifest.parquet").to_pylist()
+    passed = "holds no times (stamps, dates or numbers) and was passed over"
+    notes = [
+        f'column "ts" {passed}: rows are in file order',
+        f'column "Time" {passed}: times are those of "date"',
+    ]
+    assert [row["notes"] for row in rows] == [[note] for note in notes]
+    capsys.readouterr()
+    for name, note in zip("ab", notes, strict=True):
+        assert main(["denoise", f"in/{name}.parquet", "-o", "out.parquet"]) == 0
+        assert note in capsys.readouterr().err
+    assert main(["tune", "in/a.parquet", "--grid", "method=wavelet"]) in (0, 1)
+    assert notes[0] in capsys.readouterr().err
+    # Nothing is told of columns that are something else, nor where nobody looked for times.
+    for arguments in (["in/a.parquet", "--no-time"], ["in/b.parquet", "--time", "date"]):
+        assert main(["denoise", *arguments, "-o", "out.parquet"]) == 0
+        assert "passed over" not in capsys.readouterr().err

@@ -75,6 +75,7 @@ def test_decimals_of_files(tmp_path, suffix, big):
     np.testing.assert_array_equal(out["price"].to_numpy(), expected)
 
 
+WIDTHS = (pa.decimal64(18, 4), pa.decimal256(76, 4))
 FRAMES = {
     "pyarrow": lambda array: pa.table({"px": array}),
     "chunks": lambda array: pa.table({"px": pa.chunked_array([array.slice(0, 100), array.slice(100)])}),
@@ -84,10 +85,14 @@ FRAMES = {
 
 
 @pytest.mark.parametrize("big", [False, True])
-@pytest.mark.parametrize("kind", FRAMES)
-def test_decimals_of_frames(kind, big):
+@pytest.mark.parametrize(
+    ("kind", "type_"),
+    [(kind, pa.decimal128(38, 4)) for kind in FRAMES]
+    + [(kind, type_) for kind in FRAMES if kind != "polars" for type_ in WIDTHS],
+)
+def test_decimals_of_frames(kind, type_, big):
     unscaled = prices(big)
     expected = [None if n is None else float(f"{n}E-4") for n in unscaled]
-    out = rpsd.denoise(FRAMES[kind](arrow(unscaled, pa.decimal128(38, 4))), min_gain_db=1e9)["px"]
+    out = rpsd.denoise(FRAMES[kind](arrow(unscaled, type_)), min_gain_db=1e9)["px"]
     told = out.to_pylist() if hasattr(out, "to_pylist") else out.to_list()
     assert [None if pd.isna(value) else value for value in told] == expected

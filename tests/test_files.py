@@ -363,6 +363,11 @@ LOST = pa.array([2, None], pa.date32())
     [
         ({"price": pa.array([1.0, math.inf])}, [], 'row 2, column "price": inf is infinite; allowed'),
         ({"price": pa.array(["1", "2"])}, ["price"], 'column "price": the column is of type string; allowed'),
+        (
+            {"price": np.ones(2, "f2")},
+            ["price"],
+            "type halffloat; allowed: integer, float32, float64 or decimal",
+        ),
         ({"time": BACK, "price": [1.0, 2.0]}, [], 'row 2, column "time": 1970-01-01 00:00:01 comes after'),
         ({"time": LOST, "price": [1.0, 2.0]}, [], 'row 2, column "time": the time is missing'),
         ({"time": ["2025-01-01", "x"], "price": [1.0, 2.0]}, [], "row 2, column \"time\": 'x' is not a time"),

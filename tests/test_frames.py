@@ -244,6 +244,10 @@ BAD = {
     "times": (lambda: pa.table({"t": pd.to_datetime(["2025"]), "px": [1.0]}), r"named by time='t'"),
     "flags": (lambda: pl.Series([True]), "x must be .* got Boolean$"),
     "half": (lambda: pa.array(np.ones(3, np.float16)), "x must be float32.* got (Float16|Unknown)$"),
+    "half of pandas": (
+        lambda: pd.Series([1.0], dtype=pd.ArrowDtype(pa.float16())),
+        "x must be float32.* got dtype halffloat",
+    ),
     "all null": (lambda: pl.Series([None, None]), "x must be"),
     "lazy": (lambda: pl.LazyFrame({"px": [1.0]}), "polars.LazyFrame, which is lazy: collect it"),
     "expression": (lambda: pl.col("px"), "polars.Expr, which is lazy"),

@@ -283,6 +283,23 @@ def test_what_is_wrong_names_the_group(kind):
     rpsd.denoise(make(long_table(order="symbol")), **call)
 
 
+NAN_KEYS = {
+    "pandas": lambda keys: pd.DataFrame({"id": keys}),
+    "pandas arrow": lambda keys: pd.DataFrame({"id": pd.arrays.ArrowExtensionArray(pa.array(keys))}),
+    "pandas categories": lambda keys: pd.DataFrame({"id": pd.Categorical(keys)}),
+    "polars": lambda keys: pl.DataFrame({"id": keys}),
+    "pyarrow": lambda keys: pa.table({"id": keys}),
+    "pyarrow dictionary": lambda keys: pa.table({"id": pa.array(keys).dictionary_encode()}),
+}
+
+
+@pytest.mark.parametrize("kind", NAN_KEYS)
+def test_a_key_that_is_nan_is_missing(kind):
+    table = NAN_KEYS[kind](np.array([7.0, 7.0, np.nan, 8.0]))
+    with pytest.raises(rpsd.InputError, match=r"x\['id'\] must have a key .* got none at row 2 \(1 in all\)"):
+        rpsd.denoise(table, by="id")
+
+
 @pytest.mark.parametrize("kind", MAKERS)
 def test_names_that_are_missing_or_not_clear(kind):
     given = MAKERS[kind](long_table())

@@ -85,6 +85,21 @@ def test_keys_of_any_type(tmp_path, keys):
     assert [(o.key, o.rows, o.action) for o in outcomes] == [("7", 2, "passthrough"), ("9", 1, "passthrough")]
 
 
+@pytest.mark.parametrize("dictionary", [False, True])
+@pytest.mark.parametrize("kind", [np.float16, np.float32, np.float64])
+def test_a_key_that_is_nan_is_missing_and_a_text_is_not(tmp_path, kind, dictionary):
+    keys = pa.array(np.array([7, np.nan, 7], kind))
+    table = pa.table({"id": keys.dictionary_encode() if dictionary else keys, "price": [1.0, 2.0, 3.0]})
+    with pa.ipc.new_file(tmp_path / "in.arrow", table.schema) as writer:
+        writer.write_table(table)
+    one, lost = run(tmp_path / "in.arrow", tmp_path / "out.arrow", by="id")
+    assert (one.key, one.rows, lost.key, lost.rows) == ("7", 2, "", 1)
+    assert lost.error.startswith('row 2, column "id": the key is missing')
+    assert pa.ipc.open_file(tmp_path / "out.arrow").read_all()["price"].to_pylist() == [1.0, None, 3.0]
+    pq.write_table(pa.table({"id": ["7", "nan"], "price": [1.0, 2.0]}), tmp_path / "in.parquet")
+    assert [o.key for o in run(tmp_path / "in.parquet", tmp_path / "out.parquet", by="id")] == ["7", "nan"]
+
+
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_keys_are_taken_as_they_are(tmp_path, suffix):
     keys = ["A", " A", "A ", "\tA", 'A"B', "A,B", "a", " "]

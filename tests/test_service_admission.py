@@ -3,6 +3,7 @@
 
 import asyncio
 import threading
+import time
 from collections import Counter
 
 import pytest
@@ -232,5 +233,48 @@ def test_what_cannot_be_stopped_is_counted_until_it_ends():
         while admission.running:
             await asyncio.sleep(0.001)
         assert (gate.counted["abandoned"], admission.abandoned) == (1, 0)
+
+    with_admission(scenario)
+
+
+def test_what_is_late_when_its_turn_comes_is_not_abandoned():
+    """The timers of those that wait may come after their turn."""
+
+    async def scenario(admission, gate):
+        first = start(admission, gate, "first")
+        await settle()
+        waiting = [start(admission, gate, k, seconds=0.05) for k in range(2)]
+        await settle()
+        time.sleep(0.1)  # the loop is late
+        admission._start_next()
+        admission.running -= 1  # as if the worker were free
+        admission._start_next()
+        results = await asyncio.gather(*waiting, return_exceptions=True)
+        assert [one.name for one in results] == ["deadline-exceeded"] * 2
+        admission.running += 1
+        gate.open.set()
+        assert await first == "first"
+        await settle()
+        assert (gate.done, gate.counted) == (["first"], {"expired": 2})
+        assert (admission.abandoned, admission.waiting, admission.waiting_points) == (0, 0, 0)
+
+    with_admission(scenario)
+
+
+def test_what_was_left_is_not_begun():
+    async def scenario(admission, gate):
+        first = start(admission, gate, "first")
+        await settle()
+        left = start(admission, gate, "left")
+        await settle()
+        admission._waiting[0].future.cancel()
+        admission.running -= 1
+        admission._start_next()
+        admission.running += 1
+        with pytest.raises(asyncio.CancelledError):
+            await left
+        gate.open.set()
+        await first
+        assert (gate.done, admission.abandoned, gate.counted["abandoned"]) == (["first"], 0, 0)
 
     with_admission(scenario)

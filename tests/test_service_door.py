@@ -18,10 +18,10 @@ from serving import start
 from rpsd.service._accept import Acceptor
 from rpsd.service._admission import Admission
 from rpsd.service._clock import Deadline
-from rpsd.service._costs import Costs
 from rpsd.service._door import Door
+from rpsd.service._pace import Pace
 from rpsd.service._problems import Problem
-from rpsd.service._protocol import _Arrival
+from rpsd.service._transport import Arrival
 from rpsd.service._workers import Workers
 
 __all__ = ["start"]
@@ -70,7 +70,7 @@ def make_door(crowded=True):
         requests_by=lambda *labels: SimpleNamespace(inc=lambda number: counted.append((*labels, number))),
     )
     state = SimpleNamespace(
-        admission=SimpleNamespace(crowded=crowded, patience=1.0, taken=0),
+        admission=SimpleNamespace(crowded=crowded, pace=SimpleNamespace(patience=1.0), taken=0),
         snapshot=SimpleNamespace(digest="0123"),
         phase=SimpleNamespace(name="serving"),
         rates=SimpleNamespace(add=lambda *_, **__: None),
@@ -170,7 +170,7 @@ def test_the_clock_starts_where_the_system_has_the_bytes():
     ):
         client.sendall(b"x")
         time.sleep(0.3)
-        arrival = _Arrival(SimpleNamespace(get_extra_info=lambda name: peer))
+        arrival = Arrival(SimpleNamespace(get_extra_info=lambda name: peer))
         waited = time.monotonic() - arrival.moment()
         arrival.close()
         assert peer.recv(1) == b"x"  # the socket is still the transport's
@@ -193,8 +193,10 @@ def test_a_deadline_counts_from_the_arrival(start):
     assert server.stop() == 0
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="uvloop is not made for it")
 def test_connections_that_wait_are_taken_together():
-    uvloop = pytest.importorskip("uvloop")
+    import uvloop
+
     made = []
 
     async def turns():
@@ -265,7 +267,7 @@ def test_nobody_is_let_in_while_the_first_waits_long():
     async def scenario():
         workers, gate = Workers(1), threading.Event()
         admission = Admission(workers, 100, 1000)
-        admission.patience = 0.05
+        admission.pace.most = 0.05
         tasks = [
             asyncio.create_task(
                 admission.run(1, Deadline(30), lambda stop: gate.wait(30), asyncio.Event().wait)
@@ -284,17 +286,76 @@ def test_nobody_is_let_in_while_the_first_waits_long():
     assert asyncio.run(scenario()) == (False, True, False)
 
 
-def test_costs_rise_at_once_and_fall_slowly():
-    costs = Costs()
-    assert costs.of("a") is None
-    costs.learn("a", 1.0)
-    costs.learn("a", 3.0)
-    assert costs.of("a") == 3.0
-    costs.learn("a", 1.0)
-    assert 1.0 < costs.of("a") < 3.0
-    for k in range(2000):
-        costs.learn(k, 1.0)
-    assert len(costs._seconds) < 2000
+def waits(seconds, waited, others=()):
+    """Whether the door is closed once a request that waits for so many seconds has waited for some."""
+
+    async def scenario():
+        workers, gate = Workers(1), threading.Event()
+        admission = Admission(workers, 100, 1000)
+        admission.pace.most = 36.0
+        for other in others:
+            admission.pace.came(other)
+        begin = Deadline(seconds, time.monotonic() - waited)
+        tasks = [
+            asyncio.create_task(admission.run(1, deadline, lambda stop: gate.wait(30), asyncio.Event().wait))
+            for deadline in (Deadline(30), begin)
+        ]
+        await asyncio.sleep(0)
+        crowded = admission.crowded
+        gate.set()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        workers.close()
+        return crowded
+
+    return asyncio.run(scenario())
+
+
+def test_the_door_goes_by_what_those_who_wait_wait_for():
+    assert waits(10.0, 8.0)
+    assert not waits(60.0, 8.0)
+    assert not waits(60.0, 8.0, others=[1.0] * 20 + [60.0] * 21)
+    assert waits(60.0, 8.0, others=[1.0] * 21 + [60.0] * 20)
+
+
+def test_who_waited_outside_is_judged_by_what_clients_wait_for():
+    door, state, _ = make_door(crowded=False)
+    state.admission.pace = Pace()
+    state.admission.pace.most = 36.0
+    assert door.refusal(time.monotonic() - 2) is None
+    for _ in range(10):
+        state.admission.pace.came(0.25)
+    assert isinstance(door.refusal(time.monotonic() - 2), Problem)
+    assert door.refusal(time.monotonic()) is None
+    for _ in range(100):
+        state.admission.pace.came(1e-6)
+    assert door.refusal(time.monotonic()) is None  # never less than a turn of the loop
+
+
+@pytest.mark.parametrize("light", [False, True])
+def test_what_would_be_too_late_is_told_at_once(light):
+    sizes = []
+
+    async def scenario():
+        workers, gate, counted = Workers(1), threading.Event(), []
+        admission = Admission(workers, 100, 1000, counted.append)
+        for _ in range(9):
+            admission.pace.took(1.0, light=light)
+        admission.pace.took(1e6, light=light)  # one is no rule
+
+        def ask(seconds):
+            work = Light(sizes) if light else lambda stop: gate.wait(30)
+            return asyncio.create_task(admission.run(1, Deadline(seconds), work, asyncio.Event().wait))
+
+        tasks = [ask(seconds) for seconds in (30, 30, 1.5, 10)]
+        await asyncio.sleep(0)
+        gate.set()
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+        workers.close()
+        return results, counted
+
+    results, counted = asyncio.run(scenario())
+    assert [isinstance(one, Problem) and one.name for one in results] == [False, False, "overloaded", False]
+    assert counted == ["shed"]
 
 
 def test_a_client_that_leaves_while_its_body_comes_is_told_of(start):

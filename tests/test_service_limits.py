@@ -151,3 +151,76 @@ def test_many_slow_clients_do_not_keep_others_out(small):
             raw = slow.enter_context(socket.create_connection(("127.0.0.1", small.port)))
             raw.sendall(b"GET /health HTTP/1.1\r\nA")
         assert small.post({"values": [1, 2]}).status == 200
+
+
+def test_a_line_without_an_end_is_not_kept(small):
+    """The parser tells of whole headers only, and joins what it has of one anew with every piece."""
+    get, body = b"GET /health HTTP/1.1\r\nHost: a\r\n", b'12\r\n{"values":[1,2,3]}\r\n'
+    post = POST + b"Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+    heads = [(get + b"X: ", 431), (get, 431), (get + b"X:", 431), (post + body + b"0\r\nX: ", 431)]
+    heads += [(post + b"3;", 431), (post, 431), (b"GET /", 414), (b"GET /health ", 431), (b"", 431)]
+    fills = {get + b"X:": b" ", b"GET /health ": b" ", post: b"0", b"": b"\r\n"}
+    for head, status in heads:
+        fill = fills.get(head, b"a")
+        received = b""
+        with socket.create_connection(("127.0.0.1", small.port), timeout=30) as raw:
+            raw.sendall(head + fill * (24_576 // len(fill)))  # and no more: the answer does not wait for it
+            with contextlib.suppress(ConnectionResetError):
+                received = raw.recv(65536)
+        assert received.startswith(b"HTTP/1.1 %d " % status), (head, received)
+
+
+def test_headers_up_to_the_limit(small):
+    for size, status in (16_200, 200), (16_400, 431):
+        for pieces in 1, 8:
+            with socket.create_connection(("127.0.0.1", small.port), timeout=30) as raw:
+                data = b"GET /health HTTP/1.1\r\nHost: a\r\nX: " + b"x" * size + b"\r\n\r\n"
+                step = -(-len(data) // pieces)
+                for start in range(0, len(data), step):
+                    raw.sendall(data[start : start + step])
+                assert raw.recv(65536).startswith(b"HTTP/1.1 %d " % status)
+
+
+def test_an_upgrade_is_ignored_and_the_body_read(small):
+    """As `curl --http2` and Java's HttpClient ask for one with every request."""
+    body = b'{"values": [1, 2, 3], "report": "none"}'
+    kinds = b"Connection: Upgrade, HTTP2-Settings\r\nHTTP2-Settings: AAMAAABk\r\nUpgrade: h2c\r\n"
+    for asked in (
+        kinds,
+        b"Upgrade: websocket\r\nConnection: upgrade\r\n",
+        b"Connection: Upgrade\r\nUpgrade:\r\n",
+    ):
+        head = POST + asked + b"Content-Type: application/json\r\n"
+        whole = head + b"Content-Length: %d\r\n\r\n%b" % (len(body), body)
+        chunked = head + b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n\r\n" % (len(body), body)
+        with socket.create_connection(("127.0.0.1", small.port), timeout=30) as raw:
+            for request in whole, chunked, whole:
+                for start in range(0, len(request), 50):
+                    raw.sendall(request[start : start + 50])
+            raw.sendall(whole * 5 + b"GET /health HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+            received = b""
+            while piece := raw.recv(65536):
+                received += piece
+            assert received.count(b"HTTP/1.1 200 ") == 9, received
+
+
+def test_requests_that_wait_on_their_connection_do_not_keep_others_waiting(small):
+    """Which are taken one by one, however many were sent at once, and answered in their order."""
+    get = b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n"
+    last = b"GET /health/live HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+    counts = []
+
+    def ask():
+        counts.append(small.send(get * 100 + last).count(b"HTTP/1.1 200 "))
+
+    clients = [threading.Thread(target=ask) for _ in range(20)]
+    for client in clients:
+        client.start()
+    seen = []
+    while any(client.is_alive() for client in clients):
+        small.ask("GET", "/health/live")
+        seen.append(len(counts))
+    for client in clients:
+        client.join()
+    assert counts == [101] * 20
+    assert sum(count == 0 for count in seen) > 20  # answered while all of them still waited

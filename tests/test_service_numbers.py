@@ -10,7 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rpsd.service import _numbers
+from rpsd.service import _codec_json, _numbers
+from rpsd.service._names import repeated_name
+from rpsd.service._request import Limits
 
 PIECES = [1, 7, 100]
 
@@ -71,3 +73,34 @@ def test_any_number_of_them(n, pieces):
 def test_commas():
     assert _numbers.count_commas(b"") == 0
     assert _numbers.count_commas(b"[1,2,3]") == 2
+
+
+def test_quotes_in_names_have_no_numbers_read_again(monkeypatch):
+    read, longest = json.loads, [0]
+
+    def loads(text, **more):
+        longest.append(len(text))
+        return read(text, **more)
+
+    monkeypatch.setattr(json, "loads", loads)
+    name = json.dumps('a"b\\').encode()
+    body = b'{"series":{' + name + b":[" + b"1.5," * 100_000 + b"2.5]}}"
+    assert _codec_json.decode(body, b"", Limits(10**6, 10, 10**7)).names == ('a"b\\',)
+    assert max(longest) < 100
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        (rb'{"a": 1, "b": {"a": 2}, "c": [{"a": 1}, {"a": 2}]}', None),
+        (rb'{"a": "b", "b": "a", "c": ["a", "a"]}', None),
+        (rb'{"a": 1, "\u0061": 2}', "a"),
+        (rb'{"x": {"\"": 1, "\\": 2, "\\\"": 3}, "y": "{\"x\":", "x" : 1}', "x"),
+        (rb'{"s": {"a": [1, 2], "b\"": [3], "a" \n : []}}'.replace(rb"\n", b"\n"), "a"),
+        (b'{"a":' + b" " * 2**19 + b'1,"b":"}","a":2}', "a"),
+        (rb"[]", None),
+    ],
+)
+def test_names_given_twice_are_found_wherever_they_are(text, name):
+    json.loads(text)
+    assert repeated_name(text) == name

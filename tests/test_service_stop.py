@@ -77,7 +77,7 @@ def test_the_interface_may_have_a_port_of_its_own(start):
     assert running.ask("GET", "/metrics").status == 200
     assert running.ask("GET", "/metrics", port=port).status == 404
     assert running.ask("GET", "/admin/log-level").status == 200
-    for path in ("/metrics/", "//metrics", "/admin/log-level/", "/v1/denoise/"):
+    for path in ("/metrics/", "//metrics", "/admin/log-level/", "/v1/denoise/", "/v1%2Fdenoise"):
         assert {running.ask("GET", path, port=place).status for place in (port, running.port)} == {404}
     assert running.ask("GET", "/admin/log-level", port=port).status == 404
     for place in (port, running.port):

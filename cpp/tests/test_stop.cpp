@@ -144,7 +144,7 @@ void check_methods() {
   ebayes.threshold_mode = rpsd::ThresholdMode::ebayes;
   rpsd::Options shifts = ebayes;
   shifts.transform = rpsd::TransformKind::modwt;
-  const Series one = noisy(1, 30'000, 0), many = noisy(17, 1'000, 0), few = noisy(2, 300, 0), ticks = noisy(1, 1'000, 0.5);
+  const Series one = noisy(1, 10'000, 0), many = noisy(17, 300, 0), few = noisy(2, 200, 0), ticks = noisy(1, 500, 0.5);
   const rpsd::Denoiser<double> prices(automatic), wavelets(ebayes), modwt(shifts);
   check_stops("prices", runs<rpsd::SeriesReport>(prices, one));
   check_stops("prices of many", runs<rpsd::SeriesReport>(prices, many));

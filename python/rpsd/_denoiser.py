@@ -23,7 +23,7 @@ from rpsd._options import (
     resolve,
     settings,
 )
-from rpsd._result import NoiseModel, Report, Result, what_was_found
+from rpsd._result import NoiseModel, Report, Result, joined, what_was_found
 from rpsd._schema import fields
 from rpsd._ticks import warn_of_lost_ticks
 from rpsd._unused import warn_of_unused
@@ -390,10 +390,7 @@ class Denoiser:
             except ValueError as error:
                 raise_from_core(error)
             runs.append((*found, [len(starts) + 1] * len(warmup), warmup))
-        if len(runs) == 1:
-            found = tuple(map(np.asarray, runs[0]))
-        else:
-            found = tuple(np.concatenate(part) for part in zip(*runs, strict=True)) or (np.empty(0),) * 10
+        found = joined(runs)
         if self._loses_ticks():
             warn_of_lost_ticks(batch, found[0], found[4])
         return out, found

@@ -218,7 +218,7 @@ def pandas_column(x: Any, name: str) -> tuple[npt.NDArray[Any], Callable[[npt.ND
         return np.ascontiguousarray(numeric_array(x.to_numpy(), name)), np.asarray
     # pandas' nullable and Arrow-backed numbers tell their kind; sparse ones have no size of an item.
     kind = getattr(dtype, "kind", "O") if hasattr(dtype, "itemsize") else "O"
-    if kind not in "iuf" and not str(dtype).startswith("decimal"):
+    if (kind not in "iuf" or (kind == "f" and dtype.itemsize == 2)) and not str(dtype).startswith("decimal"):
         allowed = "float32, float64, integers or decimals, of NumPy, nullable or Arrow-backed"
         raise InputError(f"{name} must be {allowed}, got dtype {dtype}")
     single = kind == "f" and dtype.itemsize == 4

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What a run gives back: values, the report of the guardrails, and the noise that was found."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -177,6 +177,13 @@ class NoiseModel:
     predicted_causal_gain_db: Any
     gain_probability: Any
     kind: str
+
+
+def joined(runs: Sequence[tuple[Any, ...]]) -> tuple[npt.NDArray[Any], ...]:
+    """Return what calls of the core found, of all their series: the numbers of each kind as one array."""
+    if len(runs) == 1:
+        return tuple(map(np.asarray, runs[0]))
+    return tuple(np.concatenate(part) for part in zip(*runs, strict=True)) or (np.empty(0),) * 10
 
 
 def what_was_found(

@@ -21,6 +21,11 @@ def one_line(text: str) -> str:
     return line if len(line) <= _LONGEST_LINE else f"{line[: _LONGEST_LINE - 3]}..."
 
 
+def encodable(text: str) -> str:
+    """Return a path as text that UTF-8 can hold; what it cannot, as in names of other encodings, escaped."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
 def _escaped(text: str) -> str:
     # A terminal obeys control characters; lone surrogates (names that are not UTF-8) cannot be written.
     if text.isprintable():

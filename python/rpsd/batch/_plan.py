@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from rpsd._errors import ConfigError, InputError, RpsdError
-from rpsd._text import shown
+from rpsd._text import encodable, shown
 from rpsd.batch._store import absolute, is_url, join, list_objects, real, taken_from
 from rpsd.batch.files import ARROW_SUFFIXES, PARQUET_SUFFIXES
 
@@ -34,12 +34,18 @@ class Source(NamedTuple):
         Its bytes; 0 where nobody could tell, as of a link that leads nowhere: reading it will tell why.
     inode : tuple of int
         Device and number of the file, which no other has.
+    given : str
+        The input that it was found in: a folder above it, or itself.
+    refused : str
+        Why it is not read at all, else "". Its name and path are then escaped.
     """
 
     name: str
     path: str
     size: int
     inode: tuple[int, int] = (0, 0)
+    given: str = ""
+    refused: str = ""
 
 
 def find_inputs(inputs: Sequence[str], output: str, data_dir: str = ".") -> list[Source]:
@@ -70,7 +76,9 @@ def find_inputs(inputs: Sequence[str], output: str, data_dir: str = ".") -> list
         if given in ("", "-"):
             raise ConfigError(f'IN must name files or folders, got "{given}"')
         full = taken_from(data_dir, given)
-        for source in _files_of(full, output, given, data_dir):
+        above = encodable(absolute(full))
+        for bare in _files_of(full, output, given, data_dir):
+            source = bare._replace(given=above)
             other = found.setdefault(source.name, source)
             if other is not source and real(other.path) != real(source.path):
                 raise ConfigError(
@@ -158,18 +166,25 @@ def _check_apart(folder: str, output: str) -> None:
 
 
 def _source(name: str, path: str, *, given: bool = False) -> Source:
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        raise ConfigError(f"the name {shown(path)} must be UTF-8; rename the file") from None
+    place = os.path.abspath(path)
+    known = Source(encodable(name), encodable(place), 0)
+    if known.path != place:
+        known = known._replace(refused="its path must be UTF-8; rename the file, or the folder that is not")
     try:
         stat = os.stat(path)
     except OSError as error:
         # A name that was typed may be wrong; what a folder or a pattern of the shell had is one bad file.
         if given and not os.path.lexists(path):
             raise InputError(f"cannot read {shown(path)}: {error.strerror}") from None
-        return Source(name, os.path.abspath(path), 0)
-    return Source(name, os.path.abspath(path), stat.st_size, (stat.st_dev, stat.st_ino))
+        return known
+    return known._replace(size=stat.st_size, inode=(stat.st_dev, stat.st_ino))
+
+
+def check_encodable(path: str, option: str) -> None:
+    """Raise ConfigError where a path to be written is not UTF-8, as everything that tells of it is."""
+    place = path if is_url(path) else os.path.abspath(path)
+    if encodable(place) != place:
+        raise ConfigError(f"{option} must be a path in UTF-8, got {shown(place)}")
 
 
 def _check_output(output: str) -> None:

@@ -12,7 +12,7 @@ from rpsd._errors import InputError
 from rpsd._text import shown
 from rpsd.batch._outcome import Columns
 from rpsd.batch._partitions import NULL, partition_key
-from rpsd.batch.files import Table, Times, choose_columns, find_column
+from rpsd.batch.files import Table, Times, choose_columns, find_column, passed_over
 from rpsd.batch.files._buffers import as_numpy
 from rpsd.batch.files._numbers import BadCells
 from rpsd.batch.files._table import blaming, refuse_several_series
@@ -40,6 +40,8 @@ class Reader:
     key : str
         That of all rows, where no column has keys.
     values : list of int
+    notes : tuple of str
+        On columns that were passed over.
     ids : dict
         The number of each key, counted as they appear.
     zone : {"UTC", "", None}
@@ -65,6 +67,8 @@ class Reader:
         self.time, self.values = choose_columns(
             head, columns.time, columns.values, no_time=columns.no_time, by=self.by
         )
+        guessed = columns.time is None and not columns.no_time
+        self.notes = passed_over(head, self.time, [self.by, *self.values]) if guessed else ()
         self.ids: dict[str, int] = {}
         self.zone: Literal["UTC", ""] | None = None
         self.offsets: frozenset[str] = frozenset()
@@ -106,7 +110,7 @@ class Reader:
         indices = keys.indices
         if indices.null_count:
             indices = indices.fill_null(len(keys.dictionary))
-        texts = [*keys.dictionary.cast("string").to_pylist(), None]
+        texts = [*_texts(keys.dictionary), None]
         ids = np.full(len(texts), NO_KEY, dtype=np.int32)
         for place in indices.unique().to_pylist():
             if (texts[place] or "").strip():
@@ -163,6 +167,17 @@ def _find_key(head: Table, by: str) -> tuple[int | None, str]:
             "a series"
         )
     return None, key
+
+
+def _texts(keys: Any) -> list[str | None]:
+    """Return keys as texts; NaN is none, as null is."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    texts: list[str | None] = keys.cast("string").to_pylist()
+    if not pa.types.is_floating(keys.type):
+        return texts
+    return [None if nan else text for nan, text in zip(pc.is_nan(keys).to_pylist(), texts, strict=True)]
 
 
 def as_numbers(times: Times) -> npt.NDArray[Any]:

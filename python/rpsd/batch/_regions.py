@@ -112,7 +112,8 @@ class Regions:
                 Outcome(column=self._names[column], rows=rows, missing=missing[column], error=error)
                 for column in self.values
             ]
-        notes = self._file.mends + self._time_notes(Times(np.empty(0), None, self._reader.offsets).notes)
+        notes = self._file.mends + self._reader.notes
+        notes += self._time_notes(Times(np.empty(0), None, self._reader.offsets).notes)
         if not notes:
             return found
         return [msgspec.structs.replace(outcome, notes=notes + outcome.notes) for outcome in found]

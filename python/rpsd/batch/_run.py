@@ -11,15 +11,16 @@ from typing import Any
 
 from rpsd import Config, Denoiser, build_info
 from rpsd._errors import ConfigError, InputError, warn
+from rpsd._text import encodable
 from rpsd.batch._journal import Journal, journal_name
 from rpsd.batch._manifest import manifest_path, read_manifest, write_manifest
 from rpsd.batch._outcome import Columns
 from rpsd.batch._partitions import without_other_keys
-from rpsd.batch._plan import OWN, Source, find_inputs, is_inside, share_of, suffix_of
+from rpsd.batch._plan import OWN, Source, check_encodable, find_inputs, is_inside, share_of, suffix_of
 from rpsd.batch._receipt import make_settings, receipt_bytes
 from rpsd.batch._store import Mirror, absolute, is_url, join, put, real, taken_from
 from rpsd.batch._summary import Summary
-from rpsd.batch._unit import make_unit, remove_temporaries, work_hash
+from rpsd.batch._unit import make_unit, remove_empty, remove_temporaries, settings_of, work_hash
 from rpsd.batch.files import Outputs, check_writable, temporaries
 
 
@@ -55,6 +56,7 @@ def plan(
     """
     config = Config() if config is None else config
     Denoiser(config)
+    check_encodable(os.fspath(output), "output")
     given = [os.fspath(path) for path in inputs]
     columns = Columns() if columns is None else columns
     found = find_inputs(given, os.fspath(output), str(config.paths.data_path))
@@ -62,10 +64,15 @@ def plan(
     return [make_unit(source, os.fspath(output), columns, config) for source in sources]
 
 
-def finish(records: Iterable[Mapping[str, Any]], output: str | os.PathLike[str]) -> str:
+def finish(
+    records: Iterable[Mapping[str, Any]],
+    output: str | os.PathLike[str],
+    units: Iterable[Mapping[str, Any]] = (),
+) -> str:
     """Write the manifest of a batch whose units another engine did, and return its path.
 
-    ``rpsd batch IN -o OUT --resume`` takes it from there: it does what is missing or has failed.
+    No unit may run any more when the last record has come: what workers that were killed left of outputs is
+    removed. ``rpsd batch IN -o OUT --resume`` takes it from there: it does what is missing or has failed.
 
     Parameters
     ----------
@@ -73,12 +80,20 @@ def finish(records: Iterable[Mapping[str, Any]], output: str | os.PathLike[str])
         What `run_unit` returned for each unit, in any order.
     output : path
         The folder of the outputs, as `plan` was given it.
+    units : iterable of mapping, optional
+        What `plan` returned: where the inputs are is then written too, and ``rpsd verify OUT`` finds them.
     """
-    place = os.fspath(output)
+    place, planned = os.fspath(output), list(units)
     with Mirror(place, OWN, journal_name(None), resume=True, whole=True) as books:
         ordered = sorted(records, key=lambda record: str(record["name"]))
+        remove_temporaries(place, (record["name"] for record in ordered))
+        if planned:
+            inputs = list(dict.fromkeys(unit["given"] for unit in planned))
+            _write_run(Path(books.root) / OWN, inputs, None, settings_of(planned[0]))
+            books.put("run.json")
         write_manifest(ordered, [os.fspath(manifest_path(books.root))])
         books.put("manifest.parquet")
+    remove_empty(place, (record["name"] for record in ordered if record["output"] is None))
     return join(place, f"{OWN}/manifest.parquet")
 
 
@@ -129,11 +144,13 @@ class Batch:
             check_ray(self.address)
         if self.columns.only and self.columns.by is None:
             raise ConfigError("--only names keys of a column; give the column with --by")
+        check_encodable(self.output, "-o")
         if self.manifest is not None:
             if self.shard is not None:
                 raise ConfigError("--manifest and --shard exclude each other: a shard makes no manifest")
             if suffix_of(self.manifest) not in (".parquet", ".pq"):
                 raise ConfigError(f"--manifest must end in .parquet or .pq, got {self.manifest}")
+            check_encodable(self.manifest, "--manifest")
             if not (is_url(self.manifest) or is_inside(self.manifest, self.output)):
                 check_writable(self.manifest)
         found = find_inputs(self.inputs, self.output, str(self.config.paths.data_path))
@@ -174,18 +191,26 @@ class Batch:
                     journal.begin_with(read_manifest(manifest))
                 except InputError as error:  # damaged, or of another version
                     warn(f"{error}; every file is done again")
-            self._write_run(own, settings)
+            data_dir = str(self.config.paths.data_path)
+            inputs = [encodable(absolute(taken_from(data_dir, path))) for path in self.inputs]
+            inside = self.manifest is not None and is_inside(self.manifest, self.output)
+            copy = os.path.relpath(real(str(self.manifest)), real(self.output)) if inside else None
+            _write_run(own, inputs, copy, settings)
             books.put("run.json")
             summary = Summary(self.output, self.columns.only if self.shard is None else ())
+            failed: list[str] = []
             by_name = {source.name: source for source in sources}
             for record in self._records(sources, journal):
                 if record["how"] != "kept":
                     journal.append(record)
                     books.keep()
                 summary.add(record)
+                if record["output"] is None:
+                    failed.append(record["name"])
                 told(record, by_name[record["name"]])
             if self.shard is None:
                 self._finish(sources, journal, manifest, books)
+                remove_empty(self.output, failed)
                 summary.manifest = self.manifest or join(self.output, f"{OWN}/manifest.parquet")
             return summary
 
@@ -199,7 +224,13 @@ class Batch:
         # may be a million, which share what they have in common.
         alike = make_unit(Source("", "", 0), self.output, self.columns, self.config, threads=threads)
         units = (
-            {**alike, "name": source.name, "source": source.path, "done": journal.get(source.name)}
+            {
+                **alike,
+                "name": source.name,
+                "source": source.path,
+                "done": journal.get(source.name),
+                "refused": source.refused,
+            }
             for source in sorted(sources, key=lambda source: (-source.size, source.name))
         )
         if self.engine == "ray":
@@ -223,21 +254,6 @@ class Batch:
             for path in temporaries(place):
                 os.unlink(path)
 
-    def _write_run(self, own: Path, settings: Mapping[str, Any]) -> None:
-        """Write what the outputs were asked to be, for `rpsd verify` to find their inputs."""
-        data_dir = str(self.config.paths.data_path)
-        inside = self.manifest is not None and is_inside(self.manifest, self.output)
-        run = {
-            "form": 1,
-            "inputs": [absolute(taken_from(data_dir, path)) for path in self.inputs],
-            # A copy of the manifest among the outputs is none of them.
-            "manifest": os.path.relpath(real(str(self.manifest)), real(self.output)) if inside else None,
-        }
-        with Outputs() as outputs:
-            text = receipt_bytes({**run, **settings})
-            outputs.add(os.fspath(own / "run.json"), [text], through=False)
-            outputs.commit()
-
     def _finish(self, sources: Sequence[Source], journal: Journal, manifest: Path, books: Mirror) -> None:
         records = (journal.get(source.name) for source in sources)
         copy = [] if self.manifest is None else [self.manifest]
@@ -248,3 +264,14 @@ class Batch:
         books.put("manifest.parquet")
         journal.remove()
         books.remove_journals()
+
+
+def _write_run(own: Path, inputs: Sequence[str], copy: str | None, settings: Mapping[str, Any]) -> None:
+    """Write what the outputs were asked to be, for `rpsd verify` to find their inputs.
+
+    copy: a copy of the manifest among the outputs, which is none of them.
+    """
+    with Outputs() as outputs:
+        text = receipt_bytes({"form": 1, "inputs": inputs, "manifest": copy, **settings})
+        outputs.add(os.fspath(own / "run.json"), [text], through=False)
+        outputs.commit()

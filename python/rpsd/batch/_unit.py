@@ -21,7 +21,7 @@ from rpsd.batch._cache import Cache
 from rpsd.batch._file import denoise_file
 from rpsd.batch._outcome import Columns, Outcome
 from rpsd.batch._partitions import partition_key
-from rpsd.batch._plan import Source, target_of
+from rpsd.batch._plan import Source, is_inside, target_of
 from rpsd.batch._receipt import (
     FORM,
     as_plain,
@@ -62,6 +62,10 @@ class Unit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         Folder of the cache, None for none.
     done : dict or None
         The record of an earlier run: where input, settings and output are what it says, nothing is done.
+    given : str
+        The input that the file was found in, for `finish`.
+    refused : str
+        Why the file fails without being read, else "".
     """
 
     name: str
@@ -73,6 +77,8 @@ class Unit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     threads: int = 1
     cache: str | None = None
     done: dict[str, Any] | None = None
+    given: str = ""
+    refused: str = ""
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
@@ -121,6 +127,8 @@ def make_unit(
         },
         threads=threads,
         cache=str(config.paths.cache_path.absolute() / "batch") if kept else None,
+        given=source.given,
+        refused=source.refused,
     )
     carried: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(unit))
     return carried
@@ -166,6 +174,8 @@ def run_unit(unit: Mapping[str, Any]) -> dict[str, Any]:
     settings = make_settings(task.columns, config)
     key, digest = work_hash(settings, config), None
     try:
+        if task.refused:
+            raise InputError(task.refused)
         with Stage(task.source, task.output, task.name) as stage:
             stamp = _stamp(stage.source)
             digest = file_hash(stage.source)
@@ -194,6 +204,12 @@ def failed_record(unit: Mapping[str, Any], reason: str) -> dict[str, Any]:
     return _carried(_fail(task, reason), settings=work_hash(make_settings(task.columns, config), config))
 
 
+def settings_of(unit: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a unit says of the values that it makes: columns, options, guardrails."""
+    task = msgspec.convert(unit, Unit)
+    return make_settings(task.columns, config_of(task.config, task.origins))
+
+
 def work_hash(settings: Mapping[str, Any], config: Config) -> str:
     """Return the SHA-256 of all that the output of an input depends on.
 
@@ -216,6 +232,19 @@ def remove_temporaries(output: str, names: Iterable[str]) -> None:
         with contextlib.suppress(OSError):
             for path in temporaries(folder, files):
                 os.unlink(path)
+
+
+def remove_empty(output: str, names: Iterable[str]) -> None:
+    """Remove the folders of outputs of these names in which nothing is; no unit may run any more."""
+    if is_url(output):
+        return
+    for name in names:
+        for path in (target_of(output, name), receipt_path(output, name)):
+            folder = os.path.dirname(path or "")
+            with contextlib.suppress(OSError):  # something is in it, or it was never made
+                while folder and is_inside(folder, output) and not os.path.samefile(folder, output):
+                    os.rmdir(folder)
+                    folder = os.path.dirname(folder)
 
 
 def config_of(values: Mapping[str, Mapping[str, Any]], origins: Mapping[str, str]) -> Config:

@@ -25,6 +25,7 @@ from rpsd.batch._plan import OWN, files_below, find_inputs, target_of
 from rpsd.batch._receipt import as_plain, file_hash, make_receipt, receipt_path
 from rpsd.batch._store import Stage, is_url, need_local, taken_from
 from rpsd.batch._unit import config_of
+from rpsd.batch.files import format_of
 
 
 @dataclass(frozen=True)
@@ -134,6 +135,12 @@ def verify(path: str, given: str | None, data_dir: str = ".") -> Iterator[Verdic
         raise InputError(f"cannot read {shown(path)}: no such file or folder")
     place = folder_of(path)
     if place is None:
+        if format_of(path).kind == "csv":
+            raise InputError(
+                f"{shown(path)} is in no folder of a batch, and a CSV file carries no receipt of its own: "
+                "run rpsd denoise again with the same options and compare the two with rpsd diff; outputs of "
+                "rpsd batch, and Parquet and Arrow files, have one"
+            )
         if given is None:
             raise InputError(f"{shown(path)} is in no folder of a batch; name its input with --input")
         source = taken_from(data_dir, given)

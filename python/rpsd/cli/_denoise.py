@@ -31,6 +31,7 @@ from rpsd.batch.files import (
     check_writable,
     choose_columns,
     format_of,
+    passed_over,
     read_numbers,
     read_times,
     read_whole,
@@ -98,7 +99,8 @@ def denoise(
             f"the output has the format of the input, {source.format.suffix}; got -o {output}"
         )
     time_column, columns = choose_columns(file, time, values, no_time=no_time)
-    job = _denoise(file, time_column, columns, config, denoiser)
+    notes = [] if time is not None or no_time else passed_over(file, time_column, columns)
+    job = _denoise(file, time_column, columns, config, denoiser, notes)
     asked = Columns(time=time, no_time=no_time, values=values)
     pieces = written(
         source,
@@ -148,9 +150,14 @@ def _check_outputs(
 
 
 def _denoise(
-    file: Table, time_column: int | None, columns: list[int], config: Config, denoiser: Denoiser
+    file: Table,
+    time_column: int | None,
+    columns: list[int],
+    config: Config,
+    denoiser: Denoiser,
+    more_notes: Sequence[str],
 ) -> _Job:
-    notes = list(file.mends)
+    notes = [*file.mends, *more_notes]
     times = None
     if time_column is not None:
         times, time_notes = read_times(file, time_column)

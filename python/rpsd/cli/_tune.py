@@ -22,7 +22,15 @@ from rpsd._folds import LEAST_PART
 from rpsd._options import make_options
 from rpsd._schema import fields, unknown
 from rpsd._text import shown
-from rpsd.batch.files import Outputs, check_writable, choose_columns, read_numbers, read_table, read_times
+from rpsd.batch.files import (
+    Outputs,
+    check_writable,
+    choose_columns,
+    passed_over,
+    read_numbers,
+    read_table,
+    read_times,
+)
 from rpsd.cli._log import logger
 from rpsd.cli._options import configuration, once, tuning_options
 from rpsd.cli._show import console, number, print_json, show, table
@@ -204,6 +212,8 @@ def _read(
     file = read_table(in_path, str(config.paths.data_path))
     time_column, columns = choose_columns(file, time, values, no_time=no_time)
     notes = list(file.mends)
+    if time is None and not no_time:
+        notes += passed_over(file, time_column, columns)
     starts = None
     if time_column is not None:
         times, time_notes = read_times(file, time_column)

@@ -26,7 +26,15 @@ class NarwhalsTable:
     def is_number(self, label: str) -> bool:
         dtype = self._schema[label]
         floats = self._nw.Float32 | self._nw.Float64
-        return isinstance(dtype, floats) or dtype.is_integer() or dtype.is_decimal()
+        return isinstance(dtype, floats) or dtype.is_integer() or self._is_decimal(label)
+
+    def _is_decimal(self, label: str) -> bool:
+        if not self._frame.implementation.is_pyarrow():
+            return bool(self._schema[label].is_decimal())
+        import pyarrow as pa
+
+        # narwhals knows those of 128 bits only.
+        return bool(pa.types.is_decimal(self._frame.get_column(label).to_native().type))
 
     def column(self, label: str) -> Column:
         if not self.is_number(label):
@@ -38,7 +46,7 @@ class NarwhalsTable:
         given = self._frame.get_column(label)
         series = given if given.dtype.is_float() else given.cast(self._nw.Float64)
         nulls = series.is_null() if series.null_count() else None
-        if given.dtype.is_decimal() and self._frame.implementation.is_pyarrow():
+        if self._is_decimal(label) and self._frame.implementation.is_pyarrow():
             values = nearest_doubles(given.to_native())
             values = values if nulls is None else np.where(nulls.to_numpy(), np.nan, values)
         else:
@@ -72,7 +80,7 @@ class NarwhalsTable:
     def groups(self, by: Sequence[str]) -> Groups:
         for label in by:
             require_label(self, label, "by", self.labels)
-            keys = self._frame.get_column(label)
+            keys = self._decoded(self._frame.get_column(label))
             missing = keys.is_nan() if keys.dtype.is_float() else keys.is_null()
             if keys.null_count() or missing.any():
                 raise missing_key(
@@ -81,6 +89,17 @@ class NarwhalsTable:
         if self._frame.implementation.is_polars():
             return _groups_of_polars([self._frame.get_column(label).to_native() for label in by])
         return _groups_of_arrow(self._frame.select(*by).to_arrow())
+
+    def _decoded(self, keys: Any) -> Any:
+        """Return keys; of a dictionary of pyarrow's, which may hold NaN or null, those of each row."""
+        if not self._frame.implementation.is_pyarrow():
+            return keys
+        import pyarrow as pa
+
+        native = keys.to_native()
+        if not pa.types.is_dictionary(native.type):
+            return keys
+        return self._nw.from_native(native.cast(native.type.value_type), series_only=True)
 
     def keys(self, by: Sequence[str], rows: npt.NDArray[np.intp]) -> list[tuple[Any, ...]]:
         return list(self._frame.select(*by)[rows.tolist()].rows())

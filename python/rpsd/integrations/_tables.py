@@ -171,8 +171,12 @@ class PandasTable:
         for label in by:
             key = self._key(label, "by")
             codes, kinds = pandas.factorize(key)
-            if (codes < 0).any():
-                raise missing_key(self.name, label, np.flatnonzero(codes < 0))
+            missing = codes < 0
+            if getattr(kinds.dtype, "kind", "O") == "f":  # NaN in an Arrow-backed column is a kind to pandas
+                nan = np.isnan(kinds.to_numpy(dtype=np.float64, na_value=np.nan))
+                missing = np.append(nan, True)[codes]
+            if missing.any():
+                raise missing_key(self.name, label, np.flatnonzero(missing))
             found.append((codes, len(kinds)))
         return groups_of_codes(found, len(self._x))
 

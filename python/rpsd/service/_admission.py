@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import math
 import random
 import time
 from collections import deque
@@ -15,6 +14,7 @@ from typing import Any, Final, TypeVar
 from rpsd import _core
 from rpsd.service._body import ClientGone
 from rpsd.service._clock import Deadline
+from rpsd.service._pace import PATIENCE, Pace
 from rpsd.service._problems import Problem
 from rpsd.service._workers import Workers
 
@@ -104,8 +104,8 @@ class Admission:
         Workers that compute, and requests that they have not stopped computing for nobody.
     taken : int
         Requests that were let in and have no answer yet; those who let them in count.
-    patience : float
-        Seconds for which the first of those that wait may wait before no more are let in.
+    pace : Pace
+        For how long requests may wait, and in what time they are done.
     """
 
     def __init__(
@@ -127,7 +127,7 @@ class Admission:
         self.running = 0
         self.abandoned = 0
         self.taken = 0
-        self.patience = math.inf
+        self.pace = Pace()
 
     @property
     def waiting(self) -> int:
@@ -147,7 +147,11 @@ class Admission:
         """
         if self.taken >= self.most_requests + _TOGETHER * self._workers.count:
             return True
-        return any(queue and queue[0].deadline.age > self.patience for queue in (self._light, self._waiting))
+        patience = self.pace.patience
+        for queue in (self._light, self._waiting):
+            if queue and (waits := queue[0].deadline).age > min(patience, PATIENCE * waits.seconds):
+                return True
+        return False
 
     async def run(
         self, points: int, deadline: Deadline, work: Callable[[Stop], Any], receive: Callable[[], Any]
@@ -169,17 +173,20 @@ class Admission:
         Raises
         ------
         Problem
-            overloaded, where the queue is full; deadline-exceeded.
+            overloaded, where the queue is full or the deadline comes first; deadline-exceeded.
         ClientGone
             Where the client left first.
         """
-        if self.full or (self.waiting and self.waiting_points + points > self.most_points):
+        light = getattr(work, "light", False)
+        ahead = len(self._light if light else self._waiting)
+        over = self.waiting and self.waiting_points + points > self.most_points
+        if self.full or over or self.pace.turn(ahead, light=light) > deadline.left:
             self._count("shed")
             raise overloaded()
         loop = asyncio.get_running_loop()
         job = _Job(points, deadline, work, loop.create_future())
         self.waiting_points += points
-        if getattr(work, "light", False):
+        if light:
             return await self._soon(job, loop)
         self._waiting.append(job)
         self._start_next()
@@ -212,25 +219,23 @@ class Admission:
             job = self._light.popleft()
             jobs = [job, *self._like(job, self._light, 1)]
             self.waiting_points -= job.points
-            self._compute_here([one for one in jobs if not one.future.done()])
+            self._compute_here(jobs)
         if self._light:
             loop.call_soon(self._turn, loop)
 
     def _compute_here(self, jobs: list[_Job]) -> None:
-        for job in jobs:
-            if job.deadline.over:
-                self._expire(job)
-        jobs = [job for job in jobs if not job.future.done()]
+        jobs = [job for job in jobs if not self._is_late(job)]
         if jobs:
             self._observe_batch(len(jobs))
+            begin = time.monotonic()
             _settle(jobs, _results(jobs))
+            self.pace.took((time.monotonic() - begin) / len(jobs), light=True)
 
     def _start_next(self) -> None:
         while self._waiting and self.running < self._workers.count:
             job = self._waiting.popleft()
             self.waiting_points -= job.points
-            if job.deadline.over:
-                self._expire(job)
+            if self._is_late(job):
                 continue
             jobs = [job, *self._like(job, self._waiting, self._workers.count)]
             self._observe_batch(len(jobs))
@@ -248,15 +253,24 @@ class Admission:
         for one in taken:
             queue.remove(one)
             self.waiting_points -= one.points
-        return taken
+        return [one for one in taken if not self._is_late(one)]
+
+    def _is_late(self, job: _Job) -> bool:
+        """Return whether nobody waits any more for one that was taken out of its queue; it is never begun."""
+        if job.deadline.over:
+            self._expire(job)
+        job.finished = job.future.done()
+        return job.finished
 
     def _work(self, jobs: list[_Job], loop: asyncio.AbstractEventLoop) -> None:
+        begin = time.monotonic()
         results = _results(jobs)
         with contextlib.suppress(RuntimeError):  # the loop is closed: the process ends
-            loop.call_soon_threadsafe(self._finish, jobs, results)
+            loop.call_soon_threadsafe(self._finish, jobs, results, begin)
 
-    def _finish(self, jobs: list[_Job], results: list[Any]) -> None:
+    def _finish(self, jobs: list[_Job], results: list[Any], begin: float) -> None:
         self.running -= 1
+        self.pace.took((time.monotonic() - begin) / len(jobs) / self._workers.count, light=False)
         self.abandoned -= sum(job.abandoned for job in jobs)
         _settle(jobs, results)
         self._start_next()

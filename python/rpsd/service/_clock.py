@@ -37,6 +37,11 @@ class Deadline:
         self._at = self._since + seconds
 
     @property
+    def seconds(self) -> float:
+        """Seconds from when it was set until it."""
+        return self._at - self._since
+
+    @property
     def age(self) -> float:
         """Seconds since it was set."""
         return time.monotonic() - self._since

@@ -11,11 +11,19 @@ from rpsd.service._problems import Problem
 from rpsd.service._request import Answer, Asked, Limits, outcome_headers, read_query
 
 _ITEM: Final = 8
+#: Series that are read in no more time than their samples.
+_FEW: Final = 64
 
 
 def most_points(body: bytes | bytearray) -> int:
     """Return the number of samples."""
     return len(body) // _ITEM
+
+
+def is_quick(body: bytes | bytearray, query: bytes) -> bool:
+    """Return whether reading takes a time that the length bounds: a few series."""
+    del body
+    return read_query(query).series <= _FEW
 
 
 def decode(body: bytes | bytearray, query: bytes, limits: Limits) -> Asked:

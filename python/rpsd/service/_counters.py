@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from abc import abstractmethod
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from typing import Any, Generic, TypeVar
@@ -66,8 +67,9 @@ class _Labelled(Collector, Generic[_Child]):
             self._children[key] = self._new()
         return self._children[key]
 
+    @abstractmethod
     def _new(self) -> _Child:
-        raise NotImplementedError
+        """Return a child that has counted nothing."""
 
     def describe(self) -> list[Metric]:
         """Say what it is called."""

@@ -58,7 +58,7 @@ class Door:
     def refusal(self, arrived: float) -> Problem | None:
         """Return why a request is turned away that arrived at a moment of `time.monotonic`, or take it on."""
         admission = self._state.admission
-        if admission.crowded or time.monotonic() - arrived > admission.patience:
+        if admission.crowded or time.monotonic() - arrived > admission.pace.patience:
             return overloaded()
         admission.taken += 1
         return None

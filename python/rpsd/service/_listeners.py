@@ -25,15 +25,16 @@ class Listeners:
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Pass a request on, to where there is nothing if it may not."""
-        if not self._is_here(scope["path"], scope.get("server")):
+        if not self._is_here(scope):
             scope = {**scope, "path": "/none", "raw_path": b"/none"}
         await self._app(scope, receive, send)
 
-    def _is_here(self, path: str, server: Any) -> bool:
-        if "//" in path or path.endswith("/"):
+    def _is_here(self, scope: Any) -> bool:
+        path: str = scope["path"]
+        if "//" in path or path.endswith("/") or b"%" in scope["raw_path"]:
             return False
         if self._metrics == self._interface or path.startswith(("/health", "/v2/health")):
             return True
-        port = (server or ("", None))[1]
+        port: int | None = (scope.get("server") or ("", None))[1]
         inside = path == "/metrics" or path.startswith("/admin/")
         return inside == (port == self._metrics)

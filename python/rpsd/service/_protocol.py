@@ -5,29 +5,30 @@ from __future__ import annotations
 
 import asyncio
 import math
-import socket
-import sys
-import time
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from typing import Any, Final
 
+import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from rpsd.service._accept import Acceptor
 from rpsd.service._door import Door
 from rpsd.service._problems import MEDIA_TYPE, Problem
+from rpsd.service._transport import Arrival, Lingering, Turns
 
 _MOST_HEADER_BYTES: Final = 16_384
 _MOST_ADDRESS_BYTES: Final = 8_192
-_LINGER: Final = 2.0
 #: Bytes of a body up to which it is waited for: uvicorn reads no more than that where nobody takes them.
 _WHOLE: Final = 65_536
 #: Seconds between two looks at who has been too slow: a timer for each would cost more than parsing does.
 _SWEEP: Final = 0.1
-#: Where TCP_INFO of Linux has tcpi_last_data_recv, milliseconds.
-_LAST_RECEIVED: Final = 52
 #: Where ASGI's ``state`` has a client's certificate in DER, or None.
 CERTIFICATE: Final = "rpsd.certificate"
+#: Bytes that the parser gets at once but of a body: it keeps and joins what is unfinished.
+_PIECE: Final = 4_096
+_END_OF_HEAD: Final = b"\r\n\r\n"
+#: Requests of a connection that are parsed while one before them is answered.
+_AHEAD: Final = 2
 #: The parser takes others too: an address without a version is 0.9.
 _VERSIONS: Final = ("1.0", "1.1")
 
@@ -41,80 +42,26 @@ class Times:
     keep_alive = 5.0
 
 
-class _Lingering:
-    """A transport that hears a client out when it closes while that still sends.
-
-    Else the system answers what comes with a reset, and a reset takes away the answer that said why.
-    """
-
-    def __init__(self, transport: Any, sending: Callable[[], bool], loop: asyncio.AbstractEventLoop) -> None:
-        self._transport = transport
-        self._sending = sending
-        self._loop = loop
-        self.timer: asyncio.TimerHandle | None = None
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._transport, name)
-
-    def is_closing(self) -> bool:
-        return self.timer is not None or self._transport.is_closing()
-
-    def write(self, data: bytes) -> None:
-        if self.timer is None:
-            self._transport.write(data)
-
-    def close(self) -> None:
-        if self.timer is not None or self._transport.is_closing():
-            return
-        if self._sending() and self._transport.can_write_eof():
-            self.timer = self._loop.call_later(_LINGER, self._transport.close)
-            self._transport.write_eof()
-            self._transport.resume_reading()
-        else:
-            self._transport.close()
-
-
-class _Arrival:
-    """Tells when the last bytes of a socket came, which may be long before they were read."""
-
-    def __init__(self, transport: Any) -> None:
-        self._socket: socket.socket | None = None
-        peer = transport.get_extra_info("socket")
-        if sys.platform == "linux" and peer is not None:
-            self._socket = socket.socket(peer.family, peer.type, peer.proto, fileno=peer.fileno())
-
-    def moment(self) -> float:
-        """Return it by `time.monotonic`; now where the system does not tell."""
-        now = time.monotonic()
-        if self._socket is None:
-            return now
-        try:
-            info = self._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _LAST_RECEIVED + 4)
-        except OSError:
-            return now
-        return now - int.from_bytes(info[_LAST_RECEIVED:], sys.byteorder) / 1e3
-
-    def close(self) -> None:
-        """Forget the socket, which belongs to the transport."""
-        if self._socket is not None:
-            self._socket.detach()
-            self._socket = None
-
-
 def make_protocol(times: Times, door: Door, acceptor: Acceptor) -> type[HttpToolsProtocol]:
     """Return the protocol for uvicorn."""
+    turns = Turns()
 
     class Protocol(HttpToolsProtocol):
         """HTTP/1.1 for clients that may be slow, or hostile, or too many."""
 
         due = math.inf  # when its client has been too slow; `sweep` looks at it
         _header_bytes = 0
+        _unfinished = 0  # bytes of a line that has no end yet, about
         _receiving = False
+        _in_body = False
+        _body_left = 0  # bytes of a body that are still to come, where its length is known
+        _again = b""  # a head to be parsed anew
+        _time_left = math.inf
         _held: tuple[Any, Any] | None = None  # a request that comes whole before anything is done
 
         def connection_made(self, transport: Any) -> None:
-            self._lingering = _Lingering(transport, lambda: self._receiving, self.loop)
-            self._arrival = _Arrival(transport)
+            self._lingering = Lingering(transport, lambda: self._receiving, self.loop)
+            self._arrival = Arrival(transport)
             self._writing: asyncio.TimerHandle | None = None
             encrypted = transport.get_extra_info("ssl_object")
             if encrypted is not None:
@@ -139,10 +86,13 @@ def make_protocol(times: Times, door: Door, acceptor: Acceptor) -> type[HttpTool
         def data_received(self, data: bytes) -> None:
             if self._lingering.timer is not None:
                 return  # heard, and forgotten
+            if self._lingering.ahead:  # on its way when reading was paused
+                self._lingering.ahead += data
+                return
             idle = not self._receiving and (self.cycle is None or self.cycle.response_complete)
             answer = door.answer_at_sight(data) if idle else None
             if answer is None:
-                super().data_received(data)
+                self._feed(data)
             else:
                 self._turn_away(answer, close=door.closing)
 
@@ -151,30 +101,99 @@ def make_protocol(times: Times, door: Door, acceptor: Acceptor) -> type[HttpTool
             self._arrival.close()  # this protocol goes, and must not take the socket along
             super().handle_websocket_upgrade()
 
+        def _feed(self, data: bytes) -> None:
+            """Parse in pieces that end with a head or a body, so that requests come one by one."""
+            start = 0
+            while start < len(data) and not self.transport.is_closing():
+                if len(self.pipeline) >= _AHEAD:
+                    self._hold(data[start:])
+                    return
+                end = start + (self._body_left or _PIECE)
+                if not self._in_body and (found := data.find(_END_OF_HEAD, start, end)) >= 0:
+                    end = found + len(_END_OF_HEAD)
+                piece = data[start:end]
+                start += len(piece)
+                self._unfinished += len(piece)
+                try:
+                    self.parser.feed_data(piece)
+                except httptools.HttpParserError:
+                    self.logger.warning("Invalid HTTP request received.")
+                    self.send_400_response("Invalid HTTP request received.")
+                except httptools.HttpParserUpgrade as upgrade:
+                    if not self._again:  # what follows is no request of HTTP
+                        if self._asks_for_socket() and not self.transport.is_closing():
+                            self.handle_websocket_upgrade()
+                        return
+                    start -= len(piece) - upgrade.args[0]
+                    data, start = self._again + data[start:], 0
+                    self._make_parser()
+                if self._unfinished > _MOST_HEADER_BYTES:
+                    self._refuse_headers()
+
+        def _make_parser(self) -> None:
+            self._again = b""
+            self.parser = httptools.HttpRequestParser(self)
+            self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn has it
+
+        def _hold(self, data: bytes) -> None:
+            self._time_left = self.due - self.loop.time()
+            self._disarm()
+            self._lingering.ahead = data
+            self.flow.pause_reading()
+
+        def _release(self) -> None:
+            data, self._lingering.ahead = self._lingering.ahead, b""
+            if not data or self.transport.is_closing():
+                return
+            if self._receiving:
+                self._arm(self._time_left)
+            self._feed(data)
+            if not self.flow.read_paused and not self.transport.is_closing():
+                self.transport.resume_reading()
+
         def on_message_begin(self) -> None:
             super().on_message_begin()
+            self._unfinished, self._in_body, self._body_left = 0, False, 0
             self.scope["rpsd.arrived"] = self._arrival.moment()  # type: ignore[typeddict-unknown-key]
             self._header_bytes, self._receiving = 0, True
             self._arm(times.header)
 
         def on_url(self, url: bytes) -> None:
             super().on_url(url)
+            self._unfinished = 0  # bounded here
             if len(self.url) > _MOST_ADDRESS_BYTES:
                 self._refuse(
                     Problem("address-too-long", f"an address has at most {_MOST_ADDRESS_BYTES} bytes")
                 )
 
         def on_header(self, name: bytes, value: bytes) -> None:
+            self._unfinished = 0
             self._header_bytes += len(name) + len(value)
             if self._header_bytes > _MOST_HEADER_BYTES:
-                self._refuse(Problem("headers-too-large", f"headers have at most {_MOST_HEADER_BYTES} bytes"))
+                self._refuse_headers()
                 return
             super().on_header(name, value)
 
+        def _refuse_headers(self) -> None:
+            self._refuse(Problem("headers-too-large", f"headers have at most {_MOST_HEADER_BYTES} bytes"))
+
+        def on_chunk_header(self) -> None:
+            self._unfinished = 0
+
         def on_headers_complete(self) -> None:
+            self._unfinished = 0
             if self.transport.is_closing():
                 return
             version = self.parser.get_http_version()
+            method = self.parser.get_method()
+            if self.parser.should_upgrade() and method != b"CONNECT" and not self._asks_for_socket():
+                # There is nothing else to upgrade to, and the parser would take the body for that.
+                lines = [b"%b: %b\r\n" % header for header in self.headers if header[0] != b"upgrade"]
+                start = b"%b %b HTTP/%b\r\n" % (method, self.url, version.encode())
+                self._again = b"".join([start, *lines, b"\r\n"])
+                return
+            size = _size(self.headers)
+            self._in_body, self._body_left = True, 0 if math.isinf(size) else int(size)
             hosts = sum(name == b"host" for name, _ in self.headers)
             if version not in _VERSIONS:
                 self._refuse(Problem("malformed-request", f"HTTP must be {' or '.join(_VERSIONS)}"))
@@ -185,6 +204,10 @@ def make_protocol(times: Times, door: Door, acceptor: Acceptor) -> type[HttpTool
             self._arm(times.body)
             super().on_headers_complete()
 
+        def _asks_for_socket(self) -> bool:
+            idle = self.cycle is None or self.cycle.response_complete
+            return idle and self.parser.get_method() == b"GET" and self._should_upgrade()
+
         def _start_asgi_task(self, cycle: Any, app: Any) -> None:
             # What is small is there at once, and who is turned away then has cost nothing but its parsing.
             whole = self._receiving and not cycle.waiting_for_100_continue
@@ -194,10 +217,15 @@ def make_protocol(times: Times, door: Door, acceptor: Acceptor) -> type[HttpTool
                 super()._start_asgi_task(cycle, app)
 
         def on_body(self, body: bytes) -> None:
+            self._unfinished = 0
+            self._body_left = max(self._body_left - len(body), 0)
             if not self.transport.is_closing():
                 super().on_body(body)
 
         def on_message_complete(self) -> None:
+            self._unfinished, self._in_body, self._body_left = 0, False, 0
+            if self._again:
+                return
             self._disarm()
             self._receiving = False
             if self.transport.is_closing():
@@ -230,9 +258,14 @@ def make_protocol(times: Times, door: Door, acceptor: Acceptor) -> type[HttpTool
                 return
             self.flow.resume_reading()
             if self.pipeline:
-                super()._start_asgi_task(*self.pipeline.pop())
+                turns.ask(self.loop, self._start_next)
             elif not self._receiving:
                 self._arm(times.keep_alive)
+
+        def _start_next(self) -> None:
+            if not self.transport.is_closing():
+                super()._start_asgi_task(*self.pipeline.pop())
+                self._release()
 
         def send_400_response(self, msg: str) -> None:
             self._refuse(Problem("malformed-request", msg))

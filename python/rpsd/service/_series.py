@@ -9,6 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from rpsd.service import _codec_arrow, _codec_binary, _codec_json, _compute, _media
+from rpsd.service._admission import late
 from rpsd.service._answers import Denoised, Evaluation, NoiseEstimate
 from rpsd.service._body import read_body
 from rpsd.service._clock import Deadline
@@ -24,7 +25,7 @@ from rpsd.service._work import Decode, Done, Encode, Work
 
 #: Bytes of a kept answer beside its body, for each series.
 _OVERHEAD: Final = 4_096
-#: Bytes of a body that is read by the event loop: it takes no longer than to hand it over.
+#: Bytes of a body that the event loop may read: it takes no longer than to hand it over.
 _SMALL: Final = 1 << 16
 _METHODS: Final = "OPTIONS, POST"
 
@@ -62,6 +63,8 @@ _MOST_POINTS: Final = {
     _media.BINARY: _codec_binary.most_points,
     _media.ARROW: _codec_arrow.most_points,
 }
+#: Which small bodies the event loop reads: never Arrow's, where few bytes may be many samples.
+_QUICK: Final = {_media.JSON: _codec_json.is_quick, _media.BINARY: _codec_binary.is_quick}
 ENDPOINTS: Final = (
     Endpoint(
         "denoise",
@@ -139,6 +142,7 @@ async def _answer(
         raise Problem("not-ready", state.phase.refusal, headers={"retry-after": "1"})
     seconds = seconds_of(headers.get("request-timeout"), service.request_timeout)
     deadline = Deadline(seconds, scope.get("rpsd.arrived"))
+    state.admission.pace.came(seconds)
     sent = _media.sent_type(headers.get("content-type"), tuple(endpoint.decoders))
     wanted = _media.wanted_type(headers.get("accept"), sent, tuple(endpoint.encoders))
     query = scope["query_string"]
@@ -152,16 +156,24 @@ async def _answer(
             state.metrics.cache_hits.inc()
             return _answered(state, endpoint, here, kept, wanted, len(body))
         state.metrics.cache_misses.inc()
+    if deadline.over:  # before anything is spent on it
+        state.metrics.count("expired")
+        raise late()
     stages = here.stages = Stages(endpoint.operation)
     decode, encode = endpoint.decoders[sent], endpoint.encoders[wanted]
     observe = state.metrics.observe_stages
     work = Work(snapshot, endpoint.compute, decode, encode, body, query, stages, observe)
     try:
-        points = work.read().points if len(body) <= _SMALL else _MOST_POINTS[sent](body)
+        quick = len(body) <= _SMALL and sent in _QUICK and _QUICK[sent](body, query)
+        points = work.read().points if quick else _MOST_POINTS[sent](body)
     except Exception:
         observe(stages)
         raise
-    done = await state.admission.run(points, deadline, work, receive)
+    try:
+        done = await state.admission.run(points, deadline, work, receive)
+    except Exception:
+        here.data_size = work.samples
+        raise
     # What answers in place of an output is right once: the next time it may be computed.
     if key is not None and not any(outcome.failure for outcome in done[0].outcomes):
         state.metrics.cache_evictions.inc(snapshot.cache.put(key, *_kept(done)))

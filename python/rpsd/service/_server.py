@@ -28,6 +28,7 @@ from rpsd.service._door import Door
 from rpsd.service._exposure import asks_credentials, open_access, open_to_others
 from rpsd.service._log import Forwarded, Log
 from rpsd.service._metrics import CERTIFICATE_END, Metrics
+from rpsd.service._pace import PATIENCE
 from rpsd.service._protocol import Times, make_protocol, sweep
 from rpsd.service._reload import Reload
 from rpsd.service._selfcheck import SelfCheck
@@ -45,9 +46,6 @@ _UVLOOP: Final = importlib.util.find_spec("uvloop") is not None
 _FAILURE: Final = 1
 _SELF_CHECK: Final = "self-check"
 _CAN_RELOAD: Final = hasattr(signal, "SIGHUP")
-#: Share of the time for an answer that a request may wait: what is left is for computing, and for a machine
-#: that has other things to do.
-_PATIENCE: Final = 0.6
 #: Seconds between two ticks of uvicorn's server.
 _TICK: Final = 0.1
 
@@ -292,7 +290,7 @@ def _make_server(
         times.header, times.body = service.header_timeout, service.body_timeout
         times.send = service.send_timeout
         config.ws_max_size = most_bytes(service.max_push)
-        state.admission.patience = _PATIENCE * service.request_timeout
+        state.admission.pace.most = PATIENCE * service.request_timeout
         config.timeout_graceful_shutdown = service.drain_timeout
         if state.access is not None:
             state.access.note("configuration", config=snapshot.digest)

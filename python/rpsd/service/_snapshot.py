@@ -14,7 +14,6 @@ import msgspec
 from rpsd import Config, Denoiser
 from rpsd._sections import Service
 from rpsd.service._cache import Cache
-from rpsd.service._costs import Costs
 from rpsd.service._held import Held
 from rpsd.service._notes import collected_notes
 
@@ -42,8 +41,6 @@ class Snapshot:
         Tells two configurations apart, in answers and logs.
     cache : Cache
         Of its answers.
-    costs : Costs
-        Of what was computed under it.
 
     Raises
     ------
@@ -57,7 +54,6 @@ class Snapshot:
         self.digest = hashlib.sha256(config.to_yaml().encode()).hexdigest()[:12]
         self.held = Held() if held is None else held
         self.cache = Cache(config.performance.cache_size)
-        self.costs = Costs()
         self._lock = threading.Lock()
         self._denoisers: OrderedDict[bytes, tuple[Denoiser, list[str]]] = OrderedDict()
         self.denoiser({}, None)

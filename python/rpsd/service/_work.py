@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -12,7 +11,9 @@ import msgspec
 
 from rpsd import Options
 from rpsd._schema import fields
+from rpsd.service import _codec_binary, _codec_json
 from rpsd.service._admission import Stop
+from rpsd.service._bounded import is_bounded
 from rpsd.service._compute import Compute, denoise, evaluate
 from rpsd.service._request import Answer, Asked, Limits
 from rpsd.service._snapshot import Snapshot
@@ -24,10 +25,11 @@ Encode = Callable[[Answer], tuple[bytes, dict[str, str]]]
 Done = tuple[Answer, bytes, dict[str, str]]
 
 _METHODS: Final = fields(Options)["method"].words
-#: Samples up to which requests are computed together: longer ones gain little.
+#: Samples up to which requests are computed together, longer ones gain little, and by the event loop.
 _SHORT: Final = 4_096
-#: Seconds up to which work is done by the event loop: two hand-overs between threads take no less.
-_LIGHT: Final = 0.0005
+
+#: What writes answers in a time that their length bounds, with nothing to import first.
+_ENCODERS: Final = (_codec_json.encode, _codec_binary.encode)
 
 
 @dataclass(slots=True)
@@ -38,6 +40,9 @@ class Work:
     ----------
     alike : hashable
         Equal for those that may be computed together, None for the others; known once it was read.
+    light : bool
+        Whether the event loop may do it, known once it was read: it is short, and its options bound its time
+        for any samples.
     """
 
     snapshot: Snapshot
@@ -49,6 +54,7 @@ class Work:
     stages: Stages = field(default_factory=lambda: Stages("none"))
     observe: Callable[[Stages], None] = lambda stages: None
     alike: Hashable = None
+    light: bool = False
     _asked: Asked | None = None
 
     def read(self) -> Asked:
@@ -74,14 +80,14 @@ class Work:
         if asked.names is None and asked.points <= _SHORT and self.compute is not evaluate:
             options = msgspec.json.encode((asked.options, asked.guardrails), order="sorted")
             self.alike = self.compute, asked.report, options, asked.points, id(self.snapshot)
+            self.light = self.encode in _ENCODERS and is_bounded(asked, self.snapshot.config)
         self._asked, self.body = asked, b""
         return asked
 
     @property
-    def light(self) -> bool:
-        """Whether the event loop may do it."""
-        cost = self.snapshot.costs.of(self.alike)
-        return cost is not None and cost <= _LIGHT
+    def samples(self) -> int:
+        """Samples of its series; 0 where it was not read."""
+        return 0 if self._asked is None else sum(map(len, self._asked.series))
 
     def __call__(self, stop: Stop) -> Done:
         """Decode, compute, encode."""
@@ -93,17 +99,13 @@ class Work:
     @staticmethod
     def together(works: Sequence[Work], stops: Sequence[Stop]) -> list[Done | Exception]:
         """Return for each request what it would get alone: what is done, or the error."""
-        first, begin = works[0], time.thread_time()
         for work in works:
             work.stages.ended("queue")
         try:
-            done = [work.done(answer) for work, answer in zip(works, _answers(works, stops), strict=True)]
+            return [work.done(answer) for work, answer in zip(works, _answers(works, stops), strict=True)]
         finally:
             for work in works:
                 work.observe(work.stages)
-        if first.alike is not None:
-            first.snapshot.costs.learn(first.alike, (time.thread_time() - begin) / len(works))
-        return done
 
     def done(self, answer: Answer | Exception) -> Done | Exception:
         """Encode an answer."""

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Files in and out: CSV, Parquet and Arrow, whole or piece by piece, written all or none."""
 
-from rpsd.batch.files._choose import TIME_NAMES, VALUE_NAMES, choose_columns, find_column, listed
+from rpsd.batch.files._choose import TIME_NAMES, VALUE_NAMES, choose_columns, find_column, listed, passed_over
 from rpsd.batch.files._formats import ARROW_SUFFIXES, PARQUET_SUFFIXES, Format, format_of
 from rpsd.batch.files._numbers import MISSING, why_infinite, why_mixed, why_no_number, write_numbers
 from rpsd.batch.files._sink import open_sink, written
@@ -35,6 +35,7 @@ __all__ = [
     "listed",
     "open_sink",
     "open_source",
+    "passed_over",
     "read_numbers",
     "read_table",
     "read_times",

@@ -90,7 +90,9 @@ class ArrowTable:
         from pyarrow import types
 
         kind = self._type(column)
-        return bool(types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind))
+        # float16, with its three digits, is refused, as in arrays and frames.
+        floats = types.is_float32(kind) or types.is_float64(kind)
+        return bool(types.is_integer(kind) or floats or types.is_decimal(kind))
 
     def looks_like_time(self, column: int) -> bool:
         """Tell whether a column holds times, by its type or as text."""
@@ -114,7 +116,7 @@ class ArrowTable:
 
         data = self._column(column)
         if not self.looks_numeric(column):
-            why = f"the column is of type {data.type}; allowed: integer, floating or decimal"
+            why = f"the column is of type {data.type}; allowed: integer, float32, float64 or decimal"
             unread = np.flatnonzero(~missing_rows(data))
             return Numbers(np.full(self.rows, np.nan), BadCells(unread, lambda row: why))
         values: _F64

@@ -81,6 +81,30 @@ def choose_columns(
     return None if no_time else time_column, named
 
 
+def passed_over(table: Table, time: int | None, used: Sequence[int | None]) -> tuple[str, ...]:
+    """Return a note on each column that is called as times are and holds none that can be read.
+
+    Parameters
+    ----------
+    table : Table
+    time : int or None
+        The time column that was found without being named, or None.
+    used : sequence of int
+        Other columns that are something.
+    """
+    instead = (
+        "rows are in file order" if time is None else f'times are those of "{shown(table.columns[time])}"'
+    )
+    return tuple(
+        f'column "{shown(name)}" holds no times (stamps, dates or numbers) and was passed over: {instead}'
+        for i, name in enumerate(table.columns)
+        if i != time
+        and i not in used
+        and name.lower() in (*TIME_NAMES, "ts")
+        and not (table.looks_like_time(i) or table.looks_numeric(i))
+    )
+
+
 def find_column(table: Named, name: str, option: str) -> int:
     """Return the index of the column of that name; InputError lists those there are."""
     matches = [i for i, column in enumerate(table.columns) if column == name]
