@@ -161,6 +161,22 @@ class State(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     stream_idle_timeout: Annotated[
         float, Meta(gt=0, description="Seconds after which a stream that nobody changes may go.")
     ] = 604800.0
+    max_jobs: Annotated[int, Meta(ge=0, description="Jobs of one tenant, those with a result too.")] = 1000
+    max_jobs_bytes: Annotated[
+        int, Meta(ge=0, description="Bytes of the jobs of one tenant, and of their results.")
+    ] = 2**30
+    job_workers: Annotated[
+        int, Meta(ge=0, le=1024, description="Jobs that this process computes at a time; 0: others do.")
+    ] = 1
+    job_timeout: Annotated[
+        float, Meta(gt=0, description="Seconds of computing after which a job has failed.")
+    ] = 3600.0
+    job_lease: Annotated[
+        float, Meta(ge=1, le=3600, description="Seconds after which a job is lost that nobody tells of.")
+    ] = 15.0
+    job_expiry: Annotated[
+        float, Meta(gt=0, description="Seconds after its end for which a job and its result are kept.")
+    ] = 86400.0
 
 
 def expand(text: str, what: str) -> Path:

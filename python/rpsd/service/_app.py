@@ -16,12 +16,14 @@ from rpsd.service._observe import Observe
 from rpsd.service._series import Series
 from rpsd.service._shed import Shed
 from rpsd.service._state import State
+from rpsd.service.jobs._jobs import Jobs
+from rpsd.service.jobs._routes import job_routes
 from rpsd.service.streams._routes import stream_routes
 from rpsd.service.streams._socket import StreamSocket
 from rpsd.service.streams._streams import Streams
 
 
-def make_app(state: State) -> tuple[Observe, Any]:
+def make_app(state: State, jobs: Jobs) -> tuple[Observe, Any]:
     """Return the ASGI application of a state, and the part of it that asks nobody who he is."""
 
     def answer_error(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
@@ -35,6 +37,7 @@ def make_app(state: State) -> tuple[Observe, Any]:
         [
             *health_routes(state),
             *stream_routes(state, streams),
+            *job_routes(state, jobs),
             *docs_routes(asks=state.access is not None),
             *admin_routes(state),
         ],

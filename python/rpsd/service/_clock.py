@@ -15,6 +15,12 @@ def utc_now(*, milliseconds: bool = False) -> str:
     return f"{_second(seconds)}{fraction}Z"
 
 
+def utc(microseconds: int) -> str:
+    """Return a time of the database as text."""
+    moment = datetime.fromtimestamp(microseconds / 1e6, UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
 @lru_cache(1)
 def _second(seconds: int) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")

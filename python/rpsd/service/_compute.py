@@ -99,6 +99,11 @@ def evaluate(snapshot: Snapshot, asked: Asked, stop: Stop) -> Answer:
     return _each(asked, stop, some, together=False)
 
 
+def check(compute: Compute, snapshot: Snapshot, asked: Asked) -> None:
+    """Raise what computing would, of options that are not allowed; nothing is computed."""
+    compute(snapshot, Asked((), (), asked.options, asked.guardrails, asked.report), Stop())
+
+
 class _Apart(Exception):
     """What came of several series is not told apart: each by itself, then."""
 

@@ -10,7 +10,7 @@ from litestar.exceptions import HTTPException
 from rpsd.service._body import ClientGone
 from rpsd.service._degrade import Failed
 from rpsd.service._log import trace_of
-from rpsd.service._observe import note_failure, seen
+from rpsd.service._observe import Seen, note_failure, seen
 from rpsd.service._problems import MEDIA_TYPE, Problem
 from rpsd.service._request import Failure
 from rpsd.service._state import State
@@ -24,22 +24,33 @@ def answer_of(state: State, scope: Any, error: Exception) -> tuple[int, dict[str
     here = seen(scope)
     if isinstance(error, ClientGone):
         return _GONE, {}, b""
-    problem = _problem_of(error)
+    problem = problem_of(state, here, error)
+    note_problem(state, here, problem)
+    return problem.status, {"content-type": MEDIA_TYPE, **problem.headers}, problem.body(here.request_id)
+
+
+def problem_of(state: State, here: Seen, error: Exception) -> Problem:
+    """Return the problem that an error is; of one that nobody foresaw the log has where it was raised."""
+    problem = _known(error)
     if problem is None:
         problem = Problem("internal-error", "the service failed; its log says why, by the request's id")
         state.log.write(
             "ERROR", here.operation, "unexpected error", trace=trace_of(error), request_id=here.request_id
         )
+    return problem
+
+
+def note_problem(state: State, here: Seen, problem: Problem) -> None:
+    """Have the log and the metrics tell of a problem."""
     here.message = problem.title
     here.fields["problem"] = problem.name
     if isinstance(problem, Failed):
         note_failure(state, here, problem.failure)
     elif problem.name == "guardrail-breached":
         note_failure(state, here, Failure("guardrail", "error"))
-    return problem.status, {"content-type": MEDIA_TYPE, **problem.headers}, problem.body(here.request_id)
 
 
-def _problem_of(error: Exception) -> Problem | None:
+def _known(error: Exception) -> Problem | None:
     if isinstance(error, Problem):
         return error
     if isinstance(error, HTTPException) and error.status_code in _BY_STATUS:

@@ -30,6 +30,7 @@ _KERNEL_SECONDS: Final = (1e-5, 2.5e-5, 5e-5, 1e-4, *_SECONDS)
 _POINTS: Final = (100, 1e3, 1e4, 1e5, 1e6, 1e7)
 _BYTES: Final = tuple(4.0**k for k in range(4, 15))
 _COMMITS: Final = tuple(2.0**k for k in range(9))
+_JOB_SECONDS: Final = (0.1, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0)
 _SHARES: Final = (0.0, 0.1, 0.25, 0.5, 0.75, 0.8, 0.85, 0.9, 0.95, 0.98, 1.0)
 _DAY: Final = 86_400.0
 _VALUED: Final = ("correlation", "rmse", "trend", "power")
@@ -127,16 +128,13 @@ class Metrics:
         self.batch_size = named(
             Histogram, "batch_size", "Requests that a worker takes at a time.", buckets=(1, 2, 4, 8, 16)
         )
-        self.sessions_open = named(Gauge, "sessions_open", "Connections of /v1/stream.")
-        self.commit_size = named(
-            LockedHistogram, "stream_commit_size", "Streams whose changes one commit has.", buckets=_COMMITS
-        )
         self.cache_hits = named(Counter, "cache_hits_total", "Answers that were kept from before.")
         self.cache_misses = named(
             Counter, "cache_misses_total", "Answers that were looked for and had not been kept."
         )
         self.cache_evictions = named(Counter, "cache_evictions_total", "Answers that left for others.")
         self.cache_bytes = named(Gauge, "cache_bytes", "Bytes of answers that are kept.")
+        self._add_kept(named)
         self._add_process(named)
         self._add_access(named)
         self._declared = _Declared()
@@ -149,6 +147,21 @@ class Metrics:
         self.actions_by = cache(self.actions.labels)
         self.guardrails_by = cache(self.guardrails.labels)
         self.guardrail_value_by = cache(self.guardrail_value.labels)
+
+    def _add_kept(self, named: Callable[..., Any]) -> None:
+        """Add what is of streams and jobs."""
+        self.sessions_open = named(Gauge, "sessions_open", "Connections of /v1/stream.")
+        self.commit_size = named(
+            LockedHistogram, "stream_commit_size", "Streams whose changes one commit has.", buckets=_COMMITS
+        )
+        self.jobs = named(Counter, "jobs_total", "Jobs that have ended, by how.", "status")
+        for status in ("done", "failed", "cancelled", "lost"):
+            self.jobs.labels(status)
+        self.job_seconds = named(
+            Histogram, "job_seconds", "Time that a job was computed for.", buckets=_JOB_SECONDS
+        )
+        self.jobs_running = named(Gauge, "jobs_running", "Jobs that this process computes.")
+        self.jobs_queued = named(Gauge, "jobs_queued", "Jobs that wait, for all processes together.")
 
     def _add_access(self, named: Callable[..., Any]) -> None:
         """Add what is of credentials, limits and the audit log."""

@@ -6,7 +6,7 @@ docs/openapi.json is a copy; tests/test_service_openapi.py says how it is made a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from http import HTTPStatus
 from typing import Any, Final
@@ -15,29 +15,23 @@ import msgspec
 
 import rpsd
 from rpsd import Guardrails, Options
-from rpsd._schema import Field, fields
 from rpsd.service import _answers, _media, _versions
 from rpsd.service._admin import LOG_LEVEL, LogLevel
 from rpsd.service._codec_json import EvaluateRequest
+from rpsd.service._option_schemas import LARGEST_INT, in_address, settings_of
 from rpsd.service._problems import CATALOGUE, MEDIA_TYPE
 from rpsd.service._request import REPORTS
 from rpsd.service._series import ENDPOINTS, Endpoint
 from rpsd.service.access._roles import OPEN, ROUTES
+from rpsd.service.jobs import _described as _jobs_described
+from rpsd.service.jobs._forms import USUAL
 from rpsd.service.streams import _described
 
 _SCHEMAS: Final = "#/components/schemas/{name}"
 _NULL: Final = {"type": "null"}
 _TEXT: Final = {"type": "string"}
 _NUMBERS: Final = {"type": "array", "items": {"anyOf": [{"type": "number"}, _NULL]}}
-_LARGEST_INT: Final = 2**31 - 1
 
-#: What JSON has for options that are neither words nor plain values.
-_SPECIAL: Final[dict[str, list[dict[str, Any]]]] = {
-    "wavelet": [_TEXT],
-    "fir_window": [_TEXT, {"type": "number"}, {"type": "array", "minItems": 1}],
-    "breaks": [_NULL, {"enum": ["auto"]}, {"type": "array", "items": {"type": "boolean"}}],
-    "policies": [_NULL, _TEXT, {"type": "object", "minProperties": 1, "additionalProperties": _TEXT}],
-}
 _SECURITY: Final[list[dict[str, list[str]]]] = [{"bearer": []}, {"certificate": []}]
 #: What a request may get where credentials are asked for.
 _GUARDED: Final = (401, 403, 404, 429, 503)
@@ -73,6 +67,19 @@ _SOMETIMES: Final = {
     "RPSD-Lookahead": "Samples of future that were used; not in JSON.",
     "RPSD-Notes": "How many notes there are; not in JSON.",
 }
+#: Headers that requests for numbers may have.
+_HEADERS: Final[list[dict[str, Any]]] = [
+    {"name": name, "in": "header", "description": said, "schema": schema}
+    for name, schema, said in (
+        (
+            "Cache-Control",
+            _TEXT,
+            "no-cache has the answer computed anew; with no-store it is not kept either.",
+        ),
+        ("Request-Timeout", {"type": "number", "exclusiveMinimum": 0}, "Seconds that the client waits."),
+        ("X-Request-ID", _TEXT, "Comes back, and is in the log, if it is 1 to 128 of A-Za-z0-9._:/+=-."),
+    )
+]
 _BINARY: Final = {
     _media.BINARY: "float64, little-endian, one series after the other",
     _media.ARROW: "an Arrow IPC stream, a column for each series",
@@ -89,7 +96,7 @@ def document(*, asks: bool = False) -> dict[str, Any]:
     """Return the document as plain data; asks is whether the service asks for credentials."""
     _, answers = msgspec.json.schema_components(
         [*dict.fromkeys(form for *_, form in READ.values() if not isinstance(form, str)),
-         *(endpoint.form for endpoint in ENDPOINTS), *_described.FORMS, LogLevel],
+         *(endpoint.form for endpoint in ENDPOINTS), *_described.FORMS, *_jobs_described.FORMS, LogLevel],
         ref_template=_SCHEMAS,
     )  # fmt: skip
     return {
@@ -115,12 +122,14 @@ def document(*, asks: bool = False) -> dict[str, Any]:
                 "name": "streams",
                 "description": "Series that are still coming. The WebSocket /v1/stream does the same.",
             },
+            {"name": "jobs", "description": "Series that take longer than a client waits."},
             {"name": "health", "description": "For people, supervisors and balancers; never queued."},
             {"name": "operation", "description": "For those who run it or write clients."},
         ],
         "paths": {
             **{endpoint.path: {"post": _operation(endpoint)} for endpoint in ENDPOINTS},
             **_described.paths(_header_refs()),
+            **_job_paths(),
             **{path: {"get": _reading(path)} for path in READ},
             LOG_LEVEL: _setting("log-level", "The level of the log", LogLevel),
         },
@@ -128,8 +137,8 @@ def document(*, asks: bool = False) -> dict[str, Any]:
             "schemas": {
                 "DenoiseRequest": _request(),
                 "EvaluateRequest": _evaluate_request(),
-                **_described.schemas(_settings(Options)),
-                "Guardrails": _settings(Guardrails),
+                **_described.schemas(settings_of(Options)),
+                "Guardrails": settings_of(Guardrails),
                 **answers,
                 "Problem": _problem(),
             },
@@ -150,7 +159,16 @@ def document(*, asks: bool = False) -> dict[str, Any]:
     }
 
 
-def _operation(endpoint: Endpoint) -> dict[str, Any]:
+def _bodies(endpoint: Endpoint) -> dict[str, Any]:
+    """Return the contents that an address takes."""
+    return {
+        _media.JSON: {"schema": {"$ref": _SCHEMAS.format(name=_request_name(endpoint))}},
+        **{name: _binary(name) for name in endpoint.decoders if name != _media.JSON},
+    }
+
+
+def _contents(endpoint: Endpoint) -> dict[str, Any]:
+    """Return the contents that it answers."""
     answer = {"$ref": _SCHEMAS.format(name=endpoint.form.__name__)}
     several = {
         "type": "object",
@@ -159,14 +177,26 @@ def _operation(endpoint: Endpoint) -> dict[str, Any]:
     }
     values = _media.BINARY in endpoint.encoders
     said = _BINARY if values else {_media.ARROW: "an Arrow IPC stream, a row for each series"}
-    bodies: dict[str, Any] = {
-        _media.JSON: {"schema": {"$ref": _SCHEMAS.format(name=_request_name(endpoint))}},
-        **{name: _binary(name) for name in endpoint.decoders if name != _media.JSON},
-    }
-    answers: dict[str, Any] = {
+    return {
         _media.JSON: {"schema": {"anyOf": [answer, several]}},
         **{name: _binary(name, said) for name in endpoint.encoders if name != _media.JSON},
     }
+
+
+def _job_paths() -> dict[str, Any]:
+    """Return the addresses of jobs, which take and answer what those that compute do."""
+
+    def merged(contents: Callable[[Endpoint], dict[str, Any]]) -> dict[str, Any]:
+        found = [contents(endpoint) for endpoint in ENDPOINTS]
+        texts = list({str(one[_media.JSON]): one[_media.JSON]["schema"] for one in found}.values())
+        return {**found[0], _media.JSON: {"schema": {"anyOf": texts}}}
+
+    result = {"headers": _header_refs(*_SOMETIMES), "content": merged(_contents)}
+    parameters = [*in_address(USUAL), *(one for one in _HEADERS if one["name"] != "Cache-Control")]
+    return _jobs_described.paths(_header_refs(), parameters, merged(_bodies), result)
+
+
+def _operation(endpoint: Endpoint) -> dict[str, Any]:
     refusals = [status for status in _statuses() if status not in _ELSEWHERE]
     version = _versions.of(endpoint.path)
     sometimes = _SOMETIMES if endpoint.operation == "denoise" else ()
@@ -175,10 +205,14 @@ def _operation(endpoint: Endpoint) -> dict[str, Any]:
         "tags": ["series"],
         "summary": _SUMMARIES[endpoint.operation],
         **({"deprecated": True} if version is not None and version.deprecated is not None else {}),
-        "parameters": _parameters(endpoint),
-        "requestBody": {"required": True, "content": bodies},
+        "parameters": [*in_address(endpoint.operation), *_HEADERS],
+        "requestBody": {"required": True, "content": _bodies(endpoint)},
         "responses": {
-            "200": {"description": "Done.", "headers": _header_refs(*sometimes), "content": answers},
+            "200": {
+                "description": "Done.",
+                "headers": _header_refs(*sometimes),
+                "content": _contents(endpoint),
+            },
             **{str(status): {"$ref": f"#/components/responses/{status}"} for status in refusals},
         },
     }
@@ -246,7 +280,7 @@ def _setting(name: str, what: str, form: type[msgspec.Struct]) -> dict[str, Any]
 
 
 def _request() -> dict[str, Any]:
-    schema = _settings(Options)
+    schema = settings_of(Options)
     schema["description"] = "One of values and series, with options."
     schema["properties"] = {
         "values": {**_NUMBERS, "description": "One series; null is a missing sample."},
@@ -262,7 +296,7 @@ def _request() -> dict[str, Any]:
 def _evaluate_request() -> dict[str, Any]:
     pair = {"x": {**_NUMBERS, "description": "The input."}, "y": {**_NUMBERS, "description": "The output."}}
     several = {"type": "object", "properties": pair, "required": ["x", "y"], "additionalProperties": False}
-    lookahead = {"anyOf": [{"type": "integer", "minimum": 0, "maximum": _LARGEST_INT}, _NULL]}
+    lookahead = {"anyOf": [{"type": "integer", "minimum": 0, "maximum": LARGEST_INT}, _NULL]}
     known = {
         **pair,
         "series": {"type": "object", "additionalProperties": several, "description": "Many, by name."},
@@ -280,75 +314,6 @@ def _evaluate_request() -> dict[str, Any]:
             {"required": ["series"], "not": {"anyOf": [{"required": ["x"]}, {"required": ["y"]}]}},
         ],
     }
-
-
-def _settings(settings: type[msgspec.Struct]) -> dict[str, Any]:
-    return {
-        "type": "object",
-        "description": (settings.__doc__ or "").partition("\n")[0],
-        "properties": {name: _field(field) for name, field in fields(settings).items()},
-        "additionalProperties": False,
-    }
-
-
-def _field(field: Field, *, text: bool = False) -> dict[str, Any]:
-    """Return the schema of an option in JSON, or as the text of an address."""
-    choices = _SPECIAL[field.name] if field.special is not None else [_NULL] * field.nullable
-    if text:
-        choices = [one for one in choices if one.get("type") not in ("null", "array", "object")]
-    if field.words:
-        choices = [*choices, {"enum": list(field.words)}]
-    if field.special is None and field.kind is not None:
-        choices = [*choices, _plain(field)]
-    schema = choices[0] if len(choices) == 1 else {"anyOf": choices}
-    return {**schema, "description": field.help}
-
-
-def _plain(field: Field) -> dict[str, Any]:
-    names = {bool: "boolean", int: "integer", float: "number", str: "string"}
-    bounds = field.bounds
-    limits = {
-        "minimum": bounds.ge,
-        "exclusiveMinimum": bounds.gt,
-        "maximum": _LARGEST_INT if field.kind is int and bounds.le is None else bounds.le,
-        "exclusiveMaximum": bounds.lt,
-    }
-    assert field.kind is not None
-    return {
-        "type": names[field.kind],
-        **{name: limit for name, limit in limits.items() if limit is not None},
-    }
-
-
-def _parameters(endpoint: Endpoint) -> list[dict[str, Any]]:
-    """Return headers, and the options in the address that media types without room for them have."""
-    known: dict[str, dict[str, Any]] = {}
-    if endpoint.operation == "evaluate":
-        known["lookahead"] = _field(fields(Options)["lookahead"], text=True)
-    else:
-        known |= {name: _field(field, text=True) for name, field in fields(Options).items()}
-        known["report"] = {"enum": list(REPORTS), "description": "How much of the report is wanted."}
-        counted = {"type": "integer", "minimum": 1, "description": "How many series float64 has."}
-        known["series"] = counted
-    known |= {f"guardrails.{name}": _field(field, text=True) for name, field in fields(Guardrails).items()}
-    headers = {
-        "Cache-Control": (
-            _TEXT,
-            "no-cache has the answer computed anew; with no-store it is not kept either.",
-        ),
-        "Request-Timeout": ({"type": "number", "exclusiveMinimum": 0}, "Seconds that the client waits."),
-        "X-Request-ID": (_TEXT, "Comes back, and is in the log, if it is 1 to 128 of A-Za-z0-9._:/+=-."),
-    }
-    return [
-        *(
-            {"name": name, "in": "query", "description": schema.pop("description"), "schema": schema}
-            for name, schema in known.items()
-        ),
-        *(
-            {"name": name, "in": "header", "description": said, "schema": schema}
-            for name, (schema, said) in headers.items()
-        ),
-    ]
 
 
 def _problem() -> dict[str, Any]:

@@ -35,6 +35,7 @@ CATALOGUE: Final[Mapping[str, Entry]] = {
     "address-too-long": Entry(414, "The address is longer than this service takes"),
     "unsupported-media-type": Entry(415, "The body's media type or encoding is not known"),
     "invalid-request": Entry(422, "The request asks for what is not allowed"),
+    "key-reused": Entry(422, "The Idempotency-Key is that of another request"),
     "guardrail-breached": Entry(422, "A guardrail was breached under the policy raise"),
     "rate-limited": Entry(429, "There were too many requests"),
     "quota-used": Entry(429, "The samples of today are used up"),

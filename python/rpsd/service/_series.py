@@ -58,7 +58,8 @@ _PAIRS: Final[dict[str, Decode]] = {
     _media.ARROW: _codec_arrow.decode_pairs,
 }
 _JSON: Final[dict[str, Encode]] = {_media.JSON: _codec_json.encode}
-_MOST_POINTS: Final = {
+#: What a body does not exceed in samples, without reading it.
+MOST_POINTS: Final = {
     _media.JSON: _codec_json.most_points,
     _media.BINARY: _codec_binary.most_points,
     _media.ARROW: _codec_arrow.most_points,
@@ -165,7 +166,7 @@ async def _answer(
     work = Work(snapshot, endpoint.compute, decode, encode, body, query, stages, observe)
     try:
         quick = len(body) <= _SMALL and sent in _QUICK and _QUICK[sent](body, query)
-        points = work.read().points if quick else _MOST_POINTS[sent](body)
+        points = work.read().points if quick else MOST_POINTS[sent](body)
     except Exception:
         observe(stages)
         raise
@@ -201,11 +202,12 @@ def _answered(
 ) -> tuple[dict[str, str], bytes]:
     answer, content, extra = done
     here.message = endpoint.message
-    _note(state, here, answer, received, len(content))
+    note_answer(state, here, answer, received, len(content))
     return {"content-type": wanted, **extra, **degraded_header(answer)}, content
 
 
-def _note(state: State, here: Seen, answer: Answer, received: int, sent: int) -> None:
+def note_answer(state: State, here: Seen, answer: Answer, received: int, sent: int) -> None:
+    """Have the log and the metrics tell of what was computed."""
     metrics = state.metrics
     points = sum(outcome.size for outcome in answer.outcomes)
     here.data_size = points

@@ -38,6 +38,8 @@ from rpsd.service._system import System
 from rpsd.service._tracing import Tracer
 from rpsd.service._warm import warm_computing, warm_routing
 from rpsd.service._workers import Workers
+from rpsd.service.jobs._jobs import Jobs
+from rpsd.service.jobs._runner import Runner
 from rpsd.service.streams._forms import most_bytes
 from rpsd.service.streams._socket import make_socket_protocol
 
@@ -103,7 +105,8 @@ def serve(config: Config, load: Callable[[], Config] | None = None) -> int:
         lambda: state.snapshot.config.monitoring.health_check_interval,
         lambda fault: _tell_fault(state, fault),
     )
-    server = _make_server(state, self_check, load or (lambda: config), tls)
+    jobs = Jobs(state)
+    server = _make_server(state, jobs, self_check, load or (lambda: config), tls)
     begin = time.monotonic()
     self_check.run()  # before anybody is told that it is ready
     try:
@@ -111,6 +114,7 @@ def serve(config: Config, load: Callable[[], Config] | None = None) -> int:
             server.run(sockets=sockets)
     finally:
         server.door.tell()
+        jobs.runner.close()
         self_check.stop()
         workers.close()
         if state.access is not None and not state.access.close():
@@ -181,6 +185,7 @@ class _Server(uvicorn.Server):
         acceptor: Acceptor,
         self_check: SelfCheck,
         reload: Reload,
+        runner: Runner,
         warm: Callable[[], Any],
     ) -> None:
         super().__init__(config)
@@ -190,6 +195,7 @@ class _Server(uvicorn.Server):
         self._acceptor = acceptor
         self._self_check = self_check
         self._reload = reload
+        self._runner = runner
         self._signals: list[int] = []
         self._close_at: float | None = None
         self._ticked = 0.0
@@ -207,6 +213,7 @@ class _Server(uvicorn.Server):
             loop.add_signal_handler(signal.SIGHUP, self._reload.request)
         self._self_check.start()
         self._state.phase.serve()
+        self._runner.start()
         places = ", ".join("{}:{}".format(*one.getsockname()[:2]) for one in sockets or [])
         text = f"rpsd {rpsd.__version__} listens on {places}"
         self._state.log.write("INFO", "start", text, config=self._state.snapshot.digest)
@@ -244,11 +251,11 @@ class _Server(uvicorn.Server):
 
 
 def _make_server(
-    state: State, self_check: SelfCheck, load: Callable[[], Config], tls: _tls.Tls | None
+    state: State, jobs: Jobs, self_check: SelfCheck, load: Callable[[], Config], tls: _tls.Tls | None
 ) -> _Server:
     times, door = Times(), Door(state)
     acceptor = Acceptor(None if tls is None else tls.context)
-    app, inner = make_app(state)
+    app, inner = make_app(state, jobs)
 
     async def warm() -> None:
         warm_computing(state.snapshot)
@@ -296,4 +303,6 @@ def _make_server(
             state.access.note("configuration", config=snapshot.digest)
 
     apply(state.snapshot)
-    return _Server(config, state, door, acceptor, self_check, Reload(state, load, check, apply), warm)
+    return _Server(
+        config, state, door, acceptor, self_check, Reload(state, load, check, apply), jobs.runner, warm
+    )

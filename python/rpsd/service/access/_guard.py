@@ -18,7 +18,7 @@ from rpsd.service.access._access import Access
 from rpsd.service.access._audit import Record
 from rpsd.service.access._credentials import Malformed, Shown
 from rpsd.service.access._principal import ANYBODY, Principal
-from rpsd.service.access._roles import HIDDEN, OPEN, QUIET, UNCHANGING, may
+from rpsd.service.access._roles import FREE, HIDDEN, OPEN, QUIET, UNCHANGING, may
 
 #: Seconds that an answer waits for its record.
 _PATIENCE: Final = 5.0
@@ -90,7 +90,7 @@ class Guard:
             allowed = ", ".join(sorted(others))
             raise Problem("method-not-allowed", f"allowed: {allowed}", headers={"allow": allowed})
         request.permission = permission
-        self._check(principal, permission)
+        self._check(request, principal)
         if permission in QUIET and request.method in ("GET", "HEAD"):
             return None
         written = self._record(request, "allowed")
@@ -107,7 +107,7 @@ class Guard:
                 return message
             try:
                 self._charge(request)
-                self._check(await self._principal(request), request.permission)
+                self._check(request, await self._principal(request))
             except Problem as problem:
                 await self._recorded(request, problem)
                 await waiting.end(problem)
@@ -116,13 +116,16 @@ class Guard:
 
         return receiving
 
-    def _check(self, principal: Principal, permission: str) -> None:
+    def _check(self, request: _Request, principal: Principal) -> None:
         """Raise the Problem of a principal that may not do something, or had its samples of today."""
+        permission = request.permission
         if not may(principal, permission):
             if permission in HIDDEN:
                 raise Problem("not-found", "there is no such address")
             raise Problem("forbidden", "the roles of these credentials do not allow it")
-        self._check_quota(principal, permission)
+        methods, routes = FREE
+        if permission == "compute" and request.method not in methods and request.route not in routes:
+            self._check_quota(principal)
 
     async def _principal(self, request: _Request) -> Principal:
         """Return who asks, or say that nobody knows."""
@@ -184,9 +187,9 @@ class Guard:
             request.quiet = not access.limits.take(f"record {principal.name}", 1.0, 1).left
             raise _limited("rate-limited", f"{rate:g} requests a second are allowed", taken.wait)
 
-    def _check_quota(self, principal: Principal, permission: str) -> None:
+    def _check_quota(self, principal: Principal) -> None:
         most = self._access.points_of(principal)
-        if permission == "compute" and most is not None:
+        if most is not None:
             quota = self._access.quota
             if quota.used(principal.name) >= most:
                 self._state.metrics.ratelimited.inc()

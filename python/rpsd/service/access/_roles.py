@@ -16,7 +16,9 @@ HIDDEN: Final = frozenset({"operate", "administer", "audit"})
 #: Permissions whose use, to read, is no decision worth a record.
 QUIET: Final = frozenset({"observe"})
 #: Routes that change nothing: they are computed while their record is written, not after.
-UNCHANGING: Final = frozenset({"/v1/denoise", "/v1/noise", "/v1/evaluate"})
+UNCHANGING: Final = frozenset({"/v1/denoise", "/v1/noise", "/v1/evaluate", "/v1/jobs/{id}/result"})
+#: Methods, and routes beside them, that take no samples: also for who has used up those of today.
+FREE: Final = (frozenset({"GET", "HEAD", "DELETE"}), frozenset({"/v1/jobs/{id}/cancel"}))
 
 ROLES: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
     {
@@ -54,6 +56,10 @@ ROUTES: Final[Mapping[tuple[str, str], str]] = MappingProxyType(
             ("POST", f"/v1/streams/{{id}}/{name}"): "compute"
             for name in ("push", "amend", "new-session", "acknowledge", "flush")
         },
+        **{(method, "/v1/jobs"): "compute" for method in ("GET", "HEAD", "POST")},
+        **{(method, "/v1/jobs/{id}"): "compute" for method in ("GET", "HEAD", "DELETE")},
+        **{(method, "/v1/jobs/{id}/result"): "compute" for method in _READ},
+        ("POST", "/v1/jobs/{id}/cancel"): "compute",
         **{(method, "/admin/log-level"): "operate" for method in ("GET", "PUT")},
     }
 )

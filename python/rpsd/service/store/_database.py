@@ -31,6 +31,7 @@ _LIBPQ: Final = {"connect_timeout": _PATIENCE, "tcp_user_timeout": 2000 * _PATIE
 #: Whoever upgrades holds this advisory lock of PostgreSQL.
 _UPGRADING: Final = 0x72707364
 _WRAPPED: Final = sa.select(data_keys.c.number, data_keys.c.wrapped)
+_MICROSECONDS: Final = 1_000_000
 #: Marks a transaction that writes nothing.
 _READING: Final = "rpsd_reading"
 _DRIVERS: Final = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg"}
@@ -111,6 +112,20 @@ class Database:
         options: Any = {_READING: True} if self.is_sqlite else {"isolation_level": "REPEATABLE READ"}
         with opened(), self.engine.execution_options(**options).begin() as connection:
             yield connection
+
+    def hold(self, connection: sa.Connection, name: str) -> None:
+        """Keep others that hold a name out until this transaction ends; SQLite has one at a time anyhow."""
+        if not self.is_sqlite:
+            connection.execute(
+                sa.text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))"), {"name": name}
+            )
+
+    def clock(self, connection: sa.Connection) -> int:
+        """Return now as all replicas have it: by the clock of the database, where that is another machine."""
+        if self.is_sqlite:
+            return now()
+        seconds = sa.extract("epoch", sa.func.clock_timestamp())
+        return int(connection.execute(sa.select(seconds * _MICROSECONDS)).scalar_one())
 
     def upgrade(self) -> None:
         """Bring the schema to that of this rpsd, whole or not at all; SQLite's file is copied first."""

@@ -9,10 +9,10 @@ from typing import Final
 
 from rpsd import Config, ConfigError, RpsdError
 from rpsd.service.store._database import Database
+from rpsd.service.store._place import FILE, place_of
 from rpsd.service.store._seal import StateKey
 from rpsd.service.store._secrets import Secret, read_secret
 
-_FILE: Final = "rpsd.db"
 _KEY_FILE: Final = "state.key"
 _NAME: Final = "state-key"
 
@@ -36,7 +36,7 @@ def open_database(config: Config) -> Database:
                 f"rpsd-{_NAME}, or RPSD_STATE_KEY"
             )
         secret = _own_key(directory)
-    return Database(url or f"sqlite:///{directory / _FILE}", StateKey(secret))
+    return Database(place_of(config), StateKey(secret))
 
 
 def rotate_state_key(config: Config, database: Database, new: Path | None) -> Path:
@@ -83,8 +83,8 @@ def _own_key(directory: Path) -> Secret:
     try:
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         if not path.exists():
-            if (directory / _FILE).exists():
-                raise ConfigError(f"{directory / _FILE} is there, but not its state key {path}")
+            if (directory / FILE).exists():
+                raise ConfigError(f"{directory / FILE} is there, but not its state key {path}")
             _write_new(path, StateKey.new())
     except OSError as error:
         raise RpsdError(f"state_dir {directory} cannot be used: {error.strerror}") from None

@@ -107,11 +107,16 @@ jobs = Table(
     Column("ended", BigInteger),
     Column("expires", BigInteger, nullable=False),
     Column("attempts", Integer, nullable=False),
+    # Who computes it, a name for each time that it is begun, and until when nobody else may.
     Column("lease_owner", Text),
     Column("lease_until", BigInteger),
+    # Empty once it has ended.
     Column("request", LargeBinary, nullable=False),
     Column("result", LargeBinary),
-    Index("jobs_by_status", "status", "created"),
+    # Samples, and bytes of what is kept of it.
+    Column("points", BigInteger, nullable=False, server_default="0"),
+    Column("bytes", BigInteger, nullable=False, server_default="0"),
+    Index("jobs_by_turn", "status", "tenant", "created"),
     Index("jobs_by_tenant", "tenant", "created"),
     Index("jobs_by_end", "expires"),
 )
@@ -124,7 +129,6 @@ idempotency = Table(
     Column("key", Text, primary_key=True),
     Column("fingerprint", LargeBinary, nullable=False),
     Column("expires", BigInteger, nullable=False),
-    # None while the first is under way.
     Column("answer", LargeBinary),
     Index("idempotency_by_end", "expires"),
 )

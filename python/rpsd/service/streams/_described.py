@@ -4,9 +4,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, Final
 
-from rpsd.service import _media
+from rpsd.service import _describing, _media
+from rpsd.service._describing import ANY, ID, KEY, OF_ONE, json_of
 from rpsd.service.streams import _forms, _routes
 from rpsd.service.streams._ops import SAMPLES
 
@@ -15,17 +17,12 @@ _SAMPLE: Final = {"anyOf": [{"type": "number"}, {"type": "null"}]}
 _ROW: Final = {"type": "array", "minItems": 1, "items": _SAMPLE}
 _BINARY: Final = {"type": "string", "contentMediaType": _media.BINARY}
 _RAW: Final = {**_BINARY, "description": "float64, little-endian, one series after the other"}
-_ID: Final = {"name": "id", "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
 _LATEST: Final = {
     "name": "sequence",
     "in": "query",
     "description": "Which change of the stream it is, for a body that has no room for it.",
     "schema": _SEQUENCE,
 }
-#: What a request may be refused with, wherever it goes and below the address of one stream.
-_ANY: Final = (400, 401, 403, 406, 408, 413, 414, 415, 422, 429, 431, 500, 503, 504)
-_OF_ONE: Final = (404, 409)
-
 #: Structs of answers.
 FORMS: Final = (_forms.Changed, _forms.Estimates, _forms.StreamState, _forms.StreamList)
 
@@ -81,57 +78,42 @@ def schemas(options: Mapping[str, Any]) -> dict[str, Any]:
 
 def paths(headers: Mapping[str, Any]) -> dict[str, Any]:
     """Return the paths; headers are those of every answer."""
-
-    def operation(
-        name: str, summary: str, statuses: tuple[int, ...], answer: Mapping[str, Any], **more: Any
-    ) -> dict[str, Any]:
-        code = more.pop("code", "200")
-        return {
-            "operationId": name,
-            "tags": ["streams"],
-            "summary": summary,
-            **more,
-            "responses": {
-                code: {"description": "Done.", "headers": headers, **answer},
-                **{str(status): {"$ref": f"#/components/responses/{status}"} for status in sorted(statuses)},
-            },
-        }
+    operation = partial(_describing.operation, "streams", headers)
 
     def of_one(name: str, summary: str, answer: Mapping[str, Any], **more: Any) -> dict[str, Any]:
-        more["parameters"] = [_ID, *more.get("parameters", ())]
-        return operation(name, summary, (*_ANY, *_OF_ONE), answer, **more)
+        more["parameters"] = [ID, *more.get("parameters", ())]
+        return operation(name, summary, answer, refusals=(*ANY, *OF_ONE), **more)
 
     def change(kind: str) -> dict[str, Any]:
         name = kind.replace("-", "_") + "_stream"
         if kind not in SAMPLES:
-            simple = {"content": _json("StreamChange")}
-            return {"post": of_one(name, _CHANGES[kind], {"content": _json("Changed")}, requestBody=simple)}
-        body = {"required": True, "content": {**_json("StreamSamples"), _media.BINARY: {"schema": _RAW}}}
-        answer = {"content": {**_json("Estimates"), _media.BINARY: {"schema": _RAW}}}
+            simple = {"content": json_of("StreamChange")}
+            return {"post": of_one(name, _CHANGES[kind], {"content": json_of("Changed")}, requestBody=simple)}
+        body = {"required": True, "content": {**json_of("StreamSamples"), _media.BINARY: {"schema": _RAW}}}
+        answer = {"content": {**json_of("Estimates"), _media.BINARY: {"schema": _RAW}}}
         return {
             "post": of_one(name, _CHANGES[kind], answer, requestBody=body, parameters=[_LATEST]),
         }
 
-    created = {"content": _json("StreamState"), "links": _links()}
-    flushed = {"content": {**_json("Estimates"), _media.BINARY: {"schema": _RAW}}}
+    created = {"content": json_of("StreamState"), "links": _links()}
+    flushed = {"content": {**json_of("Estimates"), _media.BINARY: {"schema": _RAW}}}
     snapshot = {"content": {_media.BINARY: {"schema": {**_BINARY, "description": "for rpsd.Stream.restore"}}}}
     one = _routes.ONE
     return {
         _routes.PATH: {
-            "get": operation(
-                "list_streams", "Streams, oldest first.", _ANY, {"content": _json("StreamList")}
-            ),
+            "get": operation("list_streams", "Streams, oldest first.", {"content": json_of("StreamList")}),
             "post": operation(
                 "create_stream",
                 "Create a stream of one series, or a bank of many.",
-                (*_ANY, 409),
                 created,
                 code="201",
-                requestBody={"content": _json("NewStream")},
+                refusals=(*ANY, 409),
+                parameters=[KEY],
+                requestBody={"content": json_of("NewStream")},
             ),
         },
         one: {
-            "get": of_one("show_stream", "A stream and its health.", {"content": _json("StreamState")}),
+            "get": of_one("show_stream", "A stream and its health.", {"content": json_of("StreamState")}),
             "delete": of_one("delete_stream", "Delete a stream.", {}, code="204"),
         },
         **{f"{one}/{kind}": change(kind) for kind in _CHANGES},
@@ -144,10 +126,6 @@ def paths(headers: Mapping[str, Any]) -> dict[str, Any]:
             "get": of_one("snapshot_stream", "All there is to know of it, to go on elsewhere.", snapshot)
         },
     }
-
-
-def _json(name: str) -> dict[str, Any]:
-    return {_media.JSON: {"schema": {"$ref": f"#/components/schemas/{name}"}}}
 
 
 def _links() -> dict[str, Any]:

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -13,6 +12,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from rpsd import Options
 from rpsd._schema import fields
+from rpsd.service._clock import utc
 from rpsd.service._codec_json import (
     count_strings,
     decoded,
@@ -235,12 +235,6 @@ def shown(live: Live, used: int, notes: Sequence[str] = ()) -> dict[str, Any]:
         },
         "notes": list(notes),
     }
-
-
-def utc(microseconds: int) -> str:
-    """Return a time of the database as text."""
-    moment = datetime.fromtimestamp(microseconds / 1e6, UTC)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _sequence(given: Change, body: bytes, beside: int) -> int | None:

@@ -4,14 +4,17 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
 import msgspec
 import sqlalchemy as sa
 
 from rpsd import StateError, Stream
+from rpsd.service._idempotency import Answered, Repeated
+from rpsd.service._lane import Damaged
 from rpsd.service._problems import Problem
+from rpsd.service._repeats import Repeat, Repeats
 from rpsd.service.store._database import Database, now
 from rpsd.service.store._schema import stream_inputs, streams
 from rpsd.service.streams._live import Checkpoint, Done, Identity, Live
@@ -20,10 +23,6 @@ from rpsd.service.streams._ops import Op
 _COUNT: Final = 8
 _ID_BYTES: Final = 16
 _MICROSECONDS: Final = 1_000_000
-
-
-class Damaged(StateError):
-    """What is kept of a stream is not what was kept."""
 
 
 class Input(NamedTuple):
@@ -56,25 +55,41 @@ class Keep:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._seal = database.seal
+        self.repeats = Repeats(database)
 
-    def create(self, tenant: str, owner: str, stream: Stream, most: int, idle: float) -> Live:
+    def create(
+        self,
+        tenant: str,
+        owner: str,
+        stream: Stream,
+        most: int,
+        idle: float,
+        once: tuple[Repeat, Callable[[Live], Answered]] | None = None,
+    ) -> Live:
         """Keep a new stream, and forget those that nobody used for `idle` seconds.
+
+        Parameters
+        ----------
+        once : tuple, optional
+            A request that may come again, and what makes its answer.
 
         Raises
         ------
         Problem
             conflict, where the tenant has as many as it may.
+        Repeated
+            Where it came before.
         """
         settings = msgspec.json.encode({"series": stream.n_series, "options": stream.options}).decode()
         identity = Identity(secrets.token_hex(_ID_BYTES), tenant, now(), settings)
         checkpoint = Checkpoint(0, 0, stream.snapshot())
         sealed = self._sealed_checkpoint(identity, checkpoint)
+        live = Live(identity, stream, checkpoint)
         with self._database.begin() as connection:
             connection.execute(streams.delete().where(streams.c.used < now() - int(idle * _MICROSECONDS)))
-            if not self._database.is_sqlite:  # two of one tenant at once would count alike
-                connection.execute(
-                    sa.text("SELECT pg_advisory_xact_lock(hashtextextended(:t, 0))"), {"t": tenant}
-                )
+            self._database.hold(connection, tenant)  # two of one tenant at once would count alike
+            if once is not None and (before := self.repeats.find(connection, once[0])) is not None:
+                raise Repeated(before)
             theirs = sa.select(sa.func.count()).select_from(streams).where(streams.c.tenant == tenant)
             if connection.execute(theirs).scalar_one() >= most:
                 raise Problem("conflict", f"there are at most {most} streams; delete one first")
@@ -89,7 +104,10 @@ class Keep:
                     checkpoint=sealed,
                 )
             )
-        return Live(identity, stream, checkpoint)
+            if once is not None:
+                repeat, answer = once
+                self.repeats.keep(connection, repeat, answer(live))
+        return live
 
     def delete(self, id: str, tenant: str) -> bool:
         """Forget a stream; return whether there was one."""

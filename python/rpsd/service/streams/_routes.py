@@ -4,73 +4,50 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 import numpy as np
-from litestar import HttpMethod, Request, Response, route
+from litestar import HttpMethod, Response
 from litestar.handlers import HTTPRouteHandler
 
-from rpsd.service import _media
-from rpsd.service._body import read_body
-from rpsd.service._clock import Deadline
-from rpsd.service._observe import Seen, seen
+from rpsd.service import _calls, _media
+from rpsd.service._calls import SMALL_BODY, Answer, AnyRequest, Call, as_before, as_json
+from rpsd.service._clock import utc
+from rpsd.service._idempotency import Answered, Repeated, key_of
+from rpsd.service._observe import Seen
 from rpsd.service._problems import Problem
-from rpsd.service._request import seconds_of
 from rpsd.service._state import State
 from rpsd.service.streams import _forms
 from rpsd.service.streams._ops import KINDS, NONE, SAMPLES, Kind, Op
-from rpsd.service.streams._streams import Streams
+from rpsd.service.streams._streams import Once, Streams
 
-_Any = Request[Any, Any, Any]
-_Answer = Response[bytes]
+if TYPE_CHECKING:
+    from rpsd.service.streams._live import Live
+
 PATH: Final = "/v1/streams"
 ONE: Final = f"{PATH}/{{id}}"
-_SMALL_BODY: Final = 65_536
 _ITEM: Final = 8
 
 
-class _Call:
-    """One request about streams, and what it needs."""
+class _Call(Call):
+    """One request about streams."""
 
-    def __init__(self, state: State, streams: Streams, request: _Any, here: Seen) -> None:
-        self.state, self.streams, self.request, self.here = state, streams, request, here
-        self.who = here.principal
-        self.service = here.snapshot.service
-        seconds = seconds_of(request.headers.get("request-timeout"), self.service.request_timeout)
-        self.deadline = Deadline(seconds)
-
-    @property
-    def id(self) -> str:
-        return str(self.request.path_params["id"])
-
-    async def body(self, most: int, *known: str) -> tuple[bytes, str]:
-        """Return the body and its media type; where there is no body there need not be one."""
-        headers = self.request.headers
-        most = min(most, self.service.max_body_bytes)
-        body = bytes(await read_body(self.request.receive, headers, most))
-        if not body and headers.get("content-type") is None:
-            return body, known[0]
-        return body, _media.sent_type(headers.get("content-type"), known)
+    def __init__(self, state: State, streams: Streams, request: AnyRequest, here: Seen) -> None:
+        super().__init__(state, request, here)
+        self.streams = streams
 
 
 def stream_routes(state: State, streams: Streams) -> list[HTTPRouteHandler]:
     """Return the handlers of streams."""
 
     def handler(
-        path: str, method: HttpMethod, operation: str, answer: Callable[[_Call], Awaitable[_Answer]]
+        path: str, method: HttpMethod, operation: str, answer: Callable[[_Call], Awaitable[Answer]]
     ) -> HTTPRouteHandler:
-        methods = [method, HttpMethod.HEAD] if method == HttpMethod.GET else [method]
+        def make(request: AnyRequest, here: Seen) -> _Call:
+            return _Call(state, streams, request, here)
 
-        @route(path.replace("{id}", "{id:str}"), http_method=methods, status_code=200, name=operation)
-        async def handle(request: _Any) -> _Answer:
-            here = seen(request.scope)
-            here.route, here.operation = path, operation
-            if state.phase.refusal is not None:
-                raise Problem("not-ready", state.phase.refusal, headers={"retry-after": "1"})
-            return await answer(_Call(state, streams, request, here))
-
-        return handle
+        return _calls.handler(make, state, path, method, operation, answer)
 
     return [
         handler(PATH, HttpMethod.POST, "create-stream", _create),
@@ -83,44 +60,58 @@ def stream_routes(state: State, streams: Streams) -> list[HTTPRouteHandler]:
     ]
 
 
-async def _create(call: _Call) -> _Answer:
-    body, _ = await call.body(_SMALL_BODY, _media.JSON)
-    options, series, on_breach = _forms.read_new(body)
-    live, notes = await call.streams.create(
-        call.here.snapshot, call.who, options, series, on_breach, call.deadline, call.request.receive
-    )
-    content = _forms.shown(live, live.identity.created, notes)
-    return _json(content, status=201, location=f"{PATH}/{live.id}")
+async def _create(call: _Call) -> Answer:
+    key = key_of(call.request.headers)
+    with call.streams.under_way.alone(call.who.tenant, key):
+        body, _ = await call.body(SMALL_BODY, _media.JSON)
+        once = None if key is None else Once(key, body, _created)
+        try:
+            live, notes = await call.streams.create(
+                call.here.snapshot,
+                call.who,
+                *_forms.read_new(body),
+                call.deadline,
+                call.request.receive,
+                once,
+            )
+        except Repeated as again:
+            return as_before(again.answered)
+    return as_before(_created(live, notes))
 
 
-async def _list(call: _Call) -> _Answer:
+def _created(live: Live, notes: list[str]) -> Answered:
+    content = msgspec.json.encode(_forms.shown(live, live.identity.created, notes))
+    return Answered(201, {"location": f"{PATH}/{live.id}"}, content)
+
+
+async def _list(call: _Call) -> Answer:
     rows = await call.streams.rows(call.who, call.deadline, call.request.receive)
     found = [
         {
             "sequence": row.sequence,
             "samples": row.samples,
             "id": row.id,
-            "created": _forms.utc(row.created),
-            "used": _forms.utc(row.used),
+            "created": utc(row.created),
+            "used": utc(row.used),
         }
         for row in rows
     ]
-    return _json({"streams": found})
+    return as_json({"streams": found})
 
 
-async def _show(call: _Call) -> _Answer:
+async def _show(call: _Call) -> Answer:
     def look(live: Any, row: Any) -> dict[str, Any]:
         return _forms.shown(live, row.used)
 
-    return _json(await call.streams.read(call.who, call.id, look, call.deadline, call.request.receive))
+    return as_json(await call.streams.read(call.who, call.id, look, call.deadline, call.request.receive))
 
 
-async def _delete(call: _Call) -> _Answer:
+async def _delete(call: _Call) -> Answer:
     await call.streams.delete(call.who, call.id, call.deadline, call.request.receive)
     return Response(b"", status_code=204)
 
 
-async def _snapshot(call: _Call) -> _Answer:
+async def _snapshot(call: _Call) -> Answer:
     def look(live: Any, _row: Any) -> tuple[bytes, int, int]:
         return live.stream.snapshot(), live.sequence, live.samples
 
@@ -130,8 +121,8 @@ async def _snapshot(call: _Call) -> _Answer:
     return Response(content, media_type=_media.BINARY, headers=_headers(sequence, samples))
 
 
-async def _flush(call: _Call) -> _Answer:
-    await call.body(_SMALL_BODY, _media.JSON)
+async def _flush(call: _Call) -> Answer:
+    await call.body(SMALL_BODY, _media.JSON)
 
     def look(live: Any, _row: Any) -> tuple[int, int, Any]:
         return live.sequence, live.samples, live.stream.flush()
@@ -140,10 +131,10 @@ async def _flush(call: _Call) -> _Answer:
     return _estimates(*found, call.request.headers.get("accept", _media.JSON), _media.JSON)
 
 
-def _changing(kind: Kind) -> Callable[[_Call], Awaitable[_Answer]]:
+def _changing(kind: Kind) -> Callable[[_Call], Awaitable[Answer]]:
     read = _read_samples if kind in SAMPLES else _read_simple
 
-    async def change(call: _Call) -> _Answer:
+    async def change(call: _Call) -> Answer:
         op, sent = await read(call, kind)
         call.here.data_size = op.values.size
         outcomes = await call.streams.change(call.who, call.id, [op], call.deadline, call.request.receive)
@@ -179,11 +170,11 @@ async def _read_samples(call: _Call, kind: Kind) -> tuple[Op, str]:
 
 
 async def _read_simple(call: _Call, kind: Kind) -> tuple[Op, str]:
-    body, sent = await call.body(_SMALL_BODY, _media.JSON)
+    body, sent = await call.body(SMALL_BODY, _media.JSON)
     return Op(kind, NONE, _forms.read_change(body)), sent
 
 
-def _estimates(sequence: int, samples: int, values: Any, accept: str | None, sent: str) -> _Answer:
+def _estimates(sequence: int, samples: int, values: Any, accept: str | None, sent: str) -> Answer:
     """Answer estimates in the media type of the request, unless Accept prefers another."""
     if _media.wanted_type(accept, sent, (_media.JSON, _media.BINARY)) == _media.BINARY:
         content = values.astype("<f8", copy=False).tobytes()
@@ -193,8 +184,3 @@ def _estimates(sequence: int, samples: int, values: Any, accept: str | None, sen
 
 def _headers(sequence: int, samples: int) -> dict[str, str]:
     return {"rpsd-sequence": str(sequence), "rpsd-samples": str(samples)}
-
-
-def _json(content: dict[str, Any], *, status: int = 200, location: str | None = None) -> _Answer:
-    headers = {} if location is None else {"location": location}
-    return Response(msgspec.json.encode(content), status_code=status, media_type=_media.JSON, headers=headers)

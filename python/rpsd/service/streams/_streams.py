@@ -6,17 +6,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
-from rpsd import InputError, Options, RpsdError, StateError
-from rpsd.service._admission import Admission, Stop, overloaded
+from rpsd import InputError, Options, StateError
+from rpsd.service._admission import Stop, overloaded
 from rpsd.service._clock import Deadline
+from rpsd.service._idempotency import Answered, UnderWay
+from rpsd.service._lane import Lane
 from rpsd.service._problems import Problem
 from rpsd.service._snapshot import Snapshot
 from rpsd.service._state import State
-from rpsd.service._workers import Workers
 from rpsd.service.access._principal import Principal
 
 if TYPE_CHECKING:
@@ -36,6 +37,14 @@ _MOST_HISTORY: Final = 1 << 22
 _MOST_WINDOW: Final = 1 << 14
 #: Samples that what has none counts as in the queue.
 _SMALL: Final = 1
+
+
+class Once(NamedTuple):
+    """A request for a stream that may come again: its key, what it says, and what makes its answer."""
+
+    key: str
+    said: bytes
+    answer: Callable[[Live, list[str]], Answered]
 
 
 class _Worked(NamedTuple):
@@ -60,17 +69,23 @@ class Streams:
     Parameters
     ----------
     state : State
+
+    Attributes
+    ----------
+    under_way : UnderWay
+        Requests for new ones that are not answered yet.
     """
 
     def __init__(self, state: State) -> None:
         self._state = state
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._lane: Admission | None = None
+        self._lane = Lane(state, "streams", "this stream")
         self._keep: Keep | None = None
         self._commits: Commits | None = None
         self._live: OrderedDict[str, Live] = OrderedDict()
         self._bytes = 0
         self._turns: dict[str, _Turn] = {}
+        self.under_way = UnderWay()
 
     async def create(
         self,
@@ -81,18 +96,27 @@ class Streams:
         on_breach: str | None,
         deadline: Deadline,
         receive: Callable[[], Any],
+        once: Once | None = None,
     ) -> tuple[Live, list[str]]:
-        """Make a stream; return it and what there is to say of its options."""
+        """Make a stream; return it and what there is to say of its options.
+
+        Raises
+        ------
+        Repeated
+            Where that is what a request asked for that came before.
+        """
         settings = snapshot.config.state
 
         def make(_stop: Stop) -> tuple[Live, list[str]]:
             denoiser, notes = snapshot.denoiser(options, None)
             _check_size(denoiser.options, series, snapshot.service.max_push)
             stream = denoiser.stream(series, on_breach)
-            keep = self._opened()
-            return keep.create(
-                who.tenant, who.name, stream, settings.max_streams, settings.stream_idle_timeout
-            ), notes
+            keep, repeat = self._opened(), None
+            if once is not None:
+                again = keep.repeats.of(who.tenant, once.key, b"streams", once.said)
+                repeat = again, lambda live: once.answer(live, notes)
+            most, idle = settings.max_streams, settings.stream_idle_timeout
+            return keep.create(who.tenant, who.name, stream, most, idle, repeat), notes
 
         live, notes = await self._run(_SMALL, deadline, make, receive)
         self._remember(live)
@@ -113,7 +137,7 @@ class Streams:
             )
             if worked.write is not None:
                 assert self._commits is not None
-                with self._problems():
+                with self._lane.problems():
                     kept = await self._commits.put(worked.write)
                 if kept:
                     worked.live.kept(worked.write.due)
@@ -211,10 +235,7 @@ class Streams:
             from rpsd.service.streams._commits import Commits
             from rpsd.service.streams._keep import Keep
 
-            try:
-                keep = Keep(self._state.database())
-            except RpsdError as error:  # what is wrong with the service's own settings is not for its clients
-                raise StateError(str(error)) from None
+            keep = Keep(self._lane.database())
             self._commits = self._commits or Commits(keep.commit, self._state.metrics.commit_size.observe)
             self._keep = keep
         return self._keep
@@ -222,36 +243,9 @@ class Streams:
     async def _run(
         self, points: int, deadline: Deadline, work: Callable[[Stop], _T], receive: Callable[[], Any]
     ) -> _T:
-        """Have something done by a worker of the streams, of which a database may keep some waiting."""
-        if self._lane is None:
-            self._loop = asyncio.get_running_loop()
-            config, metrics = self._state.snapshot.config, self._state.metrics
-            self._lane = Admission(
-                Workers(config.performance.max_workers),
-                config.service.queue_requests,
-                config.service.queue_points,
-                metrics.count,
-            )
-        with self._problems():
-            found: _T = await self._lane.run(points, deadline, work, receive)
-            return found
-
-    @contextlib.contextmanager
-    def _problems(self) -> Iterator[None]:
-        """Turn what a database or a damaged row says into problems, and have the log tell of it."""
-        try:
-            yield
-        except StateError as error:
-            from rpsd.service.streams._keep import Damaged
-
-            self._state.log.write("ERROR", "streams", str(error))
-            if isinstance(error, Damaged):
-                raise Problem("state-damaged", "what is kept of this stream is damaged") from None
-            raise Problem(
-                "state-unavailable", "the database did not answer", headers={"retry-after": "1"}
-            ) from None
-        except RpsdError as error:
-            raise Problem("invalid-request", str(error)) from None
+        """Have something done by a worker of the streams."""
+        self._loop = asyncio.get_running_loop()
+        return await self._lane.run(points, deadline, work, receive)
 
     @contextlib.asynccontextmanager
     async def _turn(self, id: str, deadline: Deadline) -> AsyncIterator[None]:
