@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from guarded import X, guarded, within
+from jobbing import PATH, ended
 from serving import wait_until
 from streaming import create, push
 from websockets.exceptions import InvalidStatus
@@ -24,6 +25,7 @@ from rpsd.service._series import ENDPOINTS
 from rpsd.service.access._keys import Keys, KeyText
 from rpsd.service.access._principal import KeyLimits
 from rpsd.service.access._roles import GRANTED, OPEN, ROLES, ROUTES
+from rpsd.service.jobs._routes import job_routes
 from rpsd.service.streams import _socket
 from rpsd.service.streams._routes import stream_routes
 
@@ -43,6 +45,8 @@ NEEDS = {
     "/v1/denoise": "compute", "/v1/noise": "compute", "/v1/evaluate": "compute",
     "/v1/stream": "compute", "/v1/streams": "compute", "/v1/streams/{id}": "compute",
     **{f"/v1/streams/{{id}}/{name}": "compute" for name in CHANGES},
+    "/v1/jobs": "compute", "/v1/jobs/{id}": "compute",
+    **{f"/v1/jobs/{{id}}/{name}": "compute" for name in ("cancel", "result")},
     "/admin/log-level": "operate",
 }  # fmt: skip
 UNSEEN = ("operate", "administer", "audit")
@@ -60,7 +64,8 @@ def service(tmp_path_factory):
 
 
 def real_routes():
-    handlers = [*health_routes(None), *stream_routes(None, None), *docs_routes(), *admin_routes(None)]
+    handlers = [*health_routes(None), *stream_routes(None, None), *job_routes(None, None)]
+    handlers += [*docs_routes(), *admin_routes(None)]
     found = {(method, path) for one in handlers for path in one.paths for method in one.http_methods}
     return {
         *((method, path.replace(":str", "")) for method, path in found),
@@ -108,13 +113,17 @@ def test_the_page_shows_both_tables():
 BODIES = {
     "/v1/denoise": {"values": X}, "/v1/noise": {"values": X}, "/v1/evaluate": {"x": X, "y": X},
     "/v1/streams": {}, "/v1/streams/{id}/push": {"values": X}, "/v1/streams/{id}/amend": {"values": X[:1]},
-    "/admin/log-level": {"level": "DEBUG"},
+    "/v1/jobs": {"values": X}, "/admin/log-level": {"level": "DEBUG"},
 }  # fmt: skip
-DONE = {("POST", "/v1/streams"): 201, ("DELETE", "/v1/streams/{id}"): 204, ("WEBSOCKET", "/v1/stream"): 101}
+DONE = {
+    ("POST", "/v1/streams"): 201, ("DELETE", "/v1/streams/{id}"): 204, ("WEBSOCKET", "/v1/stream"): 101,
+    ("POST", "/v1/jobs"): 202, ("DELETE", "/v1/jobs/{id}"): 204,
+    ("POST", "/v1/jobs/{id}/cancel"): 409,  # it has ended
+}  # fmt: skip
 
 
-def asked(service, role, method, path, id):
-    """Return the answer to a request on a route; where that is of a stream, on one that is there."""
+def asked(service, role, method, path, ids):
+    """Return the answer to a request on a route; where that is of a stream or a job, on one that is there."""
     if method == "WEBSOCKET":
         try:
             with service.socket(role, {"create": {}}) as connection:
@@ -122,6 +131,7 @@ def asked(service, role, method, path, id):
         except InvalidStatus as refused:
             return refused.response.status_code, refused.response.headers
     body = json.dumps(BODIES.get(path, {})) if method in ("POST", "PUT") else None
+    id = ids["jobs" if path.startswith(PATH) else "streams"]
     answer = service.ask(role, method, path.replace("{id}", id), body, content_type="application/json")
     return answer.status, answer.headers
 
@@ -129,8 +139,9 @@ def asked(service, role, method, path, id):
 @pytest.mark.parametrize("role", [*MAY, None])
 def test_every_role_on_every_route(service, role):
     user = service.as_("user")
-    id = create(user)
-    assert push(user, id, X[:3]).status == 200
+    ids = {"streams": create(user), "jobs": user.post({"values": X}, PATH).json["id"]}
+    assert push(user, ids["streams"], X[:3]).status == 200
+    assert ended(user, ids["jobs"])["status"] == "done"
     for method, path in sorted(ROUTES, key=lambda row: (row[0] == "DELETE", row)):
         needs = NEEDS[path]
         if needs is None or (role is not None and needs in MAY[role]):
@@ -139,7 +150,7 @@ def test_every_role_on_every_route(service, role):
             expected = 401
         else:
             expected = 404 if needs in UNSEEN else 403
-        status, headers = asked(service, role, method, path, id)
+        status, headers = asked(service, role, method, path, ids)
         assert status == expected, (role, method, path)
         assert ("www-authenticate" in headers) == (expected == 401)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import jsonschema
 import numpy as np
 import pytest
+from jobbing import PATH, ended
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from serving import server
 
@@ -21,6 +22,7 @@ from rpsd.service._docs import docs_routes
 from rpsd.service._health import health_routes
 from rpsd.service._problems import CATALOGUE
 from rpsd.service._series import ENDPOINTS
+from rpsd.service.jobs._routes import job_routes
 from rpsd.service.streams._routes import stream_routes
 
 __all__ = ["server"]
@@ -44,7 +46,8 @@ def test_the_document_is_valid():
 
 
 def test_the_routes_are_those_of_the_document():
-    handlers = [*health_routes(None), *stream_routes(None, None), *docs_routes(), *admin_routes(None)]
+    handlers = [*health_routes(None), *stream_routes(None, None), *job_routes(None, None)]
+    handlers += [*docs_routes(), *admin_routes(None)]
     routes = {
         (path.replace(":str", ""), method.lower())
         for handler in handlers
@@ -167,6 +170,30 @@ def test_what_is_asked_and_answered_of_streams_is_as_the_document_says(server):
         ask("get", "/v1/streams/{id}")
         ask("get", "/v1/streams")
     assert schemas["NewStream"]["properties"].keys() == {"series", "on_breach", *fields(Options)}
+
+
+@pytest.mark.parametrize(
+    ("operation", "content"), [("denoise", {"values": X}), ("evaluate", {"x": X, "y": X})]
+)
+def test_what_is_asked_and_answered_of_jobs_is_as_the_document_says(server, operation, content):
+    closed_components = closed(DOCUMENT["components"])
+
+    def check(answer, method, path, status="200"):
+        assert str(answer.status) == status, answer.body
+        schema = DOCUMENT["paths"][path][method]["responses"][status]["content"]["application/json"]["schema"]
+        jsonschema.Draft202012Validator({**closed(schema), "components": closed_components}).validate(
+            answer.json
+        )
+        return answer.json
+
+    body = DOCUMENT["paths"][PATH]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    validator(body).validate(content)
+    answer = server.post(content, f"{PATH}?operation={operation}")
+    id = check(answer, "post", PATH, "202")["id"]
+    ended(server, id)
+    check(server.ask("GET", f"{PATH}/{id}"), "get", f"{PATH}/{{id}}")
+    check(server.ask("GET", PATH), "get", PATH)
+    check(server.ask("GET", f"{PATH}/{id}/result"), "get", f"{PATH}/{{id}}/result")
 
 
 REFUSED = [

@@ -14,7 +14,7 @@ __all__ = ["server"]
 HERE = Path(__file__).parent
 # Values may be allowed each by itself and yet not go together, which no schema says: 422.
 # 504 is right where a client waits for less time than there is.
-# Streams are not there, have gone on, or are more than a tenant has.
+# Streams and jobs are not there, have gone on, or are more than a tenant has.
 CONFIG = """
 hooks = "schemathesis_hooks"
 [checks.positive_data_acceptance]
@@ -22,7 +22,7 @@ expected-statuses = ["2xx", 406, 422]
 [checks.not_a_server_error]
 expected-statuses = ["2xx", "4xx", 504]
 [[operations]]
-include-path-regex = "^/v1/streams"
+include-path-regex = "^/v1/(streams|jobs)"
 [operations.checks.positive_data_acceptance]
 expected-statuses = ["2xx", 404, 406, 409, 413, 422]
 """
@@ -68,6 +68,7 @@ def test_a_few_requests_of_each_kind(server, tmp_path):
         assert answered(server, path, 200) > 0
         assert answered(server, path, 422) > 0
     assert answered(server, "/v1/streams", 201) > 0
+    assert answered(server, "/v1/jobs", 202) > 0
     assert answered(server, "/admin/log-level", 200, "PUT") > 0
     assert answered(server, "/admin/log-level", 422, "PUT") > 0
     assert server.ask("GET", "/admin/log-level").json == {"level": "DEBUG"}
@@ -78,6 +79,13 @@ def test_streams_as_one_thing_leads_to_another(server, tmp_path):
     some = ("--phases=stateful", "--include-path-regex=^/v1/streams", "--max-examples=30")
     run(server, tmp_path, *some, "--request-timeout=60")
     assert answered(server, "/v1/streams/{id}/push", 200) > 0
+
+
+@pytest.mark.slow
+def test_jobs_as_one_thing_leads_to_another(server, tmp_path):
+    some = ("--phases=stateful", "--include-path-regex=^/v1/jobs", "--max-examples=30")
+    run(server, tmp_path, *some, "--request-timeout=60")
+    assert answered(server, "/v1/jobs/{id}/result", 200, "GET") > 0
 
 
 @pytest.mark.slow

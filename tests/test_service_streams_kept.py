@@ -16,12 +16,13 @@ from serving import Server
 from streaming import PATH, create, push, same, samples, taken
 
 import rpsd
+from rpsd.service._lane import Damaged
 from rpsd.service._problems import Problem
 from rpsd.service.store._database import Database
 from rpsd.service.store._schema import stream_inputs, streams
 from rpsd.service.store._seal import StateKey
 from rpsd.service.store._secrets import Secret
-from rpsd.service.streams._keep import Damaged, Keep
+from rpsd.service.streams._keep import Keep
 from rpsd.service.streams._ops import Op
 
 __all__ = ["postgres"]

@@ -14,6 +14,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
@@ -23,14 +24,18 @@ from states import BOTH, database, postgres, raw_engine, run_sql, state_key, url
 from rpsd import ConfigError, RpsdError, StateError, load_config
 from rpsd.service.access._audit import AuditLog, Record
 from rpsd.service.access._keys import Keys
+from rpsd.service.jobs import _keep as jobs
+from rpsd.service.jobs._forms import Kept
 from rpsd.service.store._database import Database
 from rpsd.service.store._open import open_database, rotate_state_key
-from rpsd.service.store._schema import METADATA, data_keys
+from rpsd.service.store._schema import METADATA, data_keys, stream_inputs, streams, usage
 from rpsd.service.store._seal import Seal, StateKey
 from rpsd.service.store._secrets import Secret, read_secret
+from rpsd.service.streams._ops import Op
 
 __all__ = ["database", "postgres", "state_key", "url"]
-OLD = Path(__file__).parent / "data" / "state_0001.sql"
+OLD = {number: Path(__file__).parent / "data" / f"state_{number}.sql" for number in ("0001", "0002")}
+NEWEST = "0003"
 OLD_KEY = StateKey(Secret(base64.b64encode(hashlib.sha256(b"rpsd test").digest())))
 OPEN = """
 import sys
@@ -49,8 +54,8 @@ def test_the_migrations_make_what_the_tables_say(database):
     assert tables == {*METADATA.tables, "alembic_version"}
 
 
-def load_old(url):
-    statements = OLD.read_text()
+def load_old(url, number):
+    statements = OLD[number].read_text()
     if url.startswith("sqlite"):
         path = Path(url.removeprefix("sqlite:///"))
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -62,13 +67,14 @@ def load_old(url):
     run_sql(url, statements)
 
 
-def test_a_database_of_the_schema_before_is_upgraded_with_all_that_it_has(url):
-    load_old(url)
+@pytest.mark.parametrize("number", OLD)
+def test_a_database_of_a_schema_before_is_upgraded_with_all_that_it_has(url, number):
+    load_old(url, number)
     with contextlib.closing(Database(url, OLD_KEY)) as database:
-        assert (database.came_with, database.revision) == ("0001", "0002")
+        assert (database.came_with, database.revision) == (number, NEWEST)
         with database.engine.connect() as connection:
             assert compare_metadata(MigrationContext.configure(connection), METADATA) == []
-        text = re.search(r"^-- Key: (\S+)$", OLD.read_text(), re.M)[1]
+        text = re.search(r"^-- Key: (\S+)$", OLD[number].read_text(), re.M)[1]
         principal = Keys(database).find(text)
         assert (principal.tenant, principal.roles) == ("desk", {"user", "auditor"})
         verdict = AuditLog(database).verify()
@@ -76,10 +82,36 @@ def test_a_database_of_the_schema_before_is_upgraded_with_all_that_it_has(url):
         AuditLog(database).write([Record("cli:bob", "state upgrade", "done")])
         assert AuditLog(database).verify().records == 3
         if database.path is not None:
-            before = database.path.with_name("rpsd.db.before-0001")
+            before = database.path.with_name(f"rpsd.db.before-{number}")
             with contextlib.closing(sqlite3.connect(before)) as copied:
-                assert copied.execute("SELECT version_num FROM alembic_version").fetchall() == [("0001",)]
+                assert copied.execute("SELECT version_num FROM alembic_version").fetchall() == [(number,)]
                 assert copied.execute("SELECT count(*) FROM audit").fetchall() == [(2,)]
+
+
+def test_streams_and_jobs_of_the_schema_before_are_still_there(url):
+    """A checkpoint may be of another build, and its streams not fit; what was sealed must be whole."""
+    load_old(url, "0002")
+    with contextlib.closing(Database(url, OLD_KEY)) as database:
+        with database.read() as connection:
+            inputs = connection.execute(sa.select(stream_inputs).order_by(stream_inputs.c.sequence)).all()
+            assert [one.sequence for one in inputs] == [1, 2, 3]
+            values = [
+                Op.decoded(
+                    database.seal.open(one.request, f"stream_inputs/{one.stream}/{one.sequence}")
+                ).values
+                for one in inputs
+            ]
+            assert np.concatenate(values).tolist() == [100 + k * 7 % 13 / 10 for k in range(12)]
+            used = connection.execute(sa.select(usage)).one()
+            assert (used.day, used.points) == (20785, 1234)
+            (stream,) = connection.execute(sa.select(streams)).all()
+            assert (stream.tenant, stream.sequence, stream.samples) == ("desk", 3, 12)
+        (row,) = jobs.Keep(database).rows("desk")
+        assert (row.status, row.points, row.bytes) == ("cancelled", 0, 0)
+        kept = Kept("application/octet-stream", "application/octet-stream", b"")
+        new = jobs.New("desk", "me", "denoise", 3, kept, b"x" * 24)
+        jobs.Keep(database).submit(new, 10, 10**6, None)
+        assert jobs.Keep(database).claim(60.0).points == 3
 
 
 def test_a_newer_schema_is_refused_and_left_alone(url, state_key):
