@@ -9,8 +9,10 @@ import rpsd
 PATH = "/v1/jobs"
 BINARY = "application/octet-stream"
 X = 100 + rpsd.simulate("a", 500, seed=5, nsr=1.0).noisy
-#: What a killed process is in the middle of, and what is cancelled: seconds for the default method.
+#: What a killed process is in the middle of: a second or more for the default method.
 LONG = 100 + rpsd.simulate("a", 200_000, seed=6, nsr=1.0).noisy
+#: What nobody waits for the end of.
+ENDLESS = np.tile(LONG, 8)
 ENDED = ("done", "failed", "cancelled")
 
 
@@ -46,6 +48,15 @@ def ended(server, id):
 
 def result(server, id, **headers):
     return server.ask("GET", f"{PATH}/{id}/result", **headers)
+
+
+def computed(server):
+    """Return how many answers were written: what is stopped in the middle has none."""
+    lines = server.ask("GET", "/metrics").body.decode().splitlines()
+    counts = [
+        one for one in lines if one.startswith("rpsd_kernel_seconds_count") and 'stage="serialise"' in one
+    ]
+    return sum(float(one.split()[-1]) for one in counts)
 
 
 def problem(answer):

@@ -3,6 +3,7 @@
 
 import base64
 import contextlib
+import http.client
 import random
 import signal
 import threading
@@ -12,11 +13,26 @@ from functools import partial
 
 import pytest
 import sqlalchemy as sa
-from jobbing import BINARY, LONG, PATH, X, ended, problem, reached, result, state, submit, submitted
+from jobbing import (
+    BINARY,
+    ENDLESS,
+    LONG,
+    PATH,
+    X,
+    computed,
+    ended,
+    problem,
+    reached,
+    result,
+    state,
+    submit,
+    submitted,
+)
 from postgres import postgres
 from serving import Server, wait_until
 from states import database, raw_engine, state_key, url
 
+import rpsd
 from rpsd.service._idempotency import Answered
 from rpsd.service._problems import Problem
 from rpsd.service.jobs._forms import Kept
@@ -102,6 +118,57 @@ def test_a_job_that_is_lost_twice_has_failed(tmp_path, running):
     assert server.logged(operation="job", job=id)["status"] == "lost"
 
 
+@pytest.mark.slow
+def test_killed_many_times_no_job_is_lost(url, running):
+    """Jobs are asked for while two processes are killed now and then; each ends, right or lost twice."""
+    seed = random.randrange(2**32)
+    print("seed", seed)
+    chance = random.Random(seed)
+    here = [running(url), running(url)]
+    over, asked = threading.Event(), {}
+
+    def client(number):
+        count = 0
+        while not over.is_set():
+            count += 1
+            key, n = f"{number}-{count}", random.Random(f"{seed} {number} {count}").randrange(100, 60_000)
+            while key not in asked:  # until it is answered
+                with contextlib.suppress(OSError, http.client.HTTPException):
+                    answer = submit(here[count % 2], LONG[:n], idempotency_key=key)
+                    assert answer.status == 202, answer.body
+                    asked[key] = answer.json["id"], n
+            time.sleep(0.05)
+
+    clients = [threading.Thread(target=client, args=(number,)) for number in range(3)]
+    for one in clients:
+        one.start()
+    try:
+        for _ in range(10):
+            time.sleep(chance.random() * 2)
+            which = chance.randrange(2)
+            kill(here[which])
+            here[which] = running(url)
+    finally:
+        over.set()
+        for one in clients:
+            one.join()
+    jobs = {one["id"]: one for one in wait_until(partial(all_ended, here[0]))}
+    assert sorted(jobs) == sorted(id for id, _ in asked.values())
+    for id, n in asked.values():
+        assert jobs[id]["attempts"] in (1, 2)
+        if jobs[id]["status"] == "failed":
+            assert jobs[id]["attempts"] == 2
+        else:
+            assert jobs[id]["status"] == "done"
+            assert result(here[0], id).body == rpsd.denoise(LONG[:n]).tobytes()
+    assert sum(one["status"] == "done" for one in jobs.values()) > len(jobs) // 2
+
+
+def all_ended(server):
+    found = server.ask("GET", PATH).json["jobs"]
+    return all(one["ended"] for one in found) and found
+
+
 def test_a_process_that_is_told_to_end_gives_its_job_back(url, running, expected):
     first = running(url)
     ids = [submitted(first, LONG), submitted(first, X)]
@@ -131,10 +198,11 @@ def replicas(postgres, tmp_path_factory):
 
 def test_a_job_that_is_cancelled_at_another_replica_is_stopped(replicas):
     takes, computes = replicas
-    id = submitted(takes, LONG)
+    id, before = submitted(takes, ENDLESS), computed(computes)
     reached(takes, id, "running")
     assert takes.ask("POST", f"{PATH}/{id}/cancel").json["status"] == "cancelled"
     wait_until(lambda: not is_computing(computes))
+    assert computed(computes) == before
     assert state(computes, id)["status"] == "cancelled"
     second = submitted(takes, X)
     assert ended(takes, second)["status"] == "done"  # by the other, who was told by nobody

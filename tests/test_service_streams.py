@@ -202,6 +202,22 @@ def test_pushes_to_one_stream_at_once_are_made_one_after_another(server):
     assert same(taken([value for answer, _ in answers for value in answer["values"]]), x, 0)
 
 
+def test_a_stream_is_made_once_however_often_it_is_asked_for(server):
+    first = server.post({"lookahead": 1}, PATH, idempotency_key="once")
+    assert first.status == 201
+    id = first.json["id"]
+    assert push(server, id, X[:5], 1).status == 200
+    again = server.post({"lookahead": 1}, PATH, idempotency_key="once")
+    assert (again.status, again.body, again.headers["location"]) == (201, first.body, f"{PATH}/{id}")
+    other = server.post({"lookahead": 2}, PATH, idempotency_key="once")
+    assert (other.status, other.json["type"]) == (422, "urn:rpsd:problem:key-reused")
+    job = server.post({"lookahead": 1, "values": [1, 2]}, "/v1/jobs", idempotency_key="once")
+    assert (job.status, job.json["type"]) == (422, "urn:rpsd:problem:key-reused")  # of another address too
+    assert server.post({"lookahead": 1}, PATH, idempotency_key="twice").json["id"] != id
+    assert server.ask("DELETE", f"{PATH}/{id}").status == 204
+    assert server.post({"lookahead": 1}, PATH, idempotency_key="once").body == first.body
+
+
 def test_limits_and_idleness(start):
     server = start(max_streams=2, max_push=10, stream_idle_timeout=2)
     ids = [create(server), create(server)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 import msgspec
@@ -22,7 +23,7 @@ _LENGTH: Final = 8
 
 
 class Repeat(NamedTuple):
-    """A request that may come again; its fingerprint is none of a body that could be guessed."""
+    """A request that may come again; neither its key nor what it says can be guessed from what is kept."""
 
     tenant: str
     key: str
@@ -43,11 +44,14 @@ class Repeats:
 
     def of(self, tenant: str, key: str, *said: bytes | bytearray) -> Repeat:
         """Return a request by its key and all that it says."""
+        return Repeat(tenant, self._digest([tenant.encode(), key.encode()]).hex(), self._digest(said))
+
+    def _digest(self, parts: Iterable[bytes | bytearray]) -> bytes:
         digest = hmac.new(self._key, digestmod=hashlib.sha256)
-        for part in said:
+        for part in parts:
             digest.update(len(part).to_bytes(_LENGTH, "big"))
             digest.update(part)
-        return Repeat(tenant, key, digest.digest())
+        return digest.digest()
 
     def find(self, connection: sa.Connection, repeat: Repeat) -> Answered | None:
         """Return the answer that a request got before, None where it is the first.
