@@ -71,6 +71,17 @@ def test_every_address_of_the_document_answers(server):
                 assert not DOCUMENT["components"]["headers"][name]["required"] or answer.headers[name.lower()]
 
 
+def test_every_address_tells_its_methods(server):
+    for path, methods in DOCUMENT["paths"].items():
+        answer = server.ask("OPTIONS", path.replace("{id}", "0" * 32))
+        told = (
+            {method.upper() for method in methods} | {"OPTIONS"} | ({"HEAD"} if "get" in methods else set())
+        )
+        assert (answer.status, path) == (204, path)
+        if path != "/admin/log-level":  # it has no HEAD
+            assert set(answer.headers["allow"].split(", ")) == told, path
+
+
 def test_headers_of_requests_and_answers_are_there(server):
     """Every one that the service reads, and every one of its own that it sends."""
     denoise = DOCUMENT["paths"]["/v1/denoise"]["post"]

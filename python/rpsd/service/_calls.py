@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -22,6 +22,7 @@ from rpsd.service._state import State
 AnyRequest = Request[Any, Any, Any]
 Answer = Response[bytes]
 _Call = TypeVar("_Call")
+GET, POST, DELETE = HttpMethod.GET, HttpMethod.POST, HttpMethod.DELETE
 #: Bytes of a body that has no samples.
 SMALL_BODY: Final = 65_536
 
@@ -51,19 +52,27 @@ class Call:
         return body, _media.sent_type(headers.get("content-type"), known)
 
 
-def handler(
+def handlers_of(
+    make: Callable[[AnyRequest, Seen], _Call],
+    state: State,
+    addresses: Mapping[str, Mapping[HttpMethod, tuple[str, Callable[[_Call], Awaitable[Answer]]]]],
+) -> list[HTTPRouteHandler]:
+    """Return a handler for each address, given names and answers of its methods; GET takes HEAD too."""
+    return [_handler(make, state, path, methods) for path, methods in addresses.items()]
+
+
+def _handler(
     make: Callable[[AnyRequest, Seen], _Call],
     state: State,
     path: str,
-    method: HttpMethod,
-    operation: str,
-    answer: Callable[[_Call], Awaitable[Answer]],
+    methods: Mapping[HttpMethod, tuple[str, Callable[[_Call], Awaitable[Answer]]]],
 ) -> HTTPRouteHandler:
-    """Return the handler of an address; GET takes HEAD too."""
-    methods = [method, HttpMethod.HEAD] if method == HttpMethod.GET else [method]
+    # One for all methods: of several, the framework's answer to OPTIONS has the methods of the first.
+    known = {**methods, **({HttpMethod.HEAD: methods[HttpMethod.GET]} if HttpMethod.GET in methods else {})}
 
-    @route(path.replace("{id}", "{id:str}"), http_method=methods, status_code=200, name=operation)
+    @route(path.replace("{id}", "{id:str}"), http_method=list(known), status_code=200)
     async def handle(request: AnyRequest) -> Answer:
+        operation, answer = known[HttpMethod(request.method)]
         here = seen(request.scope)
         here.route, here.operation = path, operation
         if state.phase.refusal is not None:

@@ -3,14 +3,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from typing import Final
 
-from litestar import HttpMethod, Response
+from litestar import Response
 from litestar.handlers import HTTPRouteHandler
 
-from rpsd.service import _calls, _media
-from rpsd.service._calls import SMALL_BODY, Answer, AnyRequest, Call, as_before, as_json
+from rpsd.service import _media
+from rpsd.service._calls import (
+    DELETE,
+    GET,
+    POST,
+    SMALL_BODY,
+    Answer,
+    AnyRequest,
+    Call,
+    as_before,
+    as_json,
+    handlers_of,
+)
 from rpsd.service._idempotency import key_of
 from rpsd.service._observe import Seen
 from rpsd.service._state import State
@@ -32,22 +42,19 @@ class _Call(Call):
 def job_routes(state: State, jobs: Jobs) -> list[HTTPRouteHandler]:
     """Return the handlers of jobs."""
 
-    def handler(
-        path: str, method: HttpMethod, operation: str, answer: Callable[[_Call], Awaitable[Answer]]
-    ) -> HTTPRouteHandler:
-        def make(request: AnyRequest, here: Seen) -> _Call:
-            return _Call(state, jobs, request, here)
+    def make(request: AnyRequest, here: Seen) -> _Call:
+        return _Call(state, jobs, request, here)
 
-        return _calls.handler(make, state, path, method, operation, answer)
-
-    return [
-        handler(PATH, HttpMethod.POST, "submit-job", _submit),
-        handler(PATH, HttpMethod.GET, "list-jobs", _list),
-        handler(ONE, HttpMethod.GET, "show-job", _show),
-        handler(ONE, HttpMethod.DELETE, "delete-job", _delete),
-        handler(f"{ONE}/cancel", HttpMethod.POST, "cancel-job", _cancel),
-        handler(f"{ONE}/result", HttpMethod.GET, "result-of-job", _result),
-    ]
+    return handlers_of(
+        make,
+        state,
+        {
+            PATH: {POST: ("submit-job", _submit), GET: ("list-jobs", _list)},
+            ONE: {GET: ("show-job", _show), DELETE: ("delete-job", _delete)},
+            f"{ONE}/cancel": {POST: ("cancel-job", _cancel)},
+            f"{ONE}/result": {GET: ("result-of-job", _result)},
+        },
+    )
 
 
 async def _submit(call: _Call) -> Answer:

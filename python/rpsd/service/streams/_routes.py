@@ -8,11 +8,22 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 import numpy as np
-from litestar import HttpMethod, Response
+from litestar import Response
 from litestar.handlers import HTTPRouteHandler
 
-from rpsd.service import _calls, _media
-from rpsd.service._calls import SMALL_BODY, Answer, AnyRequest, Call, as_before, as_json
+from rpsd.service import _media
+from rpsd.service._calls import (
+    DELETE,
+    GET,
+    POST,
+    SMALL_BODY,
+    Answer,
+    AnyRequest,
+    Call,
+    as_before,
+    as_json,
+    handlers_of,
+)
 from rpsd.service._clock import utc
 from rpsd.service._idempotency import Answered, Repeated, key_of
 from rpsd.service._observe import Seen
@@ -41,23 +52,20 @@ class _Call(Call):
 def stream_routes(state: State, streams: Streams) -> list[HTTPRouteHandler]:
     """Return the handlers of streams."""
 
-    def handler(
-        path: str, method: HttpMethod, operation: str, answer: Callable[[_Call], Awaitable[Answer]]
-    ) -> HTTPRouteHandler:
-        def make(request: AnyRequest, here: Seen) -> _Call:
-            return _Call(state, streams, request, here)
+    def make(request: AnyRequest, here: Seen) -> _Call:
+        return _Call(state, streams, request, here)
 
-        return _calls.handler(make, state, path, method, operation, answer)
-
-    return [
-        handler(PATH, HttpMethod.POST, "create-stream", _create),
-        handler(PATH, HttpMethod.GET, "list-streams", _list),
-        handler(ONE, HttpMethod.GET, "show-stream", _show),
-        handler(ONE, HttpMethod.DELETE, "delete-stream", _delete),
-        handler(f"{ONE}/snapshot", HttpMethod.GET, "snapshot-stream", _snapshot),
-        handler(f"{ONE}/flush", HttpMethod.POST, "flush-stream", _flush),
-        *(handler(f"{ONE}/{kind}", HttpMethod.POST, f"{kind}-stream", _changing(kind)) for kind in KINDS),
-    ]
+    return handlers_of(
+        make,
+        state,
+        {
+            PATH: {POST: ("create-stream", _create), GET: ("list-streams", _list)},
+            ONE: {GET: ("show-stream", _show), DELETE: ("delete-stream", _delete)},
+            f"{ONE}/snapshot": {GET: ("snapshot-stream", _snapshot)},
+            f"{ONE}/flush": {POST: ("flush-stream", _flush)},
+            **{f"{ONE}/{kind}": {POST: (f"{kind}-stream", _changing(kind))} for kind in KINDS},
+        },
+    )
 
 
 async def _create(call: _Call) -> Answer:
