@@ -102,6 +102,7 @@ def is_computing(server):
     return b"rpsd_jobs_running 1.0" in server.ask("GET", "/metrics").body
 
 
+@pytest.mark.slow
 def test_a_job_that_is_lost_twice_has_failed(tmp_path, running):
     url = f"sqlite:///{tmp_path / 'rpsd.db'}"
     server = running(url)
@@ -169,6 +170,7 @@ def all_ended(server):
     return all(one["ended"] for one in found) and found
 
 
+@pytest.mark.parametrize("url", ["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)], indirect=True)
 def test_a_process_that_is_told_to_end_gives_its_job_back(url, running, expected):
     first = running(url)
     ids = [submitted(first, LONG), submitted(first, X)]
