@@ -160,7 +160,7 @@ def test_ticks_with_gaps_in_any_unit_and_upside_down(kind, seed):
 @pytest.mark.parametrize("seed", [21, 22, 33, 70, 90, 97, 98])
 @pytest.mark.parametrize("outliers", ["none", "spike"])
 def test_bad_ticks_beside_gaps_in_any_unit(seed, outliers):
-    """A line from a bad tick to the price after a gap is exactly half as far away: rounding must not decide."""
+    """A line from a bad tick to the price after a gap is exactly half as far: rounding must not decide."""
     x = rpsd.simulate("d", 1000, seed, step_sd=0.3).noisy
     x[1:-1][np.random.default_rng(seed).random(998) < 0.5] = np.nan
     x[[100, 300, 700]] += [30, -40, 25]
