@@ -16,7 +16,7 @@ from rpsd.service._clock import Deadline
 from rpsd.service._degrade import degraded_header
 from rpsd.service._errors import answer_of
 from rpsd.service._observe import Seen, note_failure, seen
-from rpsd.service._plain import headers_of, respond
+from rpsd.service._plain import Content, headers_of, respond
 from rpsd.service._problems import Problem
 from rpsd.service._request import Answer, Outcome, seconds_of
 from rpsd.service._stages import Stages
@@ -122,7 +122,7 @@ class Series:
 
     async def _answer(
         self, endpoint: Endpoint, scope: Any, receive: Any
-    ) -> tuple[int, dict[str, str], bytes]:
+    ) -> tuple[int, dict[str, str], Content]:
         if scope["method"] == "POST":
             here = seen(scope)
             here.route, here.operation = endpoint.path, endpoint.operation
@@ -134,7 +134,7 @@ class Series:
 
 async def _answer(
     state: State, endpoint: Endpoint, scope: Any, receive: Any, here: Seen
-) -> tuple[dict[str, str], bytes]:
+) -> tuple[dict[str, str], Content]:
     """Read a request, have it computed, and say what came of it."""
     snapshot, headers = here.snapshot, headers_of(scope)
     service = snapshot.service
@@ -198,7 +198,7 @@ def _kept(done: Done) -> tuple[int, Done]:
 
 def _answered(
     state: State, endpoint: Endpoint, here: Seen, done: Done, wanted: str, received: int
-) -> tuple[dict[str, str], bytes]:
+) -> tuple[dict[str, str], Content]:
     answer, content, extra = done
     here.message = endpoint.message
     _note(state, here, answer, received, len(content))

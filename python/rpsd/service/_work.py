@@ -15,14 +15,15 @@ from rpsd.service import _codec_binary, _codec_json
 from rpsd.service._admission import Stop
 from rpsd.service._bounded import is_bounded
 from rpsd.service._compute import Compute, denoise, evaluate
+from rpsd.service._plain import Content
 from rpsd.service._request import Answer, Asked, Limits
 from rpsd.service._snapshot import Snapshot
 from rpsd.service._stages import Stages
 
 Decode = Callable[[bytes | bytearray, bytes, Limits], Asked]
-Encode = Callable[[Answer], tuple[bytes, dict[str, str]]]
+Encode = Callable[[Answer], tuple[Content, dict[str, str]]]
 #: The answer, its body, and headers of its own.
-Done = tuple[Answer, bytes, dict[str, str]]
+Done = tuple[Answer, Content, dict[str, str]]
 
 _METHODS: Final = fields(Options)["method"].words
 #: Samples up to which requests are computed together, longer ones gain little, and by the event loop.
