@@ -160,10 +160,9 @@ def restore(source: Path, database: Database, *, replace: bool = False) -> Heade
 
 def _write(file: BinaryIO, database: Database, connection: sa.Connection) -> Header:
     tables = METADATA.sorted_tables
+    # Else the file would open with one state key, and what is in it with another.
     for number, wrapped in connection.execute(sa.select(data_keys.c.number, data_keys.c.wrapped)):
-        database.state_key.unwrap(
-            wrapped, number
-        )  # else the file would open with one key, and its rows with another
+        database.state_key.unwrap(wrapped, number)
     salt = secrets.token_bytes(_SALT)
     row = connection.execute(sa.select(audit_head)).one_or_none()
     header = Header(
@@ -173,7 +172,9 @@ def _write(file: BinaryIO, database: Database, connection: sa.Connection) -> Hea
         database=connection.dialect.name,
         audit_head=(START if row is None else Head(row.number, bytes(row.digest))).text(),
         salt=salt.hex(),
-        tables={one.name: Table(one.columns.keys(), _count(connection, one)) for one in tables},
+        tables={
+            str(one.name): Table([*map(str, one.columns.keys())], _count(connection, one)) for one in tables
+        },
     )
     text = msgspec.json.encode(header)
     beside = _MARK + len(text).to_bytes(_LENGTH, "big") + text
