@@ -284,6 +284,6 @@ def test_curl_of_the_page_works(server):
     page = Page()
     page.feed(_docs.page().decode())
     said = re.findall(r"curl http://localhost:8000(\S+) -H 'Content-Type: (\S+)' \\\n  -d '(.*)'", page.text)
-    assert {path for path, _, _ in said} == {endpoint.path for endpoint in ENDPOINTS}
+    assert {path for path, _, _ in said} == {address.path for address in ADDRESSES}
     for path, content_type, body in said:
         assert server.post(body.encode(), path, content_type=content_type).status == 200

@@ -116,7 +116,7 @@ def document(*, asks: bool = False) -> dict[str, Any]:
         "paths": {
             **{endpoint.path: {"post": _operation(endpoint)} for endpoint in ENDPOINTS},
             **_described.paths(_header_refs()),
-            **_v2_described.paths(_header_refs(*_SOMETIMES)),
+            **_v2_described.paths(_header_refs(*_SOMETIMES, *_v2_described.HEADERS)),
             **{path: {"get": _reading(path)} for path in READ},
             LOG_LEVEL: _setting("log-level", "The level of the log", LogLevel),
         },
@@ -347,7 +347,7 @@ def _refusal(status: int) -> dict[str, Any]:
 def _headers() -> dict[str, Any]:
     return {
         name: {"description": text, "required": name in _ALWAYS, "schema": _TEXT}
-        for name, text in (_ALWAYS | _SOMETIMES).items()
+        for name, text in (_ALWAYS | _SOMETIMES | _v2_described.HEADERS).items()
     }
 
 

@@ -15,6 +15,8 @@ from rpsd.service._v2_forms import BINARY_OUTPUT, GUARDRAIL, OUTPUTS, REPORT, VA
 from rpsd.service._versions import INFER, MODEL_PATH
 
 ABOUT: Final = "The computation of /v1/denoise by KServe's V2 protocol, for clients that speak it."
+#: Headers of answers.
+HEADERS: Final = {"Inference-Header-Content-Length": "Bytes of the JSON, where tensors are behind it."}
 #: What is read with GET: tag, summary, answer.
 READ: Final[dict[str, tuple[str, str, type[msgspec.Struct] | str]]] = {
     SERVER_PATH: ("inference", "What serves.", _v2_forms.ServerMetadata),
@@ -68,38 +70,38 @@ def schemas(options: Mapping[str, Any], guardrails: Mapping[str, Any]) -> dict[s
             "type": "array",
             "minItems": 1,
             "maxItems": 1,
-            "items": _object(tensor, "name", "datatype", "shape"),
+            "items": _ref("InferInput"),
         },
         "outputs": {
             "type": "array",
             "maxItems": len(OUTPUTS),
-            "items": _object(wanted, "name"),
+            "items": _ref("InferOutput"),
             "description": "Which are wanted; all.",
         },
-        "parameters": _object(known),
+        "parameters": _ref("InferParameters"),
     }
-    return {"InferRequest": {"description": "One tensor, and options.", **_object(request, "inputs")}}
+    return {
+        "InferRequest": {"description": "One tensor, and options.", **_object(request, "inputs")},
+        "InferInput": {"description": "A tensor.", **_object(tensor, "name", "datatype", "shape")},
+        "InferOutput": {"description": "A tensor that is wanted.", **_object(wanted, "name")},
+        "InferParameters": {"description": "Options, and those of guardrails.", **_object(known)},
+    }
 
 
 def paths(headers: Mapping[str, Any]) -> dict[str, Any]:
     """Return the path of what is computed; headers are those of the answer."""
-    head = {
-        "name": "Inference-Header-Content-Length",
-        "in": "header",
-        "description": "Bytes of the JSON, where tensors are behind it.",
-        "schema": {"type": "integer", "minimum": 0},
-    }
-    told = {"description": head["description"], "schema": {"type": "integer"}}
+    ((head, said),) = HEADERS.items()
+    number = {"type": "integer", "minimum": 0}
     operation = {
         "operationId": "infer",
         "tags": ["inference"],
         "summary": "Denoise one series or many.",
-        "parameters": [head],
+        "parameters": [{"name": head, "in": "header", "description": said, "schema": number}],
         "requestBody": {"required": True, "content": {**_json("InferRequest"), _media.BINARY: _BINARY}},
         "responses": {
             "200": {
                 "description": "Done.",
-                "headers": {**headers, head["name"]: told},
+                "headers": headers,
                 "content": {**_json("InferResponse"), _media.BINARY: _BINARY},
             },
             **{str(status): {"$ref": f"#/components/responses/{status}"} for status in _REFUSALS},
@@ -118,4 +120,8 @@ def _object(properties: Mapping[str, Any], *required: str) -> dict[str, Any]:
 
 
 def _json(name: str) -> dict[str, Any]:
-    return {_media.JSON: {"schema": {"$ref": f"#/components/schemas/{name}"}}}
+    return {_media.JSON: {"schema": _ref(name)}}
+
+
+def _ref(name: str) -> dict[str, str]:
+    return {"$ref": f"#/components/schemas/{name}"}

@@ -189,7 +189,7 @@ def _shape(tensor: Tensor, limits: Limits) -> list[int]:
         raise Problem("invalid-request", f'the input must be "{VALUES}", got "{tensor.name[:80]}"')
     if tensor.datatype != OUTPUTS[VALUES]:
         raise Problem("invalid-request", f'the datatype must be FP64, got "{tensor.datatype[:80]}"')
-    text = memoryview(tensor.shape)
+    text = bytes(tensor.shape)
     shape = _codec_json.decoded(_shape_decoder, text) if len(text) <= _FEW else []
     if len(shape) not in (1, 2) or min(shape) < 0 or shape[:-1] == [0]:
         raise Problem("invalid-request", "the shape must be [samples] or [series, samples]")
