@@ -57,8 +57,8 @@ REFUSED = {
     "a shape without end": ({"inputs": [{**ONE, "shape": [1] * 99}]}, None, 422, "the shape must be"),
     "many samples": ({"inputs": [{**ONE, "shape": [2**70]}]}, None, 413, "at most"),
     "many series": ({"inputs": [{**ONE, "shape": [10**9, 1]}]}, None, 413, "series"),
-    "many arrays": (b'{"inputs":' + b"[" * 9_999_999, None, 413, "one input of at most"),
-    "many objects": (b'{"outputs":[' + b'{"name":"values"},' * 999, None, 413, "one input"),
+    "many arrays": (b'{"inputs":' + b"[" * 9_999_999, None, 413, "a request has at most"),
+    "many objects": (b'{"outputs":[' + b'{"name":"values"},' * 999, None, 422, "at most 64 objects"),
     "data and bytes": ({"inputs": [{**ONE, **BEHIND}]}, bytes(24), 422, "one of data and binary_data_size"),
     "neither": (
         {"inputs": [{**BEHIND, "parameters": {}}]},

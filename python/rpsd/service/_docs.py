@@ -105,13 +105,13 @@ def _page(document: Mapping[str, Any]) -> Iterator[str]:
         for path, method, operation in mine:
             if path in _EXAMPLES:
                 yield from _operation(path, method, operation)
-        rows = [
+        table = [
             (_code(path if method == "get" else f"{method.upper()} {path}"), _text(one["summary"]))
             for path, method, one in mine
             if path not in _EXAMPLES
         ]
-        if rows:
-            yield from _table(("address", "meaning"), rows)
+        if table:
+            yield from _table(("address", "meaning"), table)
     yield '<h2 id="bodies">Bodies</h2>'
     for name, schema in document["components"]["schemas"].items():
         yield from _schema(name, schema)

@@ -102,8 +102,10 @@ class Tensors:
         text = self._json(body)
         _codec_json.check_outside(text, query, limits)
         # Each would become an object, which is many times as large.
-        if text.count(b"[") > limits.series + _FEW or text.count(b"{") > _FEW:
-            raise Problem("too-large", f"a request has one input of at most {limits.series} series")
+        if text.count(b"[") > limits.series + _FEW:
+            raise Problem("too-large", f"a request has at most {limits.series} series")
+        if text.count(b"{") > _FEW:
+            raise Problem("invalid-request", f"the JSON has at most {_FEW} objects")
         given = _codec_json.decoded(_decoder, text)
         _codec_json.require_shallow([given.parameters, *(one.parameters for one in given.inputs)])
         if (name := repeated_name(text)) is not None:
