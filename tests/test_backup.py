@@ -5,6 +5,7 @@ import base64
 import contextlib
 import hashlib
 import hmac
+import io
 import json
 import os
 import random
@@ -243,6 +244,21 @@ def test_any_damage_is_found(tmp_path, state_key, monkeypatch, share):
         assert content(database) == before
 
 
+def test_pieces_know_which_is_the_last(monkeypatch):
+    """Without the rows that a header counts."""
+    monkeypatch.setattr(_pieces, "PIECE", 10)
+    for size in (0, 9, 10, 11, 30):
+        file, plain = io.BytesIO(), bytes(range(size))
+        closing = _pieces.Closing(file, RAW, b"beside")
+        closing.write(plain)
+        closing.end()
+        text = file.getvalue()
+        assert b"".join(_pieces.opening(io.BytesIO(text), RAW, b"beside")) == plain
+        for cut in range(len(text)):
+            with pytest.raises(_pieces.Damaged):
+                list(_pieces.opening(io.BytesIO(text[:cut]), RAW, b"beside"))
+
+
 def test_nothing_is_half_restored(database, state_key, tmp_path):
     """The last byte is wrong, after all rows were put."""
     fill(database)
@@ -302,7 +318,7 @@ def test_a_database_that_has_something_is_left_alone(database, state_key, tmp_pa
     assert content(database) == before
 
 
-def test_an_older_backup_gets_the_schema_of_today(url, tmp_path):
+def test_an_older_backup_gets_the_schema_of_today(url, tmp_path, monkeypatch):
     """Its columns are those of the first schema, made of a dump that an older rpsd had made."""
     with contextlib.closing(sqlite3.connect(":memory:")) as old:
         old.executescript(OLD.read_text())
@@ -314,7 +330,12 @@ def test_an_older_backup_gets_the_schema_of_today(url, tmp_path):
     raw = hashlib.sha256(b"rpsd test").digest()
     made(tmp_path / "b", raw, tables, schema="0001")
     with contextlib.closing(Database(url, OLD_KEY)) as database:
+        migrate, ways = database.migrate, []
+        monkeypatch.setattr(
+            database, "migrate", lambda connection, to: (ways.append(to), migrate(connection, to))
+        )
         restore(tmp_path / "b", database)
+        assert ways == ["0001", "head"]  # the rows have the columns of then, and become those of now
         assert database.revision != "0001"
         text = re.search(r"^-- Key: (\S+)$", OLD.read_text(), re.M)[1]
         assert Keys(database).find(text).tenant == "desk"

@@ -198,6 +198,13 @@ def test_answers_come_again_and_are_counted(start):
     assert (line["data_size"], line["action"]) == (len(X), "denoised")
 
 
+def test_the_same_bytes_may_be_two_requests(server):
+    """What is kept of the one does not answer the other."""
+    head = {"name": "values", "datatype": "FP64", "shape": [3], "parameters": {"binary_data_size": 24}}
+    assert infer(server, {"inputs": [head]}, b" " * 24).status == 200
+    assert infer(server, json.dumps({"inputs": [head]}).encode() + b" " * 24).status == 400
+
+
 def test_many_at_once_have_each_their_own(server):
     """Short ones of both protocols, which workers compute together."""
     expected = {k: rpsd.denoise(X[k : k + 100]).tobytes() for k in range(0, 320, 10)}
