@@ -29,11 +29,13 @@ def test_the_commands(tmp_path, monkeypatch, capsys):
     assert "is not empty" in out("restore", file, code=1).err
 
     monkeypatch.setenv("RPSD_STATE_DIR", str(tmp_path / "t"))
-    for command in (["restore", file], ["backup", file, "--verify"]):
+    for command in (["restore", file], ["backup", file, "--verify"], ["backup", tmp_path / "c"]):
         assert "there is no state key" in out(*command, code=2).err
     (tmp_path / "t").mkdir(exist_ok=True)
     (tmp_path / "t" / "state.key").write_bytes(key)
     (tmp_path / "t" / "state.key").chmod(0o600)
+    assert "there was no database" in out("backup", tmp_path / "c", code=1).err
+    assert not (tmp_path / "c").exists()
     assert out("restore", file).out.strip() == head
     assert "4 records hold" in out("audit-log", "verify", "--head", head).out
     last = json.loads(out("audit-log", "show", "--last", "1").out)

@@ -1,15 +1,19 @@
 # SPDX-License-Identifier: MIT
 """KServe's V2 protocol: what is refused, by which status, in the form that the protocol has for it."""
 
+import asyncio
 import contextlib
 import json
 import random
 import struct
+from unittest.mock import MagicMock
 
 import pytest
 from serving import server
 from tensors import infer
 
+from rpsd.service._observe import Seen
+from rpsd.service._shed import Shed
 from rpsd.service._versions import INFER
 
 __all__ = ["server"]
@@ -156,6 +160,26 @@ def test_every_refusal_has_the_form_of_the_protocol(server, headers, path, statu
     assert answer.status == status
     assert answer.json["error"]
     assert "error" not in server.ask("POST", "/v1/nothing", body).json
+
+
+def test_a_full_queue_turns_it_away_as_it_does_v1():
+    async def answered(path):
+        sent, passed = [], []
+
+        async def app(scope, receive, send):
+            passed.append(scope["path"])
+
+        async def send(message):
+            sent.append(message)
+
+        shed = Shed(app, MagicMock(**{"admission.full": True}))
+        await shed({"type": "http", "path": path, "rpsd.seen": Seen("an-id", None)}, None, send)
+        return passed, sent
+
+    passed, sent = asyncio.run(answered(INFER))
+    assert (passed, sent[0]["status"]) == ([], 503)
+    assert json.loads(sent[1]["body"])["error"]
+    assert asyncio.run(answered("/v2/models/rpsd/ready")) == (["/v2/models/rpsd/ready"], [])
 
 
 def test_what_is_no_request_is_never_an_error_of_ours(server):

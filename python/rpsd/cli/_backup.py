@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from rpsd import StateError
 from rpsd.cli._options import configuration, state_options
 from rpsd.cli._show import print_json
 from rpsd.cli._state_options import needing_service, state_of, tell
@@ -33,7 +34,9 @@ def backup(file: Path, only_verify: bool, as_json: bool, config_path: str | None
             from rpsd.service.store._open import state_key
         header = verify(file, state_key(config))
     else:
-        with state_of(config_path, given) as (config, database):
+        with state_of(config_path, given, new_key=False) as (config, database):
+            if database.came_with is None:  # it was made by looking for it
+                raise StateError("there was no database: is this the configuration of the service?")
             from rpsd.service.access._acts import act
             from rpsd.service.store import _backup
             from rpsd.service.store._mark import mark
