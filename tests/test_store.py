@@ -4,7 +4,6 @@
 import base64
 import contextlib
 import copy
-import hashlib
 import os
 import pickle
 import random
@@ -18,7 +17,7 @@ import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from states import BOTH, database, postgres, raw_engine, run_sql, state_key, url
+from states import BOTH, OLD, OLD_KEY, database, postgres, raw_engine, run_sql, state_key, url
 
 from rpsd import ConfigError, RpsdError, StateError, load_config
 from rpsd.service.access._audit import AuditLog, Record
@@ -30,8 +29,6 @@ from rpsd.service.store._seal import Seal, StateKey
 from rpsd.service.store._secrets import Secret, read_secret
 
 __all__ = ["database", "postgres", "state_key", "url"]
-OLD = Path(__file__).parent / "data" / "state_0001.sql"
-OLD_KEY = StateKey(Secret(base64.b64encode(hashlib.sha256(b"rpsd test").digest())))
 OPEN = """
 import sys
 from rpsd.service.store._database import Database

@@ -16,6 +16,7 @@ from rpsd.service._observe import Observe
 from rpsd.service._series import Series
 from rpsd.service._shed import Shed
 from rpsd.service._state import State
+from rpsd.service._v2 import v2_routes
 from rpsd.service.streams._routes import stream_routes
 from rpsd.service.streams._socket import StreamSocket
 from rpsd.service.streams._streams import Streams
@@ -34,6 +35,7 @@ def make_app(state: State) -> tuple[Observe, Any]:
     litestar = Litestar(
         [
             *health_routes(state),
+            *v2_routes(state),
             *stream_routes(state, streams),
             *docs_routes(asks=state.access is not None),
             *admin_routes(state),

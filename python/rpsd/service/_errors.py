@@ -36,7 +36,8 @@ def answer_of(state: State, scope: Any, error: Exception) -> tuple[int, dict[str
         note_failure(state, here, problem.failure)
     elif problem.name == "guardrail-breached":
         note_failure(state, here, Failure("guardrail", "error"))
-    return problem.status, {"content-type": MEDIA_TYPE, **problem.headers}, problem.body(here.request_id)
+    body = problem.body(here.request_id, scope["path"])
+    return problem.status, {"content-type": MEDIA_TYPE, **problem.headers}, body
 
 
 def _problem_of(error: Exception) -> Problem | None:

@@ -15,10 +15,11 @@ import msgspec
 
 import rpsd
 from rpsd import Guardrails, Options
-from rpsd._schema import Field, fields
-from rpsd.service import _answers, _media, _versions
+from rpsd._schema import fields
+from rpsd.service import _answers, _media, _v2_described, _versions
 from rpsd.service._admin import LOG_LEVEL, LogLevel
 from rpsd.service._codec_json import EvaluateRequest
+from rpsd.service._option_schemas import LARGEST_INT, field_schema, settings_schema
 from rpsd.service._problems import CATALOGUE, MEDIA_TYPE
 from rpsd.service._request import REPORTS
 from rpsd.service._series import ENDPOINTS, Endpoint
@@ -29,15 +30,7 @@ _SCHEMAS: Final = "#/components/schemas/{name}"
 _NULL: Final = {"type": "null"}
 _TEXT: Final = {"type": "string"}
 _NUMBERS: Final = {"type": "array", "items": {"anyOf": [{"type": "number"}, _NULL]}}
-_LARGEST_INT: Final = 2**31 - 1
 
-#: What JSON has for options that are neither words nor plain values.
-_SPECIAL: Final[dict[str, list[dict[str, Any]]]] = {
-    "wavelet": [_TEXT],
-    "fir_window": [_TEXT, {"type": "number"}, {"type": "array", "minItems": 1}],
-    "breaks": [_NULL, {"enum": ["auto"]}, {"type": "array", "items": {"type": "boolean"}}],
-    "policies": [_NULL, _TEXT, {"type": "object", "minProperties": 1, "additionalProperties": _TEXT}],
-}
 _SECURITY: Final[list[dict[str, list[str]]]] = [{"bearer": []}, {"certificate": []}]
 #: What a request may get where credentials are asked for.
 _GUARDED: Final = (401, 403, 404, 429, 503)
@@ -57,6 +50,7 @@ READ: Final[dict[str, tuple[str, str, type[msgspec.Struct] | str]]] = {
     "/health/startup": ("health", "Whether it has started.", _answers.Probe),
     "/v2/health/live": ("health", "As /health/live.", _answers.Probe),
     "/v2/health/ready": ("health", "As /health/ready.", _answers.Probe),
+    **_v2_described.READ,
     "/metrics": ("operation", "Metrics for Prometheus.", "text/plain"),
     "/openapi.json": ("operation", "This document.", _media.JSON),
     "/docs": ("operation", "This document as a page.", "text/html"),
@@ -89,7 +83,7 @@ def document(*, asks: bool = False) -> dict[str, Any]:
     """Return the document as plain data; asks is whether the service asks for credentials."""
     _, answers = msgspec.json.schema_components(
         [*dict.fromkeys(form for *_, form in READ.values() if not isinstance(form, str)),
-         *(endpoint.form for endpoint in ENDPOINTS), *_described.FORMS, LogLevel],
+         *(endpoint.answer for endpoint in ENDPOINTS), *_described.FORMS, *_v2_described.FORMS, LogLevel],
         ref_template=_SCHEMAS,
     )  # fmt: skip
     return {
@@ -115,12 +109,14 @@ def document(*, asks: bool = False) -> dict[str, Any]:
                 "name": "streams",
                 "description": "Series that are still coming. The WebSocket /v1/stream does the same.",
             },
+            {"name": "inference", "description": _v2_described.ABOUT},
             {"name": "health", "description": "For people, supervisors and balancers; never queued."},
             {"name": "operation", "description": "For those who run it or write clients."},
         ],
         "paths": {
             **{endpoint.path: {"post": _operation(endpoint)} for endpoint in ENDPOINTS},
             **_described.paths(_header_refs()),
+            **_v2_described.paths(_header_refs(*_SOMETIMES, *_v2_described.HEADERS)),
             **{path: {"get": _reading(path)} for path in READ},
             LOG_LEVEL: _setting("log-level", "The level of the log", LogLevel),
         },
@@ -128,8 +124,9 @@ def document(*, asks: bool = False) -> dict[str, Any]:
             "schemas": {
                 "DenoiseRequest": _request(),
                 "EvaluateRequest": _evaluate_request(),
-                **_described.schemas(_settings(Options)),
-                "Guardrails": _settings(Guardrails),
+                **_described.schemas(settings_schema(Options)),
+                **_v2_described.schemas(settings_schema(Options), settings_schema(Guardrails)),
+                "Guardrails": settings_schema(Guardrails),
                 **answers,
                 "Problem": _problem(),
             },
@@ -151,7 +148,7 @@ def document(*, asks: bool = False) -> dict[str, Any]:
 
 
 def _operation(endpoint: Endpoint) -> dict[str, Any]:
-    answer = {"$ref": _SCHEMAS.format(name=endpoint.form.__name__)}
+    answer = {"$ref": _SCHEMAS.format(name=endpoint.answer.__name__)}
     several = {
         "type": "object",
         "properties": {"series": {"type": "object", "additionalProperties": answer}},
@@ -246,7 +243,7 @@ def _setting(name: str, what: str, form: type[msgspec.Struct]) -> dict[str, Any]
 
 
 def _request() -> dict[str, Any]:
-    schema = _settings(Options)
+    schema = settings_schema(Options)
     schema["description"] = "One of values and series, with options."
     schema["properties"] = {
         "values": {**_NUMBERS, "description": "One series; null is a missing sample."},
@@ -262,7 +259,7 @@ def _request() -> dict[str, Any]:
 def _evaluate_request() -> dict[str, Any]:
     pair = {"x": {**_NUMBERS, "description": "The input."}, "y": {**_NUMBERS, "description": "The output."}}
     several = {"type": "object", "properties": pair, "required": ["x", "y"], "additionalProperties": False}
-    lookahead = {"anyOf": [{"type": "integer", "minimum": 0, "maximum": _LARGEST_INT}, _NULL]}
+    lookahead = {"anyOf": [{"type": "integer", "minimum": 0, "maximum": LARGEST_INT}, _NULL]}
     known = {
         **pair,
         "series": {"type": "object", "additionalProperties": several, "description": "Many, by name."},
@@ -282,55 +279,19 @@ def _evaluate_request() -> dict[str, Any]:
     }
 
 
-def _settings(settings: type[msgspec.Struct]) -> dict[str, Any]:
-    return {
-        "type": "object",
-        "description": (settings.__doc__ or "").partition("\n")[0],
-        "properties": {name: _field(field) for name, field in fields(settings).items()},
-        "additionalProperties": False,
-    }
-
-
-def _field(field: Field, *, text: bool = False) -> dict[str, Any]:
-    """Return the schema of an option in JSON, or as the text of an address."""
-    choices = _SPECIAL[field.name] if field.special is not None else [_NULL] * field.nullable
-    if text:
-        choices = [one for one in choices if one.get("type") not in ("null", "array", "object")]
-    if field.words:
-        choices = [*choices, {"enum": list(field.words)}]
-    if field.special is None and field.kind is not None:
-        choices = [*choices, _plain(field)]
-    schema = choices[0] if len(choices) == 1 else {"anyOf": choices}
-    return {**schema, "description": field.help}
-
-
-def _plain(field: Field) -> dict[str, Any]:
-    names = {bool: "boolean", int: "integer", float: "number", str: "string"}
-    bounds = field.bounds
-    limits = {
-        "minimum": bounds.ge,
-        "exclusiveMinimum": bounds.gt,
-        "maximum": _LARGEST_INT if field.kind is int and bounds.le is None else bounds.le,
-        "exclusiveMaximum": bounds.lt,
-    }
-    assert field.kind is not None
-    return {
-        "type": names[field.kind],
-        **{name: limit for name, limit in limits.items() if limit is not None},
-    }
-
-
 def _parameters(endpoint: Endpoint) -> list[dict[str, Any]]:
     """Return headers, and the options in the address that media types without room for them have."""
     known: dict[str, dict[str, Any]] = {}
     if endpoint.operation == "evaluate":
-        known["lookahead"] = _field(fields(Options)["lookahead"], text=True)
+        known["lookahead"] = field_schema(fields(Options)["lookahead"], text=True)
     else:
-        known |= {name: _field(field, text=True) for name, field in fields(Options).items()}
+        known |= {name: field_schema(field, text=True) for name, field in fields(Options).items()}
         known["report"] = {"enum": list(REPORTS), "description": "How much of the report is wanted."}
         counted = {"type": "integer", "minimum": 1, "description": "How many series float64 has."}
         known["series"] = counted
-    known |= {f"guardrails.{name}": _field(field, text=True) for name, field in fields(Guardrails).items()}
+    known |= {
+        f"guardrails.{name}": field_schema(field, text=True) for name, field in fields(Guardrails).items()
+    }
     headers = {
         "Cache-Control": (
             _TEXT,
@@ -363,6 +324,7 @@ def _problem() -> dict[str, Any]:
             "request_id": _TEXT,
             "report": {"$ref": _SCHEMAS.format(name="Report")},
             "sequence": {"type": "integer", "description": "Changes of the stream so far."},
+            "error": {**_TEXT, "description": "As detail; below /v2, whose protocol knows it alone."},
         },
         "required": ["type", "title", "status", "detail"],
     }
@@ -385,7 +347,7 @@ def _refusal(status: int) -> dict[str, Any]:
 def _headers() -> dict[str, Any]:
     return {
         name: {"description": text, "required": name in _ALWAYS, "schema": _TEXT}
-        for name, text in (_ALWAYS | _SOMETIMES).items()
+        for name, text in (_ALWAYS | _SOMETIMES | _v2_described.HEADERS).items()
     }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -31,6 +31,29 @@ _SHORT: Final = 4_096
 
 #: What writes answers in a time that their length bounds, with nothing to import first.
 _ENCODERS: Final = (_codec_json.encode, _codec_binary.encode)
+
+
+class Form(NamedTuple):
+    """How one request is read and answered.
+
+    Attributes
+    ----------
+    key : hashable
+        What beside body and query has a say in the answer's bytes.
+    media : str
+        The type of the answer, unless its encoder gives another.
+    most_points : callable
+        Returns a number of samples that a body does not exceed, without reading it.
+    is_quick : callable
+        Whether the event loop may read a small body.
+    """
+
+    key: Hashable
+    media: str
+    decode: Decode
+    encode: Encode
+    most_points: Callable[[bytes | bytearray], int]
+    is_quick: Callable[[bytes | bytearray, bytes], bool]
 
 
 @dataclass(slots=True)
