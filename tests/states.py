@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: MIT
 """What the tests of the service's state share: databases of both kinds, and keys in them."""
 
+import base64
 import contextlib
+import hashlib
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -9,9 +12,13 @@ from postgres import postgres
 
 from rpsd.service.store._database import Database
 from rpsd.service.store._seal import StateKey
+from rpsd.service.store._secrets import Secret
 
 __all__ = ["postgres"]
 BOTH = ("sqlite", "postgresql")
+#: A database of the first schema, and its state key.
+OLD = Path(__file__).parent / "data" / "state_0001.sql"
+OLD_KEY = StateKey(Secret(base64.b64encode(hashlib.sha256(b"rpsd test").digest())))
 
 
 @pytest.fixture(params=BOTH)

@@ -157,6 +157,19 @@ def test_ticks_with_gaps_in_any_unit_and_upside_down(kind, seed):
         np.testing.assert_allclose(rpsd.denoise(-single), -rpsd.denoise(single), rtol=3e-7)
 
 
+@pytest.mark.parametrize("seed", [21, 22, 33, 70, 90, 97, 98])
+@pytest.mark.parametrize("outliers", ["none", "spike"])
+def test_bad_ticks_beside_gaps_in_any_unit(seed, outliers):
+    """A line from a bad tick to the price after a gap is exactly half as far: rounding must not decide."""
+    x = rpsd.simulate("d", 1000, seed, step_sd=0.3).noisy
+    x[1:-1][np.random.default_rng(seed).random(998) < 0.5] = np.nan
+    x[[100, 300, 700]] += [30, -40, 25]
+    y = rpsd.denoise(x, outliers=outliers)
+    for a in (3.1, -0.37, 0.1):
+        difference = rpsd.denoise(a * x, outliers=outliers) - a * y
+        assert np.nanmax(np.abs(difference)) < 1e-9 * np.nanmax(np.abs(a * x)), a
+
+
 def test_jumps_on_ticks_are_smoothed_as_others_are():
     """The lattice, which is tried and not taken, must not spoil what is known of the jumps: half of these
     were returned as they came."""

@@ -21,7 +21,8 @@ from rpsd.service import _openapi
 from rpsd.service._admin import admin_routes
 from rpsd.service._docs import docs_routes
 from rpsd.service._health import health_routes
-from rpsd.service._series import ENDPOINTS
+from rpsd.service._series import ADDRESSES
+from rpsd.service._v2 import v2_routes
 from rpsd.service.access._keys import Keys, KeyText
 from rpsd.service.access._principal import KeyLimits
 from rpsd.service.access._roles import GRANTED, OPEN, ROLES, ROUTES
@@ -40,7 +41,8 @@ MAY = {
 CHANGES = ("push", "amend", "new-session", "acknowledge", "flush", "snapshot")
 NEEDS = {
     "/health": None, "/health/live": None, "/health/ready": None, "/health/startup": None,
-    "/v2/health/live": None, "/v2/health/ready": None,
+    "/v2/health/live": None, "/v2/health/ready": None, "/v2/models/rpsd/ready": None,
+    "/v2": "observe", "/v2/models/rpsd": "observe", "/v2/models/rpsd/infer": "compute",
     "/health/detailed": "observe", "/metrics": "observe", "/openapi.json": "observe", "/docs": "observe",
     "/v1/denoise": "compute", "/v1/noise": "compute", "/v1/evaluate": "compute",
     "/v1/stream": "compute", "/v1/streams": "compute", "/v1/streams/{id}": "compute",
@@ -64,12 +66,18 @@ def service(tmp_path_factory):
 
 
 def real_routes():
-    handlers = [*health_routes(None), *stream_routes(None, None), *job_routes(None, None)]
-    handlers += [*docs_routes(), *admin_routes(None)]
+    handlers = [
+        *health_routes(None),
+        *v2_routes(None),
+        *stream_routes(None, None),
+        *job_routes(None, None),
+        *docs_routes(),
+        *admin_routes(None),
+    ]
     found = {(method, path) for one in handlers for path in one.paths for method in one.http_methods}
     return {
         *((method, path.replace(":str", "")) for method, path in found),
-        *(("POST", endpoint.path) for endpoint in ENDPOINTS),
+        *(("POST", one.path) for one in ADDRESSES),
         ("WEBSOCKET", _socket.PATH),
     }
 
@@ -110,7 +118,9 @@ def test_the_page_shows_both_tables():
     }
 
 
+TENSOR = {"name": "values", "datatype": "FP64", "shape": [len(X)], "data": X}
 BODIES = {
+    "/v2/models/rpsd/infer": {"inputs": [TENSOR]},
     "/v1/denoise": {"values": X}, "/v1/noise": {"values": X}, "/v1/evaluate": {"x": X, "y": X},
     "/v1/streams": {}, "/v1/streams/{id}/push": {"values": X}, "/v1/streams/{id}/amend": {"values": X[:1]},
     "/v1/jobs": {"values": X}, "/admin/log-level": {"level": "DEBUG"},

@@ -57,6 +57,18 @@ def ask(server, body, path="/v1/denoise", **headers):
     return server.post(body, path, **{"content_type": ARROW, **headers})
 
 
+@pytest.mark.parametrize("columns", [1, 2])
+def test_large_answers_which_are_not_copied(server, columns):
+    """Above a mebibyte, computed and then from the cache."""
+    x = np.stack([prices(140_000 // columns, seed) for seed in range(columns)])
+    y = rpsd.denoise(x, method="wavelet", noise="mad")
+    options = f"/v1/denoise?method=wavelet&noise=mad&series={columns}"
+    for _ in range(2):
+        assert server.post(x.tobytes(), options, content_type=BINARY).body == y.tobytes()
+        got = read(server.post(x.tobytes(), options, content_type=BINARY, accept=ARROW))
+        np.testing.assert_array_equal([numbers(column) for column in got.columns], y)
+
+
 @pytest.mark.parametrize("compression", [None, "zstd", "lz4"])
 def test_columns_are_series(server, compression):
     gaps = prices(seed=2)

@@ -21,7 +21,8 @@ from rpsd.service._admin import admin_routes
 from rpsd.service._docs import docs_routes
 from rpsd.service._health import health_routes
 from rpsd.service._problems import CATALOGUE
-from rpsd.service._series import ENDPOINTS
+from rpsd.service._series import ADDRESSES, ENDPOINTS
+from rpsd.service._v2 import v2_routes
 from rpsd.service.jobs._routes import job_routes
 from rpsd.service.streams._routes import stream_routes
 
@@ -46,8 +47,14 @@ def test_the_document_is_valid():
 
 
 def test_the_routes_are_those_of_the_document():
-    handlers = [*health_routes(None), *stream_routes(None, None), *job_routes(None, None)]
-    handlers += [*docs_routes(), *admin_routes(None)]
+    handlers = [
+        *health_routes(None),
+        *v2_routes(None),
+        *stream_routes(None, None),
+        *job_routes(None, None),
+        *docs_routes(),
+        *admin_routes(None),
+    ]
     routes = {
         (path.replace(":str", ""), method.lower())
         for handler in handlers
@@ -55,7 +62,7 @@ def test_the_routes_are_those_of_the_document():
         for method in handler.http_methods
         if method != "HEAD"
     }
-    routes |= {(endpoint.path, "post") for endpoint in ENDPOINTS}
+    routes |= {(address.path, "post") for address in ADDRESSES}
     assert routes == {(path, method) for path, methods in DOCUMENT["paths"].items() for method in methods}
 
 
@@ -315,6 +322,6 @@ def test_curl_of_the_page_works(server):
     page = Page()
     page.feed(_docs.page().decode())
     said = re.findall(r"curl http://localhost:8000(\S+) -H 'Content-Type: (\S+)' \\\n  -d '(.*)'", page.text)
-    assert {path for path, _, _ in said} == {endpoint.path for endpoint in ENDPOINTS}
+    assert {path for path, _, _ in said} == {address.path for address in ADDRESSES}
     for path, content_type, body in said:
         assert server.post(body.encode(), path, content_type=content_type).status == 200

@@ -4,7 +4,6 @@
 import base64
 import contextlib
 import copy
-import hashlib
 import os
 import pickle
 import random
@@ -19,7 +18,7 @@ import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from states import BOTH, database, postgres, raw_engine, run_sql, state_key, url
+from states import BOTH, OLD, OLD_KEY, database, postgres, raw_engine, run_sql, state_key, url
 
 from rpsd import ConfigError, RpsdError, StateError, load_config
 from rpsd.service.access._audit import AuditLog, Record
@@ -34,9 +33,8 @@ from rpsd.service.store._secrets import Secret, read_secret
 from rpsd.service.streams._ops import Op
 
 __all__ = ["database", "postgres", "state_key", "url"]
-OLD = {number: Path(__file__).parent / "data" / f"state_{number}.sql" for number in ("0001", "0002")}
+OLDER = {"0001": OLD, "0002": OLD.with_name("state_0002.sql")}
 NEWEST = "0003"
-OLD_KEY = StateKey(Secret(base64.b64encode(hashlib.sha256(b"rpsd test").digest())))
 OPEN = """
 import sys
 from rpsd.service.store._database import Database
@@ -55,7 +53,7 @@ def test_the_migrations_make_what_the_tables_say(database):
 
 
 def load_old(url, number):
-    statements = OLD[number].read_text()
+    statements = OLDER[number].read_text()
     if url.startswith("sqlite"):
         path = Path(url.removeprefix("sqlite:///"))
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -67,14 +65,14 @@ def load_old(url, number):
     run_sql(url, statements)
 
 
-@pytest.mark.parametrize("number", OLD)
+@pytest.mark.parametrize("number", OLDER)
 def test_a_database_of_a_schema_before_is_upgraded_with_all_that_it_has(url, number):
     load_old(url, number)
     with contextlib.closing(Database(url, OLD_KEY)) as database:
         assert (database.came_with, database.revision) == (number, NEWEST)
         with database.engine.connect() as connection:
             assert compare_metadata(MigrationContext.configure(connection), METADATA) == []
-        text = re.search(r"^-- Key: (\S+)$", OLD[number].read_text(), re.M)[1]
+        text = re.search(r"^-- Key: (\S+)$", OLDER[number].read_text(), re.M)[1]
         principal = Keys(database).find(text)
         assert (principal.tenant, principal.roles) == ("desk", {"user", "auditor"})
         verdict = AuditLog(database).verify()

@@ -69,6 +69,9 @@ std::size_t moves_seen(const double* y, const double* seen, std::size_t n, doubl
 namespace {
 
 constexpr double kQuartile = 1.4826;  // of a normal distribution, inverted
+// Next to one half, and four: prices on ticks, and lines between them, are often exactly so many times another, and
+// rounding would tell whether a price is a bad tick.
+constexpr double kHalf = 0.49998, kFourTimes = 4.0002;
 
 // Robust standard deviation about zero. On coarse ticks most values may be zero: then of those that are not, as a usual
 // move must not look large; but a series that hardly moves at all has no usual move. spare holds n.
@@ -96,7 +99,7 @@ double median_of_few(double* values, std::size_t n) noexcept {
 // on one side and on the other must be close together beside how far away each of them is.
 bool stands_apart(const double* y, std::size_t n, std::size_t t, std::size_t length, double move) noexcept {
   constexpr std::size_t kBeside = 5;
-  constexpr double kLocal = 10, kAlike = 0.5;
+  constexpr double kLocal = 10, kAlike = kHalf;
   std::array<double, 2 * kBeside> beside;
   const std::size_t before = std::min(t, kBeside), after = std::min(n - t - length, kBeside);
   const auto copy = [&] {
@@ -120,7 +123,7 @@ bool stands_apart(const double* y, std::size_t n, std::size_t t, std::size_t len
 
 void mark_spikes(const double* y, const double* seen, std::size_t n, double* spike, double* scratch,
                  Buffer<double>& selection) {
-  constexpr double kAway = 6, kMove = 4.8, kAlike = 0.5;
+  constexpr double kAway = 6, kMove = 4.8, kAlike = kHalf, kRounding = 1e-6;
   const std::size_t moves = moves_seen(y, seen, n, scratch);
   const double move = kMove * robust_sd(scratch, moves, spike, selection);
   // Reflection at the ends, the end itself not repeated.
@@ -136,7 +139,8 @@ void mark_spikes(const double* y, const double* seen, std::size_t n, double* spi
     if (a > b) std::swap(a, b);
     if (c > d) std::swap(c, d);
     // The two in the middle are the larger of the smaller ones and the smaller of the larger ones.
-    scratch[t] = y[t] - (std::max(a, c) + std::min(b, d)) / 2;
+    const double distance = y[t] - (std::max(a, c) + std::min(b, d)) / 2;
+    scratch[t] = std::abs(distance) > kRounding * move ? distance : 0;  // as in the middle of a line
   }
   double away = kAway * robust_sd(scratch, n, spike, selection);
   if (moves + 1 < n) {  // lines are as near to their neighbours as can be
@@ -182,7 +186,7 @@ void mark_bad_ticks(const double* y, const double* seen, std::size_t n, double* 
 
 void keep_apart(const double* y, const double* seen, std::size_t n, double* bad, double* scratch) noexcept {
   constexpr std::size_t kBeside = 6;  // moves on either side
-  constexpr double kFarther = 4;      // than the second largest of them, which may be a jump
+  constexpr double kFarther = kFourTimes;  // than the second largest of them, which may be a jump
   constexpr int kMostRounds = 50;     // which bound the time; five are many
   bool again = true;
   for (int round = 0; again && round < kMostRounds; ++round) {

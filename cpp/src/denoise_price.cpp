@@ -143,7 +143,7 @@ bool neighbours_seen(const Work& w, std::size_t t, std::ptrdiff_t by, std::array
 // missing are raised by the tip itself, and say nothing.
 bool is_tip(const Work& w, std::size_t t, Raised neighbours) noexcept {
   constexpr std::size_t kNear = 3;
-  constexpr double kShoulder = 0.25;
+  constexpr double kShoulder = 0.24998;  // under a quarter, which ticks often are exactly
   std::array<double, kPeakReach> before, after;
   if (!neighbours_seen(w, t, -1, before) || !neighbours_seen(w, t, 1, after)) return false;
   std::array<double, 2 * (kPeakReach - kNear + 1)> away;

@@ -8,11 +8,11 @@
 
 namespace rpsd {
 
-// A sample more than fifteen mean moves (twelve standard deviations of Gaussian ones) from the last one that was believed is
-// held back; the third in a row that lie as near to one another is believed: a move that stays. Moves are those that are
-// not zero, of some 64 samples, each counted with four times the mean at most; the first eight are believed whatever they
-// are, and after a gap a move may be larger by the square root of its length. All of it is doubles, so that a copy of them
-// is a snapshot.
+// A sample more than some fifteen mean moves (twelve standard deviations of Gaussian ones; no whole number, which ticks
+// are: rounding would decide) from the last one that was believed is held back; the third in a row that lie as near to one
+// another is believed: a move that stays. Moves are those that are not zero, of some 64 samples, each counted with four
+// times the mean at most; the first eight are believed whatever they are, and after a gap a move may be larger by the
+// square root of its length. All of it is doubles, so that a copy of them is a snapshot.
 struct SpikeGuard {
   static constexpr std::size_t kSize = 6;
 
@@ -29,7 +29,7 @@ struct SpikeGuard {
 
   // The value, or NaN where it is missing or held back.
   double pass(double value) noexcept {
-    constexpr double kFar = 15, kMost = 4, kMemory = 64, kLeastMoves = 8, kStays = 3;
+    constexpr double kFar = 14.998, kMost = 4, kMemory = 64, kLeastMoves = 8, kStays = 3;
     ++gap;
     if (std::isnan(value)) return value;
     const double move = std::abs(value - last);

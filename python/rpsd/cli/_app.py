@@ -47,6 +47,8 @@ _COMMANDS: Final = (
     "keys",
     "audit-log",
     "state",
+    "backup",
+    "restore",
 )
 
 

@@ -13,7 +13,7 @@ from rpsd.cli._options import state_options
 from rpsd.cli._show import print_json
 from rpsd.cli._state_options import state_of, tell
 
-_HEAD: Final = re.compile(r"([0-9]{1,18}):([0-9a-f]{64})")
+_HEAD: Final = re.compile(r"[0-9]{1,18}:[0-9a-f]{64}")
 _FAILURE: Final = 1
 
 
@@ -58,7 +58,7 @@ def verify(text: str | None, as_json: bool, config_path: str | None, **given: An
         from rpsd.service.access._audit import AuditLog
         from rpsd.service.store._head import Head
 
-        known = None if match is None else Head(int(match[1]), bytes.fromhex(match[2]))
+        known = None if match is None else Head.of(match[0])
         verdict = AuditLog(database).verify(known)
     if as_json:
         head = verdict.head.text()

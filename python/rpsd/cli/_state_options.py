@@ -33,16 +33,25 @@ def span(context: click.Context, option: click.Parameter, text: str | None) -> f
 
 
 @contextmanager
-def state_of(config_path: str | None, given: dict[str, Any]) -> Iterator[tuple[Config, Database]]:
-    """Open the database of the configuration under the options given."""
-    config = configuration(config_path, given)
+def needing_service() -> Iterator[None]:
+    """Name the extra where what the service needs cannot be imported."""
     try:
-        from rpsd.service.store._open import open_database
+        yield
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in _EXTRA:
             raise
         raise RpsdError('state needs the "service" extra: pip install "rpsd[service]"') from None
-    database = open_database(config)
+
+
+@contextmanager
+def state_of(
+    config_path: str | None, given: dict[str, Any], *, new_key: bool = True
+) -> Iterator[tuple[Config, Database]]:
+    """Open the database of the configuration under the options given; new_key: as of `open_database`."""
+    config = configuration(config_path, given)
+    with needing_service():
+        from rpsd.service.store._open import open_database
+    database = open_database(config, new_key=new_key)
     try:
         yield config, database
     finally:

@@ -16,6 +16,7 @@ from rpsd.service._observe import Observe
 from rpsd.service._series import Series
 from rpsd.service._shed import Shed
 from rpsd.service._state import State
+from rpsd.service._v2 import v2_routes
 from rpsd.service.jobs._jobs import Jobs
 from rpsd.service.jobs._routes import job_routes
 from rpsd.service.streams._routes import stream_routes
@@ -36,6 +37,7 @@ def make_app(state: State, jobs: Jobs) -> tuple[Observe, Any]:
     litestar = Litestar(
         [
             *health_routes(state),
+            *v2_routes(state),
             *stream_routes(state, streams),
             *job_routes(state, jobs),
             *docs_routes(asks=state.access is not None),

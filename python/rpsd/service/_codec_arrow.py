@@ -13,6 +13,7 @@ import msgspec
 import numpy as np
 
 from rpsd.service._arrow_stream import open_stream, pyarrow
+from rpsd.service._plain import LARGE, Content
 from rpsd.service._problems import Problem
 from rpsd.service._request import F64, Answer, Asked, Limits, Outcome, outcome_headers, read_query
 
@@ -104,7 +105,7 @@ def _floats(pa: Any, column: Any) -> F64:
     return values
 
 
-def encode(answer: Answer) -> tuple[bytes, dict[str, str]]:
+def encode(answer: Answer) -> tuple[Content, dict[str, str]]:
     """Return the values of all series as columns, with the rest of their answers in the columns' metadata.
 
     Raises
@@ -125,10 +126,10 @@ def encode(answer: Answer) -> tuple[bytes, dict[str, str]]:
     return _stream(pa, batch.schema, [batch]), outcome_headers(answer)
 
 
-def rows_encoder(form: type[msgspec.Struct]) -> typing.Callable[[Answer], tuple[bytes, dict[str, str]]]:
+def rows_encoder(form: type[msgspec.Struct]) -> typing.Callable[[Answer], tuple[Content, dict[str, str]]]:
     """Return an encoder of answers without values: a row for each series, its name first."""
 
-    def encode_rows(answer: Answer) -> tuple[bytes, dict[str, str]]:
+    def encode_rows(answer: Answer) -> tuple[Content, dict[str, str]]:
         pa = pyarrow("not-acceptable")
         from pyarrow import json
 
@@ -164,13 +165,13 @@ def _array(pa: Any, values: F64) -> Any:
     )
 
 
-def _stream(pa: Any, schema: Any, batches: Iterable[Any]) -> bytes:
+def _stream(pa: Any, schema: Any, batches: Iterable[Any]) -> Content:
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, schema) as writer:
         for batch in batches:
             writer.write_batch(batch)
-    content: bytes = sink.getvalue().to_pybytes()
-    return content
+    content = memoryview(sink.getvalue()).cast("B")
+    return content if len(content) >= LARGE else bytes(content)
 
 
 def _columns_of(pa: Any, form: type[msgspec.Struct]) -> list[tuple[str, Any]]:

@@ -7,6 +7,7 @@ from typing import Final
 
 import numpy as np
 
+from rpsd.service._plain import LARGE, Content
 from rpsd.service._problems import Problem
 from rpsd.service._request import Answer, Asked, Limits, outcome_headers, read_query
 
@@ -62,8 +63,10 @@ def decode_pairs(body: bytes | bytearray, query: bytes, limits: Limits) -> Asked
     return Asked(None, (x,), asked.options, asked.guardrails, "full", (y,))
 
 
-def encode(answer: Answer) -> tuple[bytes, dict[str, str]]:
+def encode(answer: Answer) -> tuple[Content, dict[str, str]]:
     """Return the values of all series, and in headers what was done to them."""
-    values = [one.values for one in answer.outcomes if one.values is not None]
-    content = b"".join(one.astype("<f8", copy=False).tobytes() for one in values)
-    return content, outcome_headers(answer)
+    values = [one.values.astype("<f8", copy=False) for one in answer.outcomes if one.values is not None]
+    if sum(one.nbytes for one in values) < LARGE:
+        return b"".join(one.tobytes() for one in values), outcome_headers(answer)
+    whole = values[0] if len(values) == 1 else np.concatenate(values)
+    return np.ascontiguousarray(whole).data.cast("B"), outcome_headers(answer)

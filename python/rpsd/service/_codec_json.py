@@ -78,7 +78,7 @@ def decode(body: bytes | bytearray, query: bytes, limits: Limits) -> Asked:
     Problem
         For anything else.
     """
-    _check_outside(body, query, limits)
+    check_outside(body, query, limits)
     given = decoded(_decoder, body)
     if (given.values is msgspec.UNSET) == (given.series is msgspec.UNSET):
         raise Problem("invalid-request", "the body must have one of values and series")
@@ -103,7 +103,7 @@ def decode_pairs(body: bytes | bytearray, query: bytes, limits: Limits) -> Asked
     Problem
         For anything else.
     """
-    _check_outside(body, query, limits)
+    check_outside(body, query, limits)
     given = decoded(_pairs_decoder, body)
     one = (given.x is not msgspec.UNSET, given.y is not msgspec.UNSET)
     if any(one) == (given.series is not msgspec.UNSET) or (any(one) and not all(one)):
@@ -127,7 +127,8 @@ def decode_pairs(body: bytes | bytearray, query: bytes, limits: Limits) -> Asked
     )
 
 
-def _check_outside(body: bytes | bytearray, query: bytes, limits: Limits) -> None:
+def check_outside(body: bytes | bytearray, query: bytes, limits: Limits) -> None:
+    """Raise the Problem of options in the address, or of more samples than a request has, before reading."""
     if query:
         raise Problem("invalid-request", "options of JSON are fields of its body, not of the address")
     # Before numbers become objects, which are fifteen times as large as the text of the shortest.

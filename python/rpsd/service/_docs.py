@@ -16,6 +16,7 @@ from rpsd.report._style import STYLE
 from rpsd.service import _media, _openapi
 from rpsd.service._observe import seen
 from rpsd.service._problems import CATALOGUE
+from rpsd.service._versions import INFER
 
 _READ: Final = (HttpMethod.GET, HttpMethod.HEAD)
 _POLICY: Final = "; ".join(
@@ -48,6 +49,7 @@ _EXAMPLES: Final = {
     "/v1/denoise": '{"values": [100.1, 100.3, null, 100.2], "lookahead": 0}',
     "/v1/noise": '{"series": {"a": [100.1, 100.3, 100.2], "b": [5, 6, null]}}',
     "/v1/evaluate": '{"x": [100.1, 100.3, 100.2], "y": [100.15, 100.2, 100.2]}',
+    INFER: '{"inputs": [{"name": "values", "datatype": "FP64", "shape": [3], "data": [100.1, 100.3, 100]}]}',
 }
 
 
@@ -100,17 +102,16 @@ def _page(document: Mapping[str, Any]) -> Iterator[str]:
             for method, operation in methods.items()
             if tag["name"] in operation["tags"]
         ]
-        if mine[0][1] == "get":
-            yield from _table(
-                ("address", "meaning"),
-                [
-                    (_code(path if method == "get" else f"{method.upper()} {path}"), _text(one["summary"]))
-                    for path, method, one in mine
-                ],
-            )
-        else:
-            for path, method, operation in mine:
+        for path, method, operation in mine:
+            if path in _EXAMPLES:
                 yield from _operation(path, method, operation)
+        table = [
+            (_code(path if method == "get" else f"{method.upper()} {path}"), _text(one["summary"]))
+            for path, method, one in mine
+            if path not in _EXAMPLES
+        ]
+        if table:
+            yield from _table(("address", "meaning"), table)
     yield '<h2 id="bodies">Bodies</h2>'
     for name, schema in document["components"]["schemas"].items():
         yield from _schema(name, schema)

@@ -26,7 +26,8 @@ def answer_of(state: State, scope: Any, error: Exception) -> tuple[int, dict[str
         return _GONE, {}, b""
     problem = problem_of(state, here, error)
     note_problem(state, here, problem)
-    return problem.status, {"content-type": MEDIA_TYPE, **problem.headers}, problem.body(here.request_id)
+    body = problem.body(here.request_id, scope["path"])
+    return problem.status, {"content-type": MEDIA_TYPE, **problem.headers}, body
 
 
 def problem_of(state: State, here: Seen, error: Exception) -> Problem:

@@ -10,10 +10,11 @@ from litestar import HttpMethod, MediaType, Request, Response, route
 from litestar.handlers import HTTPRouteHandler
 
 from rpsd.service._clock import utc_now
-from rpsd.service._metrics import CONTENT_TYPE
+from rpsd.service._metrics import CONTENT_TYPE, LAST_BACKUP
 from rpsd.service._observe import seen
 from rpsd.service._problems import Problem
 from rpsd.service._state import State
+from rpsd.service.store._mark import last_backup
 
 _READ: Final = (HttpMethod.GET, HttpMethod.HEAD)
 _Any = Request[Any, Any, Any]
@@ -94,3 +95,5 @@ def _read_gauges(state: State) -> None:
     metrics.memory.set(usage.memory_usage / 100)
     metrics.disk.set(usage.disk_usage / 100)
     metrics.disk_free.labels("data").set(state.system.disk_free())
+    if (moment := last_backup(state.snapshot.config.paths.state_path)) is not None:
+        metrics.set_declared(LAST_BACKUP, moment)

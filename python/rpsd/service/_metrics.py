@@ -34,13 +34,14 @@ _JOB_SECONDS: Final = (0.1, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0)
 _SHARES: Final = (0.0, 0.1, 0.25, 0.5, 0.75, 0.8, 0.85, 0.9, 0.95, 0.98, 1.0)
 _DAY: Final = 86_400.0
 _VALUED: Final = ("correlation", "rmse", "trend", "power")
+LAST_BACKUP: Final = "backup_last_success_timestamp_seconds"
 CERTIFICATE_END: Final = "tls_certificate_not_after_timestamp_seconds"
 #: Metrics whose parts are not in use, or not in this release: declared, so that rules and dashboards can be
 #: held against a scrape, and without a sample, as a zero would say what nobody knows.
 _LATER: Final[Mapping[str, tuple[Callable[[str, str], Metric], str]]] = {
     "audit_last_verified_timestamp_seconds": (GaugeMetricFamily, "When the audit log was last found whole."),
     CERTIFICATE_END: (GaugeMetricFamily, "When the certificate ends."),
-    "backup_last_success_timestamp_seconds": (GaugeMetricFamily, "When a backup last succeeded."),
+    LAST_BACKUP: (GaugeMetricFamily, "When a backup last succeeded."),
     "worker_restarts": (CounterMetricFamily, "Workers that were replaced."),
 }
 

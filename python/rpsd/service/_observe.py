@@ -17,7 +17,7 @@ from rpsd.service._request import Failure
 from rpsd.service._snapshot import Snapshot
 from rpsd.service._stages import Stages
 from rpsd.service._state import State
-from rpsd.service._versions import headers_of
+from rpsd.service._versions import INFER, headers_of
 from rpsd.service.access._principal import LOCAL
 
 #: What a client may call its request; anything else gets an id of ours.
@@ -26,6 +26,8 @@ _GONE: Final = 499
 #: Of a connection that is a WebSocket now.
 _SWITCHED: Final = 101
 _QUIET: Final = ("health", "metrics")
+#: How the addresses of work begin, which is queued, shed, traced and counted in /health/detailed.
+WORK: Final = ("/v1/", INFER)
 
 
 class Seen:
@@ -83,7 +85,7 @@ async def refuse(scope: Any, problem: Problem, send: Any) -> None:
     here = seen(scope)
     here.message = problem.title
     here.fields["problem"] = problem.name
-    body = problem.body(here.request_id)
+    body = problem.body(here.request_id, scope["path"])
     headers = {"content-type": MEDIA_TYPE, "content-length": str(len(body)), **problem.headers}
     before = "websocket." if scope["type"] == "websocket" else ""
     await send(
@@ -131,7 +133,7 @@ class Observe:
             await send(message)
 
         state.metrics.in_flight.inc()
-        traced = scope["path"].startswith("/v1/")
+        traced = scope["path"].startswith(WORK)
         span = state.tracer.begin(scope["headers"]) if state.tracer and traced else None
         try:
             await self._app(scope, receive, sending)
@@ -188,7 +190,7 @@ class Observe:
         state = self._state
         state.metrics.requests_by(here.route, method, status).inc()
         state.metrics.seconds_by(here.route).observe(seconds)
-        if here.route.startswith("/v1/"):
+        if here.route.startswith(WORK):
             state.rates.add(seconds, failed=status >= 500 or here.level == "ERROR")
         self._write(here, status, seconds)
 

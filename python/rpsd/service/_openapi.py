@@ -15,10 +15,10 @@ import msgspec
 
 import rpsd
 from rpsd import Guardrails, Options
-from rpsd.service import _answers, _media, _versions
+from rpsd.service import _answers, _media, _v2_described, _versions
 from rpsd.service._admin import LOG_LEVEL, LogLevel
 from rpsd.service._codec_json import EvaluateRequest
-from rpsd.service._option_schemas import LARGEST_INT, in_address, settings_of
+from rpsd.service._option_schemas import LARGEST_INT, in_address, settings_schema
 from rpsd.service._problems import CATALOGUE, MEDIA_TYPE
 from rpsd.service._request import REPORTS
 from rpsd.service._series import ENDPOINTS, Endpoint
@@ -51,6 +51,7 @@ READ: Final[dict[str, tuple[str, str, type[msgspec.Struct] | str]]] = {
     "/health/startup": ("health", "Whether it has started.", _answers.Probe),
     "/v2/health/live": ("health", "As /health/live.", _answers.Probe),
     "/v2/health/ready": ("health", "As /health/ready.", _answers.Probe),
+    **_v2_described.READ,
     "/metrics": ("operation", "Metrics for Prometheus.", "text/plain"),
     "/openapi.json": ("operation", "This document.", _media.JSON),
     "/docs": ("operation", "This document as a page.", "text/html"),
@@ -96,7 +97,8 @@ def document(*, asks: bool = False) -> dict[str, Any]:
     """Return the document as plain data; asks is whether the service asks for credentials."""
     _, answers = msgspec.json.schema_components(
         [*dict.fromkeys(form for *_, form in READ.values() if not isinstance(form, str)),
-         *(endpoint.form for endpoint in ENDPOINTS), *_described.FORMS, *_jobs_described.FORMS, LogLevel],
+         *(endpoint.answer for endpoint in ENDPOINTS), *_described.FORMS,
+         *_jobs_described.FORMS, *_v2_described.FORMS, LogLevel],
         ref_template=_SCHEMAS,
     )  # fmt: skip
     return {
@@ -123,6 +125,7 @@ def document(*, asks: bool = False) -> dict[str, Any]:
                 "description": "Series that are still coming. The WebSocket /v1/stream does the same.",
             },
             {"name": "jobs", "description": "Series that take longer than a client waits."},
+            {"name": "inference", "description": _v2_described.ABOUT},
             {"name": "health", "description": "For people, supervisors and balancers; never queued."},
             {"name": "operation", "description": "For those who run it or write clients."},
         ],
@@ -130,6 +133,7 @@ def document(*, asks: bool = False) -> dict[str, Any]:
             **{endpoint.path: {"post": _operation(endpoint)} for endpoint in ENDPOINTS},
             **_described.paths(_header_refs()),
             **_job_paths(),
+            **_v2_described.paths(_header_refs(*_SOMETIMES, *_v2_described.HEADERS)),
             **{path: {"get": _reading(path)} for path in READ},
             LOG_LEVEL: _setting("log-level", "The level of the log", LogLevel),
         },
@@ -137,8 +141,9 @@ def document(*, asks: bool = False) -> dict[str, Any]:
             "schemas": {
                 "DenoiseRequest": _request(),
                 "EvaluateRequest": _evaluate_request(),
-                **_described.schemas(settings_of(Options)),
-                "Guardrails": settings_of(Guardrails),
+                **_described.schemas(settings_schema(Options)),
+                **_v2_described.schemas(settings_schema(Options), settings_schema(Guardrails)),
+                "Guardrails": settings_schema(Guardrails),
                 **answers,
                 "Problem": _problem(),
             },
@@ -169,7 +174,7 @@ def _bodies(endpoint: Endpoint) -> dict[str, Any]:
 
 def _contents(endpoint: Endpoint) -> dict[str, Any]:
     """Return the contents that it answers."""
-    answer = {"$ref": _SCHEMAS.format(name=endpoint.form.__name__)}
+    answer = {"$ref": _SCHEMAS.format(name=endpoint.answer.__name__)}
     several = {
         "type": "object",
         "properties": {"series": {"type": "object", "additionalProperties": answer}},
@@ -280,7 +285,7 @@ def _setting(name: str, what: str, form: type[msgspec.Struct]) -> dict[str, Any]
 
 
 def _request() -> dict[str, Any]:
-    schema = settings_of(Options)
+    schema = settings_schema(Options)
     schema["description"] = "One of values and series, with options."
     schema["properties"] = {
         "values": {**_NUMBERS, "description": "One series; null is a missing sample."},
@@ -328,6 +333,7 @@ def _problem() -> dict[str, Any]:
             "request_id": _TEXT,
             "report": {"$ref": _SCHEMAS.format(name="Report")},
             "sequence": {"type": "integer", "description": "Changes of the stream so far."},
+            "error": {**_TEXT, "description": "As detail; below /v2, whose protocol knows it alone."},
         },
         "required": ["type", "title", "status", "detail"],
     }
@@ -350,7 +356,7 @@ def _refusal(status: int) -> dict[str, Any]:
 def _headers() -> dict[str, Any]:
     return {
         name: {"description": text, "required": name in _ALWAYS, "schema": _TEXT}
-        for name, text in (_ALWAYS | _SOMETIMES).items()
+        for name, text in (_ALWAYS | _SOMETIMES | _v2_described.HEADERS).items()
     }
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The schemas of options, in JSON and in the address."""
+"""JSON Schemas of options, made of what checks them."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from rpsd import Guardrails, Options
 from rpsd._schema import Field, fields
 from rpsd.service._request import REPORTS
 
-LARGEST_INT: Final = 2**31 - 1
 _NULL: Final = {"type": "null"}
 _TEXT: Final = {"type": "string"}
+LARGEST_INT: Final = 2**31 - 1
 
 #: What JSON has for options that are neither words nor plain values.
 _SPECIAL: Final[dict[str, list[dict[str, Any]]]] = {
@@ -24,17 +24,17 @@ _SPECIAL: Final[dict[str, list[dict[str, Any]]]] = {
 }
 
 
-def settings_of(settings: type[msgspec.Struct]) -> dict[str, Any]:
-    """Return the schema of a section of the configuration as requests give it."""
+def settings_schema(settings: type[msgspec.Struct]) -> dict[str, Any]:
+    """Return the schema of all options of a kind."""
     return {
         "type": "object",
         "description": (settings.__doc__ or "").partition("\n")[0],
-        "properties": {name: field_of(field) for name, field in fields(settings).items()},
+        "properties": {name: field_schema(field) for name, field in fields(settings).items()},
         "additionalProperties": False,
     }
 
 
-def field_of(field: Field, *, text: bool = False) -> dict[str, Any]:
+def field_schema(field: Field, *, text: bool = False) -> dict[str, Any]:
     """Return the schema of an option in JSON, or as the text of an address."""
     choices = _SPECIAL[field.name] if field.special is not None else [_NULL] * field.nullable
     if text:
@@ -67,13 +67,15 @@ def in_address(operation: str) -> list[dict[str, Any]]:
     """Return the options in the address that media types without room for them have."""
     known: dict[str, dict[str, Any]] = {}
     if operation == "evaluate":
-        known["lookahead"] = field_of(fields(Options)["lookahead"], text=True)
+        known["lookahead"] = field_schema(fields(Options)["lookahead"], text=True)
     else:
-        known |= {name: field_of(field, text=True) for name, field in fields(Options).items()}
+        known |= {name: field_schema(field, text=True) for name, field in fields(Options).items()}
         known["report"] = {"enum": list(REPORTS), "description": "How much of the report is wanted."}
         counted = {"type": "integer", "minimum": 1, "description": "How many series float64 has."}
         known["series"] = counted
-    known |= {f"guardrails.{name}": field_of(field, text=True) for name, field in fields(Guardrails).items()}
+    known |= {
+        f"guardrails.{name}": field_schema(field, text=True) for name, field in fields(Guardrails).items()
+    }
     return [
         {"name": name, "in": "query", "description": schema.pop("description"), "schema": schema}
         for name, schema in known.items()

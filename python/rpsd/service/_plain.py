@@ -4,7 +4,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Final
+
+#: The body of an answer. To copy one into bytes stops all threads, so that large ones stay where they are.
+Content = bytes | memoryview
+#: Bytes from which on a body is large.
+LARGE: Final = 1 << 20
 
 
 def headers_of(scope: Any) -> dict[str, str]:
@@ -23,7 +28,7 @@ def encoded(headers: Mapping[str, str], size: int) -> Iterable[tuple[bytes, byte
         yield name.encode(), value.encode()
 
 
-async def respond(send: Any, status: int, headers: Mapping[str, str], body: bytes) -> None:
+async def respond(send: Any, status: int, headers: Mapping[str, str], body: Content) -> None:
     """Answer a request."""
     start = {"type": "http.response.start", "status": status, "headers": [*encoded(headers, len(body))]}
     await send(start)

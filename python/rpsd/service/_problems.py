@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
@@ -11,6 +12,8 @@ import msgspec
 from rpsd._text import one_line
 
 MEDIA_TYPE: Final = "application/problem+json"
+#: Where problems have one more member, `error`: all that KServe's V2 protocol knows.
+_V2: Final = re.compile("/v2(?:/|$)")
 
 
 class Entry(NamedTuple):
@@ -77,14 +80,15 @@ class Problem(Exception):
         self.headers = dict(headers or {})
         self.members = members
 
-    def body(self, request_id: str | None = None) -> bytes:
-        """Return the problem as JSON."""
+    def body(self, request_id: str | None = None, path: str = "") -> bytes:
+        """Return the problem as JSON, for the address that was asked."""
         content = {
             "type": f"urn:rpsd:problem:{self.name}",
             "title": self.title,
             "status": self.status,
             "detail": self.detail,
             **({"request_id": request_id} if request_id else {}),
+            **({"error": self.detail} if _V2.match(path) else {}),
             **self.members,
         }
         return msgspec.json.encode(content)

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""The addresses that take series: POST /v1/denoise, /v1/noise and /v1/evaluate."""
+"""The addresses that take series: POST /v1/denoise, /v1/noise, /v1/evaluate, and infer of the V2 protocol."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import msgspec
 
@@ -16,12 +17,13 @@ from rpsd.service._clock import Deadline
 from rpsd.service._degrade import degraded_header
 from rpsd.service._errors import answer_of
 from rpsd.service._observe import Seen, note_failure, seen
-from rpsd.service._plain import headers_of, respond
+from rpsd.service._plain import Content, headers_of, respond
 from rpsd.service._problems import Problem
 from rpsd.service._request import Answer, Outcome, seconds_of
 from rpsd.service._stages import Stages
 from rpsd.service._state import State
-from rpsd.service._work import Decode, Done, Encode, Work
+from rpsd.service._v2 import Infer
+from rpsd.service._work import Decode, Done, Encode, Form, Work
 
 #: Bytes of a kept answer beside its body, for each series.
 _OVERHEAD: Final = 4_096
@@ -30,21 +32,57 @@ _SMALL: Final = 1 << 16
 _METHODS: Final = "OPTIONS, POST"
 
 
+class Address(Protocol):
+    """Where series are taken."""
+
+    @property
+    def operation(self) -> str:
+        """What logs and metrics call it."""
+
+    @property
+    def message(self) -> str:
+        """What the log says where it succeeds."""
+
+    @property
+    def compute(self) -> _compute.Compute:
+        """What is done."""
+
+    @property
+    def path(self) -> str:
+        """Its address."""
+
+    def form(self, headers: Mapping[str, str]) -> Form:
+        """Return how a request of these headers is read and answered, or raise the Problem of others."""
+
+
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One address: what it takes, does and answers, by media type."""
+    """An address of our own: what it takes, does and answers, by media type."""
 
     operation: str
     message: str
     compute: _compute.Compute
     decoders: dict[str, Decode]
     encoders: dict[str, Encode]
-    form: type[msgspec.Struct]
+    answer: type[msgspec.Struct]
 
     @property
     def path(self) -> str:
         """Its address."""
         return f"/v1/{self.operation}"
+
+    def form(self, headers: Mapping[str, str]) -> Form:
+        """As of `Address`."""
+        sent = _media.sent_type(headers.get("content-type"), tuple(self.decoders))
+        wanted = _media.wanted_type(headers.get("accept"), sent, tuple(self.encoders))
+        return Form(
+            (self.operation, sent, wanted),
+            wanted,
+            self.decoders[sent],
+            self.encoders[wanted],
+            MOST_POINTS[sent],
+            _QUICK[sent],
+        )
 
 
 _SERIES: Final[dict[str, Decode]] = {
@@ -65,7 +103,11 @@ MOST_POINTS: Final = {
     _media.ARROW: _codec_arrow.most_points,
 }
 #: Which small bodies the event loop reads: never Arrow's, where few bytes may be many samples.
-_QUICK: Final = {_media.JSON: _codec_json.is_quick, _media.BINARY: _codec_binary.is_quick}
+_QUICK: Final[dict[str, Callable[[bytes | bytearray, bytes], bool]]] = {
+    _media.JSON: _codec_json.is_quick,
+    _media.BINARY: _codec_binary.is_quick,
+    _media.ARROW: lambda body, query: False,
+}
 ENDPOINTS: Final = (
     Endpoint(
         "denoise",
@@ -92,10 +134,12 @@ ENDPOINTS: Final = (
         Evaluation,
     ),
 )
+#: All of them, with that of KServe's V2 protocol.
+ADDRESSES: Final[tuple[Address, ...]] = (*ENDPOINTS, Infer())
 
 
 class Series:
-    """ASGI: answers the addresses of ENDPOINTS; a framework's way to a handler costs more than such work.
+    """ASGI: answers the addresses of series; a framework's way to a handler costs more than such work.
 
     Parameters
     ----------
@@ -107,35 +151,35 @@ class Series:
     def __init__(self, app: Any, state: State) -> None:
         self._app = app
         self._state = state
-        self._endpoints = {endpoint.path: endpoint for endpoint in ENDPOINTS}
+        self._addresses = {address.path: address for address in ADDRESSES}
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Pass a request on, or answer it."""
-        endpoint = self._endpoints.get(scope["path"]) if scope["type"] == "http" else None
-        if endpoint is None:
+        address = self._addresses.get(scope["path"]) if scope["type"] == "http" else None
+        if address is None:
             await self._app(scope, receive, send)
             return
         try:
-            status, headers, body = await self._answer(endpoint, scope, receive)
+            status, headers, body = await self._answer(address, scope, receive)
         except Exception as error:
             status, headers, body = answer_of(self._state, scope, error)
         await respond(send, status, headers, body)
 
     async def _answer(
-        self, endpoint: Endpoint, scope: Any, receive: Any
-    ) -> tuple[int, dict[str, str], bytes]:
+        self, address: Address, scope: Any, receive: Any
+    ) -> tuple[int, dict[str, str], Content]:
         if scope["method"] == "POST":
             here = seen(scope)
-            here.route, here.operation = endpoint.path, endpoint.operation
-            return 200, *await _answer(self._state, endpoint, scope, receive, here)
+            here.route, here.operation = address.path, address.operation
+            return 200, *await _answer(self._state, address, scope, receive, here)
         if scope["method"] == "OPTIONS":
             return 204, {"allow": _METHODS}, b""
         raise Problem("method-not-allowed", f"allowed: {_METHODS}", headers={"allow": _METHODS})
 
 
 async def _answer(
-    state: State, endpoint: Endpoint, scope: Any, receive: Any, here: Seen
-) -> tuple[dict[str, str], bytes]:
+    state: State, address: Address, scope: Any, receive: Any, here: Seen
+) -> tuple[dict[str, str], Content]:
     """Read a request, have it computed, and say what came of it."""
     snapshot, headers = here.snapshot, headers_of(scope)
     service = snapshot.service
@@ -144,29 +188,27 @@ async def _answer(
     seconds = seconds_of(headers.get("request-timeout"), service.request_timeout)
     deadline = Deadline(seconds, scope.get("rpsd.arrived"))
     state.admission.pace.came(seconds)
-    sent = _media.sent_type(headers.get("content-type"), tuple(endpoint.decoders))
-    wanted = _media.wanted_type(headers.get("accept"), sent, tuple(endpoint.encoders))
+    form = address.form(headers)
     query = scope["query_string"]
     body = await read_body(receive, headers, service.max_body_bytes)
     control = _directives(headers.get("cache-control"))
     key = None
     if "no-store" not in control:
-        key = snapshot.cache.key(body, endpoint.operation, sent, wanted, query)
+        key = snapshot.cache.key(body, form.key, query)
     if key is not None and "no-cache" not in control:
         if (kept := snapshot.cache.get(key)) is not None:
             state.metrics.cache_hits.inc()
-            return _answered(state, endpoint, here, kept, wanted, len(body))
+            return _answered(state, address, here, kept, form, len(body))
         state.metrics.cache_misses.inc()
     if deadline.over:  # before anything is spent on it
         state.metrics.count("expired")
         raise late()
-    stages = here.stages = Stages(endpoint.operation)
-    decode, encode = endpoint.decoders[sent], endpoint.encoders[wanted]
+    stages = here.stages = Stages(address.operation)
     observe = state.metrics.observe_stages
-    work = Work(snapshot, endpoint.compute, decode, encode, body, query, stages, observe)
+    work = Work(snapshot, address.compute, form.decode, form.encode, body, query, stages, observe)
     try:
-        quick = len(body) <= _SMALL and sent in _QUICK and _QUICK[sent](body, query)
-        points = work.read().points if quick else MOST_POINTS[sent](body)
+        quick = len(body) <= _SMALL and form.is_quick(body, query)
+        points = work.read().points if quick else form.most_points(body)
     except Exception:
         observe(stages)
         raise
@@ -178,7 +220,7 @@ async def _answer(
     # What answers in place of an output is right once: the next time it may be computed.
     if key is not None and not any(outcome.failure for outcome in done[0].outcomes):
         state.metrics.cache_evictions.inc(snapshot.cache.put(key, *_kept(done)))
-    return _answered(state, endpoint, here, done, wanted, len(body))
+    return _answered(state, address, here, done, form, len(body))
 
 
 def _directives(control: str | None) -> set[str]:
@@ -198,12 +240,12 @@ def _kept(done: Done) -> tuple[int, Done]:
 
 
 def _answered(
-    state: State, endpoint: Endpoint, here: Seen, done: Done, wanted: str, received: int
-) -> tuple[dict[str, str], bytes]:
+    state: State, address: Address, here: Seen, done: Done, form: Form, received: int
+) -> tuple[dict[str, str], Content]:
     answer, content, extra = done
-    here.message = endpoint.message
+    here.message = address.message
     note_answer(state, here, answer, received, len(content))
-    return {"content-type": wanted, **extra, **degraded_header(answer)}, content
+    return {"content-type": form.media, **extra, **degraded_header(answer)}, content
 
 
 def note_answer(state: State, here: Seen, answer: Answer, received: int, sent: int) -> None:

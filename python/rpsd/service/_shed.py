@@ -6,12 +6,12 @@ from __future__ import annotations
 from typing import Any
 
 from rpsd.service._admission import overloaded
-from rpsd.service._observe import refuse
+from rpsd.service._observe import WORK, refuse
 from rpsd.service._state import State
 
 
 class Shed:
-    """Middleware that answers 503 to /v1 while the queue is full, without routing or reading the body.
+    """Middleware that answers 503 to work while the queue is full, without routing or reading the body.
 
     Parameters
     ----------
@@ -25,7 +25,7 @@ class Shed:
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Pass a request on, or answer it."""
-        if not self._state.admission.full or scope["type"] != "http" or not scope["path"].startswith("/v1/"):
+        if not self._state.admission.full or scope["type"] != "http" or not scope["path"].startswith(WORK):
             await self._app(scope, receive, send)
             return
         self._state.metrics.count("shed")

@@ -40,6 +40,11 @@ class Version:
         return found
 
 
+#: KServe's V2 protocol: the model that there is, and where it takes tensors.
+MODEL: Final = "rpsd"
+MODEL_PATH: Final = f"/v2/models/{MODEL}"
+INFER: Final = f"{MODEL_PATH}/infer"
+
 #: A version that is deprecated keeps working until its sunset, at least a year later.
 VERSIONS: Final[Mapping[str, Version]] = {"v1": Version()}
 

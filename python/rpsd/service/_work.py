@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -15,14 +15,15 @@ from rpsd.service import _codec_binary, _codec_json
 from rpsd.service._admission import Stop
 from rpsd.service._bounded import is_bounded
 from rpsd.service._compute import Compute, denoise, evaluate
+from rpsd.service._plain import Content
 from rpsd.service._request import Answer, Asked, Limits
 from rpsd.service._snapshot import Snapshot
 from rpsd.service._stages import Stages
 
 Decode = Callable[[bytes | bytearray, bytes, Limits], Asked]
-Encode = Callable[[Answer], tuple[bytes, dict[str, str]]]
+Encode = Callable[[Answer], tuple[Content, dict[str, str]]]
 #: The answer, its body, and headers of its own.
-Done = tuple[Answer, bytes, dict[str, str]]
+Done = tuple[Answer, Content, dict[str, str]]
 
 _METHODS: Final = fields(Options)["method"].words
 #: Samples up to which requests are computed together, longer ones gain little, and by the event loop.
@@ -30,6 +31,29 @@ _SHORT: Final = 4_096
 
 #: What writes answers in a time that their length bounds, with nothing to import first.
 _ENCODERS: Final = (_codec_json.encode, _codec_binary.encode)
+
+
+class Form(NamedTuple):
+    """How one request is read and answered.
+
+    Attributes
+    ----------
+    key : hashable
+        What beside body and query has a say in the answer's bytes.
+    media : str
+        The type of the answer, unless its encoder gives another.
+    most_points : callable
+        Returns a number of samples that a body does not exceed, without reading it.
+    is_quick : callable
+        Whether the event loop may read a small body.
+    """
+
+    key: Hashable
+    media: str
+    decode: Decode
+    encode: Encode
+    most_points: Callable[[bytes | bytearray], int]
+    is_quick: Callable[[bytes | bytearray, bytes], bool]
 
 
 @dataclass(slots=True)

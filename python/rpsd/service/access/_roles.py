@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
+from rpsd.service._versions import INFER, MODEL_PATH
 from rpsd.service.access._principal import Principal
 
 #: Permissions that need no credential: what supervisors and balancers ask.
@@ -16,7 +17,7 @@ HIDDEN: Final = frozenset({"operate", "administer", "audit"})
 #: Permissions whose use, to read, is no decision worth a record.
 QUIET: Final = frozenset({"observe"})
 #: Routes that change nothing: they are computed while their record is written, not after.
-UNCHANGING: Final = frozenset({"/v1/denoise", "/v1/noise", "/v1/evaluate", "/v1/jobs/{id}/result"})
+UNCHANGING: Final = frozenset({"/v1/denoise", "/v1/noise", "/v1/evaluate", INFER, "/v1/jobs/{id}/result"})
 #: Methods, and routes beside them, that take no samples: also for who has used up those of today.
 FREE: Final = (frozenset({"GET", "HEAD", "DELETE"}), frozenset({"/v1/jobs/{id}/cancel"}))
 
@@ -36,18 +37,20 @@ GRANTED: Final = tuple(name for name in ROLES if name != "local")
 
 _READ: Final = ("GET", "HEAD")
 _HEALTH: Final = ("/health", "/health/live", "/health/ready", "/health/startup")
+_V2_HEALTH: Final = ("/v2/health/live", "/v2/health/ready", f"{MODEL_PATH}/ready")
 
 #: The permission that each method and route takes. A route without a row fails a test.
 ROUTES: Final[Mapping[tuple[str, str], str]] = MappingProxyType(
     {
         **{(method, path): OPEN for method in _READ for path in _HEALTH},
-        **{(method, f"/v2{path}"): OPEN for method in _READ for path in ("/health/live", "/health/ready")},
+        **{(method, path): OPEN for method in _READ for path in _V2_HEALTH},
         **{
             (method, path): "observe"
             for method in _READ
-            for path in ("/health/detailed", "/metrics", "/openapi.json", "/docs")
+            for path in ("/health/detailed", "/metrics", "/openapi.json", "/docs", "/v2", MODEL_PATH)
         },
         **{("POST", f"/v1/{name}"): "compute" for name in ("denoise", "noise", "evaluate")},
+        ("POST", INFER): "compute",
         ("WEBSOCKET", "/v1/stream"): "compute",
         **{(method, "/v1/streams"): "compute" for method in ("GET", "HEAD", "POST")},
         **{(method, "/v1/streams/{id}"): "compute" for method in ("GET", "HEAD", "DELETE")},

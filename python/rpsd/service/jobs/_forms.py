@@ -95,7 +95,7 @@ def state_data(row: Any, problem: dict[str, Any] | None = None) -> dict[str, Any
     return {**row_data(row), "problem": problem}
 
 
-def packed(head: Any, body: bytes | bytearray) -> bytes:
+def packed(head: Any, body: bytes | bytearray | memoryview) -> bytes:
     """Return a body with what is kept beside it, as bytes."""
     text = msgspec.msgpack.encode(head)
     return b"".join((len(text).to_bytes(_LENGTH, "little"), text, body))

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from rpsd import StateError
 from rpsd.service._idempotency import Answered
 from rpsd.service._lane import Damaged
+from rpsd.service._plain import Content
 from rpsd.service._problems import Problem
 from rpsd.service._repeats import Repeat, Repeats
 from rpsd.service.jobs._forms import UNDER_WAY, Kept, packed, state_data, unpacked
@@ -224,7 +225,7 @@ class Keep:
         return kept
 
     def finish(
-        self, claimed: Claimed, status: str, headers: Mapping[str, str], body: bytes, expiry: float
+        self, claimed: Claimed, status: str, headers: Mapping[str, str], body: Content, expiry: float
     ) -> bool:
         """Keep what came of a job; return whether it was still this process that should."""
         at = now()

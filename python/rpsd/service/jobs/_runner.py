@@ -21,6 +21,7 @@ from rpsd.service._errors import note_problem, problem_of
 from rpsd.service._lane import Damaged
 from rpsd.service._log import trace_of
 from rpsd.service._observe import Seen
+from rpsd.service._plain import Content
 from rpsd.service._problems import MEDIA_TYPE, Problem
 from rpsd.service._request import Answer
 from rpsd.service._series import note_answer
@@ -58,7 +59,7 @@ class _Outcome(NamedTuple):
 
     status: str
     headers: Mapping[str, str]
-    body: bytes
+    body: Content
     told: tuple[Answer, int] | Problem
 
 

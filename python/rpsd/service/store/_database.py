@@ -20,7 +20,7 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
 from rpsd import ConfigError, StateError
 from rpsd.service.store._head import START
-from rpsd.service.store._schema import audit_head, data_keys
+from rpsd.service.store._schema import METADATA, audit_head, data_keys
 from rpsd.service.store._seal import Seal, StateKey
 
 #: Seconds that a transaction waits for another of SQLite's.
@@ -73,7 +73,7 @@ class Database:
             self.came_with = self.revision
             with opened():
                 self.upgrade()
-                self.seal = Seal(self._data_keys())
+            self.reload_keys()
         except BaseException:
             self.close()
             raise
@@ -130,25 +130,39 @@ class Database:
     def upgrade(self) -> None:
         """Bring the schema to that of this rpsd, whole or not at all; SQLite's file is copied first."""
         with self.engine.connect() as connection:
-            before, newest = self._revision(connection), _scripts().get_current_head()
-        if before == newest:
+            before = self.revision_of(connection)
+        if before == _scripts().get_current_head():
             return
-        if before is not None and before not in {one.revision for one in _scripts().walk_revisions()}:
-            raise StateError(f"the database has schema {before}, which is newer than this rpsd's {newest}")
+        if before is not None:
+            require_known(before, "the database")
         if before is not None and self.path is not None:
             self._copy_aside(before)
         with self.engine.begin() as connection:
-            if not self.is_sqlite:
-                connection.execute(sa.text("SELECT pg_advisory_xact_lock(:n)"), {"n": _UPGRADING})
-            config = _alembic()
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+            self.migrate(connection, "head")
+
+    def migrate(self, connection: sa.Connection, to: str) -> None:
+        """Bring the schema to a revision, in a transaction that somebody else ends."""
+        if not self.is_sqlite:
+            connection.execute(sa.text("SELECT pg_advisory_xact_lock(:n)"), {"n": _UPGRADING})
+        config = _alembic()
+        config.attributes["connection"] = connection
+        command.upgrade(config, to)
+
+    def drop(self, connection: sa.Connection) -> None:
+        """Remove all tables, in a transaction that somebody else ends."""
+        METADATA.drop_all(connection)
+        connection.execute(sa.text("DROP TABLE alembic_version"))
+
+    def reload_keys(self) -> None:
+        """Take the data keys that are there now for those that seal."""
+        with opened():
+            self.seal = Seal(self._data_keys())
 
     @property
     def revision(self) -> str | None:
         """Which schema it has."""
         with opened(), self.engine.connect() as connection:
-            return self._revision(connection)
+            return self.revision_of(connection)
 
     def rotate(self, to: StateKey) -> None:
         """Seal the data keys under another state key, and begin a new data key."""
@@ -161,7 +175,7 @@ class Database:
                 numbers.append(number)
             self._add_data_key(connection, max(numbers) + 1, to)
         self.state_key = to
-        self.seal = Seal(self._data_keys())
+        self.reload_keys()
 
     def close(self) -> None:
         """Close what is open."""
@@ -202,8 +216,17 @@ class Database:
             source.backup(copied)
 
     @staticmethod
-    def _revision(connection: sa.Connection) -> str | None:
+    def revision_of(connection: sa.Connection) -> str | None:
+        """Return which schema a transaction sees."""
         return MigrationContext.configure(connection).get_current_revision()
+
+
+def require_known(revision: str, what: str) -> None:
+    """Raise the error of a schema that a newer rpsd made."""
+    scripts = _scripts()
+    if revision not in {one.revision for one in scripts.walk_revisions()}:
+        newest = scripts.get_current_head()
+        raise StateError(f"{what} has schema {revision}, which is newer than this rpsd's {newest}")
 
 
 @contextmanager

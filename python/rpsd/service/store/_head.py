@@ -22,6 +22,12 @@ class Head(NamedTuple):
         """Return it as people keep it."""
         return f"{self.number}:{self.digest.hex()}"
 
+    @classmethod
+    def of(cls, text: str) -> Head:
+        """Return the head of such a text."""
+        number, _, digest = text.partition(":")
+        return cls(int(number), bytes.fromhex(digest))
+
     def signed(self, seal: Seal) -> bytes:
         """Return its signature."""
         message = self.number.to_bytes(_NUMBER_BYTES, "big") + self.digest

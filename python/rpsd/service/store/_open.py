@@ -17,8 +17,14 @@ _KEY_FILE: Final = "state.key"
 _NAME: Final = "state-key"
 
 
-def open_database(config: Config) -> Database:
+def open_database(config: Config, *, new_key: bool = True) -> Database:
     """Open the database of a configuration, made and upgraded as it needs.
+
+    Parameters
+    ----------
+    config : Config
+    new_key : bool
+        Whether SQLite may be given a state key where there is none.
 
     Raises
     ------
@@ -27,16 +33,31 @@ def open_database(config: Config) -> Database:
     StateError
         Where it cannot be opened.
     """
-    directory, url = config.paths.state_path, config.state.state_url
-    secret = read_secret(_NAME, _given(config))
+    return Database(place_of(config), state_key(config, new=new_key))
+
+
+def state_key(config: Config, *, new: bool = False) -> StateKey:
+    """Return the state key of a configuration; new: whether SQLite may be given one where there is none.
+
+    Raises
+    ------
+    ConfigError
+        Where there is none, or what is given is none.
+    """
+    secret, url = read_secret(_NAME, _given(config)), config.state.state_url
     if secret is None:
         if url is not None and not url.startswith("sqlite"):
             raise ConfigError(
                 "a PostgreSQL database needs a state key: give state_key_file, the credential "
                 f"rpsd-{_NAME}, or RPSD_STATE_KEY"
             )
+        directory = config.paths.state_path
+        if not new and not (directory / _KEY_FILE).exists():
+            raise ConfigError(
+                f"there is no state key: give state_key_file, or put it into {directory / _KEY_FILE}"
+            )
         secret = _own_key(directory)
-    return Database(place_of(config), StateKey(secret))
+    return StateKey(secret)
 
 
 def rotate_state_key(config: Config, database: Database, new: Path | None) -> Path:

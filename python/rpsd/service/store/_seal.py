@@ -54,6 +54,10 @@ class StateKey:
         """Return the text of a new one."""
         return Secret(base64.b64encode(secrets.token_bytes(KEY_BYTES)))
 
+    def derive(self, purpose: str, salt: bytes) -> bytes:
+        """Return 32 bytes for one purpose and salt."""
+        return _derive(self._key, purpose, salt)
+
     def new_data_key(self, number: int) -> bytes:
         """Return a new data key, sealed."""
         return self._wrap(secrets.token_bytes(KEY_BYTES), number)
@@ -126,5 +130,5 @@ class Seal:
             raise StateError(f"{where} was changed after it was sealed") from None
 
 
-def _derive(key: bytes, purpose: str) -> bytes:
-    return HKDF(hashes.SHA256(), KEY_BYTES, salt=None, info=b"rpsd " + purpose.encode()).derive(key)
+def _derive(key: bytes, purpose: str, salt: bytes | None = None) -> bytes:
+    return HKDF(hashes.SHA256(), KEY_BYTES, salt=salt, info=b"rpsd " + purpose.encode()).derive(key)
