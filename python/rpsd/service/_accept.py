@@ -22,11 +22,11 @@ class Acceptor:
 
     Parameters
     ----------
-    context : ssl.SSLContext or None
+    context : ssl.SSLContext, optional
         What connections are encrypted with; None is not at all.
     """
 
-    def __init__(self, context: ssl.SSLContext | None) -> None:
+    def __init__(self, context: ssl.SSLContext | None = None) -> None:
         self._context = context
         self._listeners: Sequence[socket.socket] = ()
         self._tasks: set[asyncio.Task[Any]] = set()
