@@ -49,6 +49,12 @@ def log_level_is_what_was_set(ctx, response, case):
 
 
 @schemathesis.hook
+def filter_case(context, case):
+    """Leave out headers that nobody knows, which HTTP passes over (RFC 9110, 5.1)."""
+    return "x-schemathesis-unknown-property" not in (case.headers or {})
+
+
+@schemathesis.hook
 def before_call(context, case, kwargs):
     """Take away what is no part of the case and gets a refusal for every one of them."""
     components = case.meta.components if case.meta else {}

@@ -211,9 +211,9 @@ def test_requests_that_wait_on_their_connection_do_not_keep_others_waiting(small
     counts = []
 
     def ask():
-        counts.append(small.send(get * 100 + last).count(b"HTTP/1.1 200 "))
+        counts.append(small.send(get * 40 + last).count(b"HTTP/1.1 200 "))
 
-    clients = [threading.Thread(target=ask) for _ in range(20)]
+    clients = [threading.Thread(target=ask) for _ in range(10)]
     for client in clients:
         client.start()
     seen = []
@@ -222,5 +222,5 @@ def test_requests_that_wait_on_their_connection_do_not_keep_others_waiting(small
         seen.append(len(counts))
     for client in clients:
         client.join()
-    assert counts == [101] * 20
-    assert sum(count == 0 for count in seen) > 20  # answered while all of them still waited
+    assert counts == [41] * 10
+    assert sum(count == 0 for count in seen) > 60  # between any two, and not only after one of each
