@@ -164,9 +164,10 @@ inline Pair<U> neighbours(const U* v, size_t n, U c) noexcept {
 }
 
 // Counts what is tied at c: true where that settles ranks k and next. Else both lie on one side of c, and the bracket
-// is cut to it.
+// is cut to it; where c was its other end, it goes on to the end of all that is left.
 template <class U>
-inline bool settle(const U* v, size_t n, size_t k, size_t next, U c, U& low, U& high, Pair<U>& found) noexcept {
+inline bool settle(const U* v, size_t n, size_t k, size_t next, U c, Pair<U> all, U& low, U& high,
+                   Pair<U>& found) noexcept {
   constexpr size_t kBlock = size_t{1} << 20;  // whose counts a lane of U holds
   size_t under = 0, through = 0;
   for (size_t begin = 0; begin < n; begin += kBlock) {
@@ -182,10 +183,12 @@ inline bool settle(const U* v, size_t n, size_t k, size_t next, U c, U& low, U& 
   }
   if (k >= through) {
     low = low > c ? low : c + 1;
+    if (high < low) high = all.second;
     return false;
   }
   if (next < under) {
     high = high < c ? high : c - 1;
+    if (high < low) low = all.first;
     return false;
   }
   found = {c, c};
@@ -305,7 +308,7 @@ Pair<U> select(const U* x, size_t n, size_t k, size_t next, U* scratch) noexcept
     for (size_t end = 0; end < 2; ++end) {
       if (!is_tied[end]) continue;
       spent += count;
-      if (settle(v, count, rank, rank + further, tied[end], ends.first, ends.second, found)) return found;
+      if (settle(v, count, rank, rank + further, tied[end], {low, high}, ends.first, ends.second, found)) return found;
     }
     U* out = scratch;
     if (v != x) {

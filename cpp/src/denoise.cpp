@@ -108,8 +108,7 @@ bool Denoiser<T>::shrink_wavelet(const T* x, double energy, T* y, SeriesReport& 
   });
 
   if (options_.noise != Noise::given) report.noise_sd = mad_noise(details[0], pyramid.length(1), scratch.selection);
-  const bool finest = options_.noise == Noise::mad || options_.noise == Noise::local;
-  if (finest && is_rounding(report.noise_sd, x, n, energy)) return false;
+  if (options_.noise != Noise::given && is_rounding(report.noise_sd, x, n, energy)) return false;
   scratch.shrinkages.resize(levels);
   LevelShrinkage* shrinkages = scratch.shrinkages.data();
   if (options_.noise == Noise::local || is_block_mode(options_.threshold_mode)) {

@@ -66,8 +66,7 @@ template <class T>
 bool ModwtShrinkage<T>::estimate(const Series& series, const T* finest, double& noise_sd,
                                  ModwtShrinkageScratch<T>& scratch) const {
   if (options_.noise != Noise::given) noise_sd = mad_noise(finest, series.n, scratch.selection) / level_scale(1);
-  const bool known = options_.noise == Noise::given || options_.noise == Noise::level;
-  return known || !is_rounding(noise_sd, series.x, series.n, series.energy);
+  return options_.noise == Noise::given || !is_rounding(noise_sd, series.x, series.n, series.energy);
 }
 
 template <class T>

@@ -127,6 +127,7 @@ void believe(NoiseTest& test, std::size_t n, double ratio_z, const Likelihoods& 
   test.gain_probability = 0;
   for (std::size_t i = 0; i < ratios.size(); ++i)
     if (gain_db(used, ratios[i]) > 0) test.gain_probability += weights[i] / total;
+  test.gain_probability = std::min(test.gain_probability, 1.0);  // a sum of shares may be over it by rounding
 }
 
 template <std::size_t N>

@@ -303,7 +303,7 @@ std::optional<T> SlidingShrinkage<T>::value(std::size_t i, SeriesReport& report,
   report.noise_sd = options_.noise == Noise::given ? options_.noise_sd : finest_noise(i, details(1), scratch);
   // Beyond the first bound, which is that of all windows, the noise is no rounding.
   const double unit = 17 * static_cast<double>(std::numeric_limits<T>::epsilon());
-  if (options_.noise == Noise::mad && !(report.noise_sd > unit * std::sqrt(scratch.energy)) &&
+  if (options_.noise != Noise::given && !(report.noise_sd > unit * std::sqrt(scratch.energy)) &&
       is_rounding(report.noise_sd, x, n_, active_table<T>().sum_squares(x, n_)))
     return std::nullopt;
   scratch.levels.clear();

@@ -106,6 +106,26 @@ void check_mixtures(const rpsd::kernels::Table<T>& table) {
   }
 }
 
+// Moves between prices on ticks: each number of ticks is a few values that differ by rounding, many times each, so that
+// both ends of a bracket are tied and the ranks may lie beyond either.
+template <class T>
+void check_moves_on_ticks(const rpsd::kernels::Table<T>& table) {
+  std::mt19937_64 generator(kSeed);
+  std::normal_distribution<double> normal;
+  for (int round = 0; round < 20000; ++round) {
+    std::vector<T> x(33 + generator() % 300);
+    const double step = 0.3 + static_cast<double>(generator() % 30) / 10;
+    double walk = 0, before = 100;
+    for (auto& v : x) {
+      walk += step * normal(generator);
+      const double price = 100 + std::round(walk) * 0.01;
+      v = static_cast<T>(price - before);
+      before = price;
+    }
+    check(table, x);
+  }
+}
+
 // Many ties, on one side or on both, whose end lies on the wanted ranks or near them, among noise.
 template <class T>
 void check_half_tied(const rpsd::kernels::Table<T>& table) {
@@ -169,6 +189,8 @@ int main() {
     check_all(table->f32);
     check_mixtures(table->f64);
     check_mixtures(table->f32);
+    check_moves_on_ticks(table->f64);
+    check_moves_on_ticks(table->f32);
     check_half_tied(table->f64);
     check_half_tied(table->f32);
     check_misled(table->f64);
