@@ -36,7 +36,7 @@ def test_any_finite_numbers(x):
 @pytest.mark.parametrize("n", [33, 60, 260, 1000, 40_000])
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 def test_moves_on_ticks_that_differ_by_rounding(dtype, n):
-    """A move of a tick is a few values next to each other, many times each: both ends of a bracket are tied."""
+    """A move of a tick is a few values side by side, many times each: both ends of a bracket are tied."""
     for seed in range(20 if n > 1000 else 600):
         generator = np.random.default_rng([n, seed])
         tick = generator.choice([0.01, 0.05, 0.25, 0.1])
