@@ -35,7 +35,7 @@ def answer_of(state: State, scope: Any, error: Exception) -> tuple[int, dict[str
     if isinstance(problem, Failed):
         note_failure(state, here, problem.failure)
     elif problem.name == "guardrail-breached":
-        note_failure(state, here, Failure("guardrail", "error"))
+        note_failure(state, here, Failure("guardrail", "error", report=problem.members["report"]))
     return problem.status, {"content-type": MEDIA_TYPE, **problem.headers}, problem.body(here.request_id)
 
 
