@@ -291,7 +291,7 @@ def test_chunks_of_a_byte_do_not_keep_others_waiting(server):
     """Each takes a call; of what has come no more is parsed in a turn than takes a few milliseconds."""
     head = HEAD.replace(b"json", b"octet-stream") + b"Transfer-Encoding: chunked\r\n\r\n"
     answers = []
-    data = head + b"1\r\na\r\n" * 200_001 + b"0\r\n\r\n"
+    data = head + b"1\r\na\r\n" * 100_001 + b"0\r\n\r\n"
     sender = threading.Thread(target=lambda: answers.append(server.send(data)))
     sender.start()
     probes = 0
@@ -300,4 +300,4 @@ def test_chunks_of_a_byte_do_not_keep_others_waiting(server):
         probes += 1
     sender.join()
     assert answers[0].startswith(b"HTTP/1.1 400 ")  # no whole number of samples
-    assert probes > 20
+    assert probes > 10
