@@ -141,6 +141,36 @@ def test_many_series_in_a_small_body_are_read_by_a_worker(snapshot):
     assert reader_of(snapshot, BINARY, np.ones(500).tobytes(), CLOSED + b"&s%65ries=500") == "worker"
 
 
+SLOW = {
+    "exponents": b'{"values": [%b]}' % b",".join([b"1e-320"] * 200),
+    "large exponents": b'{"values": [%b]}' % b",".join([b"1E308"] * 200),
+    "a mask": b'{"values": [1, 2], "breaks": [%b]}' % b",".join([b"1"] * 9000),
+    "an option": b'{"method": [%b], "series": {}}' % b",".join([b"1"] * 9000),
+    "a name in a name": b'{"method": [%b], "level": {"values": 1}, "s\\u0065ries": {}}'
+    % b",".join([b"1"] * 9000),
+}
+
+
+@pytest.mark.parametrize("body", SLOW.values(), ids=SLOW)
+def test_what_takes_more_than_its_length_is_read_by_a_worker(body):
+    assert len(body) < 65_536
+    assert not _codec_json.is_quick(body, b"")
+
+
+def test_prices_of_a_usual_request_are_read_by_the_loop():
+    values = (100 + np.random.default_rng(0).standard_normal(3000)).tolist()
+    body = json.dumps({"values": values, "report": "none", "level": {}, "guardrails": {"policy": "raise"}})
+    assert _codec_json.is_quick(body.encode(), b"")
+
+
+def test_no_denoiser_is_kept_with_a_mask_of_breaks(snapshot):
+    mask = [True] * 5000
+    before = len(snapshot._denoisers)
+    snapshot.denoiser({"breaks": mask}, None)
+    assert len(snapshot._denoisers) == before
+    assert snapshot.denoiser({"level": 3}, None)[0] is snapshot.denoiser({"level": 3}, None)[0]
+
+
 def test_few_bytes_of_arrow_may_be_many_samples(snapshot):
     table = pa.table({"a": np.zeros(100_000)})
     sink = pa.BufferOutputStream()

@@ -2,6 +2,7 @@
 """What answers where a series fails: as configured, told in header, body, log and metrics, never silently."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -64,6 +65,20 @@ def fallbacks(server, reason, answer):
     name = f'rpsd_fallback_total{{answer="{answer}",reason="{reason}"}} '
     lines = server.ask("GET", "/metrics").body.decode().splitlines()
     return next((float(line.removeprefix(name)) for line in lines if line.startswith(name)), 0.0)
+
+
+@pytest.mark.parametrize("policy", ["error", "raw"])
+def test_a_guardrail_that_the_policy_acts_on_is_counted(servers, policy):
+    """Else all is compliant where the most is breached."""
+
+    def breached():
+        text = servers[policy].ask("GET", "/metrics").body.decode()
+        found = re.findall(r'rpsd_guardrail_evaluations_total{[^}]*verdict="breached"} (\S+)', text)
+        return sum(map(float, found))
+
+    before = breached()
+    servers[policy].post(FAILURES["guardrail"])
+    assert breached() >= before + 1
 
 
 @pytest.mark.parametrize("reason", FAILURES)

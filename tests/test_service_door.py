@@ -150,6 +150,9 @@ def test_over_http(start):
         answer = connection.getresponse()
         assert (answer.status, answer.getheader("connection")) == (503, None)
         assert json.loads(answer.read())["status"] == 503
+    connection.request("HEAD", "/v1/denoise", headers={"Content-Length": "0"})
+    answer = connection.getresponse()
+    assert (answer.status, answer.read()) == (503, b"")  # what came with it would be the next answer
     connection.request("GET", "/health/live")
     assert connection.getresponse().status == 200
     connection.close()
@@ -157,7 +160,7 @@ def test_over_http(start):
     assert (closing.status, closing.headers["connection"]) == (503, "close")
     assert sum(line["requests"] for line in [server.logged(problem="overloaded")]) >= 1
     metrics = server.ask("GET", "/metrics").body.decode()
-    assert 'rpsd_shed_total{reason="queue"} 3.0' in metrics
+    assert 'rpsd_shed_total{reason="queue"} 4.0' in metrics
     assert server.stop() == 0
 
 

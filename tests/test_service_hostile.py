@@ -10,7 +10,9 @@ import threading
 import zlib
 
 import pytest
-from serving import Server
+from serving import Server, server
+
+__all__ = ["server"]
 
 _PATIENCE = 30.0
 OK = b'{"values": [1.5, null, 2.5, 3], "level": 2, "report": "none", "guardrails": {"policy": "warn"}}'
@@ -283,3 +285,19 @@ def test_more_json_by_chance(hasty, seed):
 @pytest.mark.parametrize("seed", range(5))
 def test_more_http_by_chance(hasty, seed):
     throw_http(hasty, 2000, 100 + seed)
+
+
+def test_chunks_of_a_byte_do_not_keep_others_waiting(server):
+    """Each takes a call; of what has come no more is parsed in a turn than takes a few milliseconds."""
+    head = HEAD.replace(b"json", b"octet-stream") + b"Transfer-Encoding: chunked\r\n\r\n"
+    answers = []
+    data = head + b"1\r\na\r\n" * 100_001 + b"0\r\n\r\n"
+    sender = threading.Thread(target=lambda: answers.append(server.send(data)))
+    sender.start()
+    probes = 0
+    while sender.is_alive():
+        assert server.ask("GET", "/health/live").status == 200
+        probes += 1
+    sender.join()
+    assert answers[0].startswith(b"HTTP/1.1 400 ")  # no whole number of samples
+    assert probes > 10

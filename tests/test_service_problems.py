@@ -88,6 +88,8 @@ QUERIES = {
     "no value": "level",
     "series": "series=0",
     "negative": "series=-1",
+    "thousands of digits": "series=" + "9" * 4301,
+    "thousands of digits of an option": "level=" + "9" * 4301,
     "guardrail": "guardrails.no=1",
     "many": "&".join(f"a{k}=1" for k in range(200)),
 }

@@ -20,6 +20,10 @@ _MOST_DEPTH: Final = 32
 #: Arrays, objects and quotes of a request with a few series and every option.
 _FEW_ARRAYS: Final = 64
 _FEW_QUOTES: Final = 256
+#: Letters e, of names and of exponents.
+_FEW_EXPONENTS: Final = 64
+#: Bytes of which reading takes little time whatever they are.
+_SHORT: Final = 8_192
 # Read apart, by `numbers`: as objects all at once they would take fifteen times their text.
 _Numbers = msgspec.Raw
 _SERIES: Final = ("values", "series", "x", "y")
@@ -65,8 +69,22 @@ def most_points(body: bytes | bytearray) -> int:
 
 
 def is_quick(body: bytes | bytearray, query: bytes) -> bool:
-    """Return whether reading takes a time that the length bounds: few names and arrays, else numbers."""
+    """Return whether reading takes a time that the length bounds: few names and arrays, else numbers.
+
+    Numbers with exponents may take two thousand times as long as others. What is beside the samples is read
+    by Python: a long body must have one array, which is that of its samples.
+    """
     del query
+    if body.count(b"e") + body.count(b"E") > _FEW_EXPONENTS:
+        return False
+    if len(body) > _SHORT:
+        named = b'"values"' in body and b'"series"' not in body and b"\\" not in body
+        return (
+            named
+            and body.count(b"[") == 1
+            and body.count(b"{") <= _FEW_ARRAYS
+            and body.count(b'"') <= _FEW_QUOTES
+        )
     return body.count(b"[") + body.count(b"{") <= _FEW_ARRAYS and body.count(b'"') <= _FEW_QUOTES
 
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -10,6 +11,7 @@ import msgspec
 import numpy as np
 
 from rpsd import CausalityError, ConfigError, GuardrailError, InputError
+from rpsd._result import report_data
 from rpsd.service._body import ClientGone
 from rpsd.service._log import trace_of
 from rpsd.service._problems import Problem
@@ -50,8 +52,8 @@ def guarded(snapshot: Snapshot, asked: Asked, one: Callable[[int], Outcome]) -> 
         try:
             outcome = one(number)
             accept(snapshot, asked, number, outcome)
-        except GuardrailError:
-            failure = Failure("guardrail", policy)
+        except GuardrailError as error:
+            failure = Failure("guardrail", policy, report=report_data(error.report))
             instead = None if own else _instead(snapshot, asked, number, failure)
             if instead is None:
                 raise
@@ -114,11 +116,12 @@ def _instead(snapshot: Snapshot, asked: Asked, number: int, failure: Failure) ->
 
 def _key(asked: Asked, number: int) -> bytes:
     name = "" if asked.names is None else asked.names[number]
-    return msgspec.json.encode((name, asked.options, asked.guardrails), order="sorted")
+    content = msgspec.json.encode((name, asked.options, asked.guardrails), order="sorted")
+    return hashlib.sha256(content).digest()  # a mask of breaks is as long as its series
 
 
 def degraded_header(answer: Answer) -> dict[str, str]:
     """Return the header that says that an answer is not the one asked for."""
-    failures = dict.fromkeys(outcome.failure for outcome in answer.outcomes if outcome.failure)
+    failures = [outcome.failure for outcome in answer.outcomes if outcome.failure]
     texts = dict.fromkeys(f"{failure.answer};reason={failure.reason}" for failure in failures)
     return {"rpsd-degraded": ", ".join(texts)} if texts else {}

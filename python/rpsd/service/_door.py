@@ -100,7 +100,10 @@ class Door:
         head, body = made
         named = request_id.encode()
         content = body.replace(_HERE, named)
-        return b"%bcontent-length: %d\r\nx-request-id: %b\r\n\r\n%b" % (head, len(content), named, content)
+        size = len(content)
+        if method == "HEAD":
+            content = b""
+        return b"%bcontent-length: %d\r\nx-request-id: %b\r\n\r\n%b" % (head, size, named, content)
 
     def tell(self) -> None:
         """Tell of those that were turned away since the last time."""

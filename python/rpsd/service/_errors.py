@@ -48,7 +48,7 @@ def note_problem(state: State, here: Seen, problem: Problem) -> None:
     if isinstance(problem, Failed):
         note_failure(state, here, problem.failure)
     elif problem.name == "guardrail-breached":
-        note_failure(state, here, Failure("guardrail", "error"))
+        note_failure(state, here, Failure("guardrail", "error", report=problem.members["report"]))
 
 
 def _known(error: Exception) -> Problem | None:

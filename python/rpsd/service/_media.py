@@ -11,6 +11,9 @@ from rpsd.service._problems import Problem
 JSON: Final = "application/json"
 BINARY: Final = "application/octet-stream"
 ARROW: Final = "application/vnd.apache.arrow.stream"
+#: Of what a header lists, no more is read: each takes time.
+_MOST_RANGES: Final = 32
+_MOST_PARAMETERS: Final = 8
 _CHARSETS: Final = ("utf-8", "utf8", "us-ascii")
 
 
@@ -23,7 +26,8 @@ def sent_type(content_type: str | None, known: tuple[str, ...]) -> str:
     Problem
         For one that is not known, or where none is given.
     """
-    name, *parameters = ((piece.strip().lower()) for piece in (content_type or "").split(";"))
+    pieces = (content_type or "").split(";", _MOST_PARAMETERS)
+    name, *parameters = (piece.strip().lower() for piece in pieces)
     if name not in known:
         came = f'"{name[:80]}"' if name else "no Content-Type"
         raise Problem("unsupported-media-type", f"Content-Type must be {', '.join(known)}, got {came}")
@@ -56,8 +60,8 @@ def wanted_type(accept: str | None, sent: str, known: tuple[str, ...]) -> str:
 def _weight(accept: str, name: str) -> float:
     """Return the weight of the most specific range that a media type is in (RFC 9110, 12.5.1)."""
     found = {"*/*": -1.0, f"{name.partition('/')[0]}/*": -1.0, name: -1.0}
-    for part in accept.split(","):
-        media_range, *parameters = (piece.strip().lower() for piece in part.split(";"))
+    for part in accept.split(",", _MOST_RANGES)[:_MOST_RANGES]:
+        media_range, *parameters = (piece.strip().lower() for piece in part.split(";", _MOST_PARAMETERS))
         if media_range in found:
             found[media_range] = next((_number(p[2:]) for p in parameters if p.startswith("q=")), 1.0)
     return next((weight for weight in reversed(found.values()) if weight >= 0), 0.0)

@@ -71,6 +71,7 @@ def seen(scope: Any) -> Seen:
 def note_failure(state: State, here: Seen, failure: Failure) -> None:
     """Count a series that was not computed, and have its request's line of the log tell of it."""
     state.metrics.fallback.labels(failure.reason, failure.answer).inc()
+    state.metrics.observe_report(failure.report or {})
     here.fields["degraded"] = {"answer": failure.answer, "reason": failure.reason}
     if failure.trace is not None:
         here.fields["trace"] = failure.trace

@@ -26,6 +26,8 @@ _SWEEP: Final = 0.1
 CERTIFICATE: Final = "rpsd.certificate"
 #: Bytes that the parser gets at once but of a body: it keeps and joins what is unfinished.
 _PIECE: Final = 4_096
+#: Bytes that are parsed in one turn of the loop, but those of a body whose length is known.
+_A_TURN: Final = 16_384
 _END_OF_HEAD: Final = b"\r\n\r\n"
 #: Requests of a connection that are parsed while one before them is answered.
 _AHEAD: Final = 2
@@ -103,16 +105,20 @@ def make_protocol(times: Times, door: Door, acceptor: Acceptor) -> type[HttpTool
 
         def _feed(self, data: bytes) -> None:
             """Parse in pieces that end with a head or a body, so that requests come one by one."""
-            start = 0
+            start, left = 0, _A_TURN
             while start < len(data) and not self.transport.is_closing():
                 if len(self.pipeline) >= _AHEAD:
                     self._hold(data[start:])
+                    return
+                if left <= 0:
+                    self._pause(data[start:])
                     return
                 end = start + (self._body_left or _PIECE)
                 if not self._in_body and (found := data.find(_END_OF_HEAD, start, end)) >= 0:
                     end = found + len(_END_OF_HEAD)
                 piece = data[start:end]
                 start += len(piece)
+                left -= 0 if self._body_left else len(piece)
                 self._unfinished += len(piece)
                 try:
                     self.parser.feed_data(piece)
@@ -140,6 +146,14 @@ def make_protocol(times: Times, door: Door, acceptor: Acceptor) -> type[HttpTool
             self._disarm()
             self._lingering.ahead = data
             self.flow.pause_reading()
+
+        def _pause(self, data: bytes) -> None:
+            """Let others come between what takes a call for each few bytes, as chunks do."""
+            self._time_left = self.due - self.loop.time()
+            self._lingering.ahead = data
+            if not self.flow.read_paused:
+                self.transport.pause_reading()
+            self.loop.call_soon(self._release)
 
         def _release(self) -> None:
             data, self._lingering.ahead = self._lingering.ahead, b""

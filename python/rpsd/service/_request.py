@@ -21,6 +21,7 @@ Reported = Literal["full", "metrics", "none"]
 
 REPORTS: Final = ("full", "metrics", "none")
 _MOST_FIELDS: Final = 100
+_MOST_DIGITS: Final = 18
 _GUARDRAIL: Final = "guardrails."
 
 
@@ -73,11 +74,15 @@ class Asked:
 
 
 class Failure(NamedTuple):
-    """Why a series was not computed, and what answers instead; the trace is for the log alone."""
+    """Why a series was not computed, and what answers instead; the trace is for the log alone.
+
+    Where a guardrail is why, its report has the checks, which count like those of any answer.
+    """
 
     reason: str
     answer: str
     trace: str | None = None
+    report: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +175,7 @@ def _take(query: Query, name: str, value: str) -> None:
     if name == "report":
         query.report = checked_report(value)
     elif name == "series":
-        if not value.isdecimal() or not int(value[:10]) > 0:
+        if not value.isdecimal() or len(value) > _MOST_DIGITS or not int(value) > 0:
             raise InputError(f'series must be an integer of at least 1, got "{value[:20]}"')
         query.series = int(value)
     elif name.startswith(_GUARDRAIL):

@@ -27,6 +27,8 @@ from rpsd.service._work import Decode, Done, Encode, Form, Work
 
 #: Bytes of a kept answer beside its body, for each series.
 _OVERHEAD: Final = 4_096
+#: Of Cache-Control, no more is read.
+_MOST_DIRECTIVES: Final = 16
 #: Bytes of a body that the event loop may read: it takes no longer than to hand it over.
 _SMALL: Final = 1 << 16
 _METHODS: Final = "OPTIONS, POST"
@@ -229,7 +231,8 @@ def _directives(control: str | None) -> set[str]:
     Of those of requests (RFC 9111, 5.2.1), no-cache has the answer computed, and no-store has it not kept
     either; age, which others are about, makes no difference to what depends on the request alone.
     """
-    return {one.partition("=")[0].strip().lower() for one in (control or "").split(",")}
+    listed = (control or "").split(",", _MOST_DIRECTIVES)[:_MOST_DIRECTIVES]
+    return {one.partition("=")[0].strip().lower() for one in listed}
 
 
 def _kept(done: Done) -> tuple[int, Done]:

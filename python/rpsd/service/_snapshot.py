@@ -19,6 +19,8 @@ from rpsd.service._notes import collected_notes
 
 #: Denoisers that are kept; making one takes longer than a short series.
 _KEPT: Final = 128
+#: Bytes of the options of a denoiser that is kept.
+_LONGEST: Final = 4_096
 
 
 class Snapshot:
@@ -76,6 +78,8 @@ class Snapshot:
                 return made
         with collected_notes() as notes:
             made = Denoiser(self.config, guardrails=guardrails, **options), notes
+        if len(key) > _LONGEST:  # a mask of breaks is as long as its series
+            return made
         with self._lock:
             self._denoisers[key] = made
             if len(self._denoisers) > _KEPT:
