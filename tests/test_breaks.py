@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 import rpsd
-from rpsd._breaks import _Running, causal_time_starts, time_starts
+from rpsd._breaks import _Running, causal_time_starts, price_starts, time_starts
 
 DAY, DAYS = 390, 4
 METHODS = [
@@ -101,6 +101,19 @@ def test_large_moves_that_stay_tell_the_sessions():
         result = rpsd.Denoiser(breaks="auto").run(both)
     np.testing.assert_array_equal(result.values[1], rpsd.denoise(both[1]))
     np.testing.assert_array_equal(result.sessions, [DAYS, 1])
+
+
+def test_of_equal_moves_the_first_is_the_break_in_any_unit():
+    """Prices on ticks often go up and back by as much; rounding must not choose between the two moves."""
+    for seed in range(30):
+        generator = np.random.default_rng(seed)
+        x = 100 + 0.01 * generator.standard_normal(300).cumsum() + 0.04 * generator.standard_normal(300)
+        up = generator.integers(300, 2000) / 100
+        x[150:153] += up
+        x[150], x[153] = x[149] + up, x[152] - up
+        x = np.round(x, 2)
+        for a in (1, 3.1, -0.77, 0.1, 1 / 3):
+            assert price_starts(a * x) == [150], (seed, a)
 
 
 @UNTOLD

@@ -19,6 +19,8 @@ _REGULAR: Final = 0.8
 _FEW: Final = 16  # fewer distances do not tell whether they are regular
 # A move between sessions stands out from those around it: this many robust standard deviations, and it stays.
 _LARGE: Final = 12.0
+#: Moves that differ by less of the largest are equal.
+_ROUNDING: Final = 1e-9
 _BESIDE: Final = 5
 _LEAST_SESSION: Final = 64
 
@@ -206,7 +208,7 @@ def price_starts(x: npt.NDArray[Any]) -> list[int]:
         return []
     starts: list[int] = []
     candidates = np.flatnonzero(np.abs(moves) > _LARGE * spread) + 1
-    for at in candidates[np.argsort(-np.abs(moves[candidates - 1]), kind="stable")]:
+    for at in _largest_first(candidates, np.abs(moves[candidates - 1])):
         if at < _LEAST_SESSION or at > y.size - _LEAST_SESSION:
             continue
         if any(abs(at - other) < _LEAST_SESSION for other in starts):
@@ -215,3 +217,11 @@ def price_starts(x: npt.NDArray[Any]) -> list[int]:
         if abs(stays) / scale > _LARGE / 2 * spread:
             starts.append(int(at))
     return [int(seen[start]) for start in sorted(starts)]
+
+
+def _largest_first(places: npt.NDArray[np.intp], sizes: npt.NDArray[np.float64]) -> npt.NDArray[np.intp]:
+    """Return places by size; on ticks many are equal but for rounding: of these the first comes first."""
+    order = np.argsort(-sizes, kind="stable")
+    falls = np.diff(sizes[order]) < -_ROUNDING * sizes.max(initial=0.0)
+    ranks = np.concatenate([[0], np.cumsum(falls)])[: len(order)]
+    return places[order[np.lexsort((places[order], ranks))]]
