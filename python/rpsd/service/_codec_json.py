@@ -75,17 +75,13 @@ def is_quick(body: bytes | bytearray, query: bytes) -> bool:
     by Python: a long body must have one array, which is that of its samples.
     """
     del query
-    if body.count(b"e") + body.count(b"E") > _FEW_EXPONENTS:
+    if body.count(b"e") + body.count(b"E") > _FEW_EXPONENTS or body.count(b'"') > _FEW_QUOTES:
         return False
-    if len(body) > _SHORT:
-        named = b'"values"' in body and b'"series"' not in body and b"\\" not in body
-        return (
-            named
-            and body.count(b"[") == 1
-            and body.count(b"{") <= _FEW_ARRAYS
-            and body.count(b'"') <= _FEW_QUOTES
-        )
-    return body.count(b"[") + body.count(b"{") <= _FEW_ARRAYS and body.count(b'"') <= _FEW_QUOTES
+    arrays, objects = body.count(b"["), body.count(b"{")
+    if len(body) <= _SHORT:
+        return arrays + objects <= _FEW_ARRAYS
+    named = b'"values"' in body and b'"series"' not in body and b"\\" not in body
+    return named and arrays == 1 and objects <= _FEW_ARRAYS
 
 
 def decode(body: bytes | bytearray, query: bytes, limits: Limits) -> Asked:
