@@ -2,9 +2,10 @@
 """Which files a batch reads and what they become; what is refused before any work."""
 
 import os
+import subprocess
 
 import pytest
-from batches import csv_text, in_process, manifest, own_cache, prices
+from batches import COMMAND, csv_text, in_process, manifest, own_cache, prices
 from command import own_home
 
 from rpsd import ConfigError, InputError
@@ -189,3 +190,26 @@ if os.name == "posix":
         for option in (["-o", "out\udcff"], ["-o", "out", "--manifest", "m\udcff.parquet"]):
             assert main(["batch", "in\udcff", *option]) == 2
             assert f"{option[-2]} must be a path in UTF-8, got " in capsys.readouterr().err
+
+    def test_a_folder_that_cannot_be_read_is_one_failed_entry(tmp_path):
+        for name in ("a", "closed/b"):
+            write(tmp_path / "in" / f"{name}.csv", csv_text(prices(1)))
+        (tmp_path / "in" / "closed").chmod(0)
+        # Root reads what it likes, unless it gives up the right to.
+        rights = "-dac_override,-dac_read_search"
+        without = ["setpriv", f"--bounding-set={rights}", f"--inh-caps={rights}"] if os.geteuid() == 0 else []
+        for option in ([], ["--resume"]):
+            done = subprocess.run(
+                [*without, *COMMAND, "in", "-o", "out", *option],
+                cwd=tmp_path,
+                check=False,
+                capture_output=True,
+                text=True,
+            )
+            assert done.returncode == 4, done.stderr
+            assert "closed: the folder cannot be read: Permission denied" in done.stderr
+            rows = {row["file"]: row["action"] for row in manifest(tmp_path / "out")}
+            assert rows == {"a.csv": "denoised", "closed": "failed"}
+        (tmp_path / "in" / "closed").chmod(0o700)
+        assert main(["batch", str(tmp_path / "in"), "-o", str(tmp_path / "out"), "--resume"]) == 0
+        assert [row["file"] for row in manifest(tmp_path / "out")] == ["a.csv", "closed/b.csv"]

@@ -100,6 +100,46 @@ def test_a_key_that_is_nan_is_missing_and_a_text_is_not(tmp_path, kind, dictiona
     assert [o.key for o in run(tmp_path / "in.parquet", tmp_path / "out.parquet", by="id")] == ["7", "nan"]
 
 
+def text_of(cells):
+    """Return a column of text whose bytes nobody has checked."""
+    stored = pa.array(cells, pa.binary())
+    return pa.Array.from_buffers(pa.string(), len(cells), stored.buffers())
+
+
+@pytest.mark.parametrize("dictionary", [False, True])
+def test_a_key_that_is_not_utf8_is_missing_and_the_others_are_delivered(tmp_path, dictionary):
+    keys = text_of([b"A", b"B\xff", b"A", b"B\xfe"])
+    keys = keys.dictionary_encode() if dictionary else keys
+    pq.write_table(pa.table({"id": keys, "price": [1.0, 2.0, 3.0, 4.0]}), tmp_path / "in.parquet")
+    one, lost = run(tmp_path / "in.parquet", tmp_path / "out.parquet", by="id")
+    assert (one.key, one.rows, lost.key, lost.rows) == ("A", 2, "", 2)
+    assert lost.error.startswith('row 2, column "id": the key is missing or not UTF-8')
+    assert pq.read_table(tmp_path / "out.parquet")["price"].to_pylist() == [1.0, None, 3.0, None]
+
+
+def test_text_that_is_not_utf8_fails_its_series_and_a_column_that_is_not_used_none(tmp_path):
+    times, notes = text_of([b"2025-01-02", b"2025-01-03\xff"] * 2), text_of([b"\xfe"] * 4)
+    table = pa.table({"id": ["A", "A", "B", "B"], "at": times, "note": notes, "price": [1.0, 2.0, 3.0, 4.0]})
+    pq.write_table(table, tmp_path / "in.parquet")
+    for lost in run(tmp_path / "in.parquet", tmp_path / "out.parquet", by="id", time="at"):
+        assert "column \"at\": '2025-01-03\\xff' is not a time" in lost.error
+    for kept in run(tmp_path / "in.parquet", tmp_path / "out.parquet", by="id", no_time=True):
+        assert kept.action == "passthrough"
+    assert (
+        pq.read_table(tmp_path / "out.parquet")["note"].combine_chunks().buffers()[2].to_pybytes()
+        == b"\xfe" * 4
+    )
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "arrow"])
+def test_a_column_whose_name_is_not_utf8_is_refused(tmp_path, suffix):
+    path = tmp_path / f"in.{suffix}"
+    write(pd.DataFrame({"priXe": [1.0, 2.0]}), path)
+    path.write_bytes(path.read_bytes().replace(b"priXe", b"pri\xffe"))
+    with pytest.raises(rpsd.InputError, match="the name of a column is not UTF-8; rename the column"):
+        run(path, tmp_path / "out.parquet")
+
+
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_keys_are_taken_as_they_are(tmp_path, suffix):
     keys = ["A", " A", "A ", "\tA", 'A"B', "A,B", "a", " "]

@@ -19,8 +19,10 @@ _REGULAR: Final = 0.8
 _FEW: Final = 16  # fewer distances do not tell whether they are regular
 # A move between sessions stands out from those around it: this many robust standard deviations, and it stays.
 _LARGE: Final = 12.0
-#: Moves that differ by less of the largest are equal.
+#: Moves that differ by less of the largest are equal, and those that differ by how prices were rounded:
+#: a move is of two prices, each half a unit in the last place off, and of their quotients by the scale.
 _ROUNDING: Final = 1e-9
+_ULPS: Final = 4.0
 _BESIDE: Final = 5
 _LEAST_SESSION: Final = 64
 
@@ -208,7 +210,8 @@ def price_starts(x: npt.NDArray[Any]) -> list[int]:
         return []
     starts: list[int] = []
     candidates = np.flatnonzero(np.abs(moves) > _LARGE * spread) + 1
-    for at in _largest_first(candidates, np.abs(moves[candidates - 1])):
+    rounded = _ULPS * float(np.finfo(x.dtype).eps)
+    for at in _largest_first(candidates, np.abs(moves[candidates - 1]), rounded):
         if at < _LEAST_SESSION or at > y.size - _LEAST_SESSION:
             continue
         if any(abs(at - other) < _LEAST_SESSION for other in starts):
@@ -219,9 +222,11 @@ def price_starts(x: npt.NDArray[Any]) -> list[int]:
     return [int(seen[start]) for start in sorted(starts)]
 
 
-def _largest_first(places: npt.NDArray[np.intp], sizes: npt.NDArray[np.float64]) -> npt.NDArray[np.intp]:
+def _largest_first(
+    places: npt.NDArray[np.intp], sizes: npt.NDArray[np.float64], rounded: float
+) -> npt.NDArray[np.intp]:
     """Return places by size; on ticks many are equal but for rounding: of these the first comes first."""
     order = np.argsort(-sizes, kind="stable")
-    falls = np.diff(sizes[order]) < -_ROUNDING * sizes.max(initial=0.0)
+    falls = np.diff(sizes[order]) < -max(_ROUNDING * sizes.max(initial=0.0), rounded)
     ranks = np.concatenate([[0], np.cumsum(falls)])[: len(order)]
     return places[order[np.lexsort((places[order], ranks))]]

@@ -37,7 +37,8 @@ class Source(NamedTuple):
     given : str
         The input that it was found in: a folder above it, or itself.
     refused : str
-        Why it is not read at all, else "". Its name and path are then escaped.
+        Why it is not read at all, else "". Its name and path are then escaped. A folder that cannot be read
+        stands for the files in it.
     """
 
     name: str
@@ -108,10 +109,20 @@ def target_of(output: str, name: str) -> str:
     return join(output, name)
 
 
-def files_below(folder: str) -> Iterator[tuple[str, str]]:
-    """Yield name, relative to the folder with slashes, and path of each data file below it."""
+def files_below(folder: str, closed: list[OSError] | None = None) -> Iterator[tuple[str, str]]:
+    """Yield name, relative to the folder with slashes, and path of each data file below it.
+
+    Why a folder below it cannot be read is added to `closed`; RpsdError without that, and for the first one.
+    """
     seen = {os.path.realpath(folder)}
-    for place, folders, files in os.walk(folder, followlinks=True, onerror=_refuse):
+
+    def note(error: OSError) -> None:
+        if closed is None or error.filename == folder:
+            _refuse(error)
+        elif not isinstance(error, FileNotFoundError):
+            closed.append(error)
+
+    for place, folders, files in os.walk(folder, followlinks=True, onerror=note):
         kept = []
         for name in sorted(folders):
             real = os.path.realpath(os.path.join(place, name))
@@ -132,8 +143,13 @@ def _files_of(full: str, output: str, given: str, data_dir: str) -> Iterator[Sou
         return
     if os.path.isdir(full):
         _check_apart(full, output)
-        for name, path in files_below(full):
+        closed: list[OSError] = []
+        for name, path in files_below(full, closed):
             yield _source(name, path)
+        for error in closed:
+            name = Path(os.path.relpath(error.filename, full)).as_posix()
+            why = f"the folder cannot be read: {error.strerror}"
+            yield Source(encodable(name), encodable(os.path.abspath(error.filename)), 0, refused=why)
         return
     if suffix_of(full) is None:
         if os.path.exists(full):

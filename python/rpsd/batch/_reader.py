@@ -120,7 +120,10 @@ class Reader:
         if lost.any():
             rows, error = self.keyless
             where = f'{table.place(int(np.argmax(lost)))}, column "{shown(table.columns[self.by])}"'
-            error = error or f"{where}: the key is missing; allowed: the name of a series in every row"
+            error = (
+                error
+                or f"{where}: the key is missing or not UTF-8; allowed: the name of a series in every row"
+            )
             self.keyless = rows + int(lost.sum()), error
         return codes
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -157,13 +157,14 @@ class ArrowTable:
         return self.keys(column) if text and not self.looks_like_time(column) else None
 
     def keys(self, column: int) -> Any:
-        """Return a column as a pyarrow dictionary array."""
+        """Return a column as a pyarrow dictionary array; text that is not UTF-8 is null."""
         from pyarrow import types
 
         kind = self._type(column)
         if types.is_nested(kind) or types.is_binary(kind) or types.is_large_binary(kind):
             raise BadCell(0, f"the column is of type {kind}; allowed: text, numbers, dates")
-        data = self._column(column)
+        # Escaped, the names of two series might be one.
+        data = _in_utf8(_joined(self._stored(column)), "missing")
         if types.is_dictionary(data.type):
             # A dictionary may name one value twice.
             data = data if len(data.dictionary.unique()) == len(data.dictionary) else data.dictionary_decode()
@@ -209,7 +210,10 @@ class ArrowTable:
         return table
 
     def _column(self, column: int) -> Any:
-        return _joined(self.table.column(column if self._at is None else self._at[column]))
+        return _in_utf8(_joined(self._stored(column)), "escaped")
+
+    def _stored(self, column: int) -> Any:
+        return self.table.column(column if self._at is None else self._at[column])
 
     def _type(self, column: int) -> Any:
         return self.table.schema.field(column if self._at is None else self._at[column]).type
@@ -232,6 +236,32 @@ def _joined(column: Any) -> Any:
         return column.chunk(0)
     column = column.combine_chunks()
     return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+
+
+def _in_utf8(data: Any, others: Literal["escaped", "missing"]) -> Any:
+    """Return a pyarrow array whose text can be read: writers need not check that it is UTF-8."""
+    import pyarrow as pa
+
+    if pa.types.is_dictionary(data.type):
+        kind, labels = data.type, _in_utf8(data.dictionary, others)
+        return data if labels is data.dictionary else labels.take(data.indices).cast(kind.value_type)
+    if not _is_text(data.type):
+        return data
+    try:
+        data.validate(full=True)
+    except pa.ArrowInvalid:
+        cells = [_decoded(cell, others) for cell in data.cast(pa.large_binary()).to_pylist()]
+        return pa.array(cells, data.type)
+    return data
+
+
+def _decoded(cell: bytes | None, others: Literal["escaped", "missing"]) -> str | None:
+    if cell is None:
+        return None
+    try:
+        return cell.decode()
+    except UnicodeDecodeError:
+        return cell.decode(errors="backslashreplace") if others == "escaped" else None
 
 
 def _is_text(kind: Any) -> bool:

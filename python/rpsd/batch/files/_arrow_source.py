@@ -156,7 +156,7 @@ class ParquetSource(_Columnar):
             return True
         try:
             return any(statistics.min <= key <= statistics.max for key in self._wanted.to_pylist())
-        except TypeError:
+        except (TypeError, UnicodeDecodeError):
             return True
 
     def close(self) -> None:

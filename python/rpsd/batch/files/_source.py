@@ -124,4 +124,7 @@ def _opened(place: str | bytes, name: str, form: Format, rows: int, parallel: bo
     from rpsd.batch.files._arrow_source import ArrowSource, ParquetSource
 
     kind = ParquetSource if form.kind == "parquet" else ArrowSource
-    return kind(place, name, rows=rows, parallel=parallel)
+    try:
+        return kind(place, name, rows=rows, parallel=parallel)
+    except UnicodeDecodeError:
+        raise InputError(f"{name}: the name of a column is not UTF-8; rename the column") from None
