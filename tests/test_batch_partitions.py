@@ -72,6 +72,11 @@ def test_only_opens_the_files_of_the_keys(hive, tmp_path, capsys):
     assert 'no data rows with any of the keys B in column "symbol"' in run_unit(unit)["series"][0]["error"]
 
 
+def test_escapes_that_are_not_utf8_leave_two_keys_apart():
+    keys = {partition_key(f"symbol=A%{byte}/x.csv", "symbol") for byte in ("FF", "FE", "C3%A9")}
+    assert keys == {"A%FF", "A%FE", "A\u00e9"}
+
+
 @pytest.mark.parametrize("suffix", ["csv", "parquet", "arrow"])
 def test_files_of_one_content_are_told_apart_by_their_folders(tmp_path, in_process, suffix):
     table = pa.table({"price": prices(1), "volume": np.arange(200.0)})

@@ -30,12 +30,16 @@ LOCAL = {
     "compact": "%Y%m%d %H%M%S",
     "FIX": "%Y%m%d-%H:%M:%S.%f",
     "basic time": "%Y-%m-%dT%H%M%S",
+    "comma": "%Y-%m-%d %H:%M:%S,%f",
+    "basic comma": "%Y%m%dT%H%M%S,%f",
+    "small t": "%Y-%m-%dt%H:%M:%S",
 }
 ZONED = {
     "UTC": "%Y-%m-%d %H:%M:%S UTC",
     "GMT": "%Y-%m-%d %H:%M:%S GMT",
     "UTC, slashes": "%Y/%m/%d %H:%M:%SUTC",
     "small z": "%Y-%m-%dT%H:%M:%Sz",
+    "small t and z": "%Y/%m/%dt%H:%M:%S.%fz",
     "basic Z": "%Y%m%dT%H%M%SZ",
     "basic offset": "%Y%m%dT%H%M%S+0000",
     "offset apart": "%Y-%m-%d %H:%M:%S +00:00",
@@ -45,7 +49,8 @@ STARTS = pd.date_range("2026-01-05 09:30:00", periods=60, freq="7h13min7.25s")
 
 
 def times_of(cells):
-    rows = "".join(f"{k},{cell}\n" for k, cell in enumerate(cells))
+    quote = '"' if any("," in cell for cell in cells) else ""
+    rows = "".join(f"{k},{quote}{cell}{quote}\n" for k, cell in enumerate(cells))
     table = CsvTable(f"price,when\n{rows}".encode(), "in.csv")
     assert choose_columns(table, None, [])[0] == 1  # found by itself
     return read_times(table, 1)
@@ -168,8 +173,10 @@ def test_a_bad_time_fails_its_series_only_in_any_form(tmp_path):
     assert read(tmp_path / "out.csv")["when"].tolist() == [row.split(",")[1] for row in rows]
 
 
-def test_texts_of_parquet_are_read_alike(tmp_path):
-    when = ["20260105 09:30:00", "20260105 09:31:00", "20260105 09:30:30"]
+@pytest.mark.parametrize("dictionary", [False, True])
+def test_texts_of_parquet_are_read_alike(tmp_path, dictionary):
+    when = pa.array(["20260105 09:30:00", "20260105 09:31:00", "20260105 09:30:30"])
+    when = when.dictionary_encode() if dictionary else when
     pq.write_table(pa.table({"when": when, "price": [1.0, 2.0, 3.0]}), tmp_path / "in.parquet")
     (outcome,) = run(tmp_path / "in.parquet", tmp_path / "out.parquet")
     assert "2026-01-05 09:30:30 comes after 2026-01-05 09:31:00" in outcome.error

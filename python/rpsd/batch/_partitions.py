@@ -34,8 +34,16 @@ def partition_key(name: str, column: str) -> str | None:
     for folder in reversed(name.split("/")[:-1]):
         given, equals, value = folder.partition("=")
         if equals and unquote(given) == column:
-            return unquote(value)
+            return _text_of(value)
     return None
+
+
+def _text_of(value: str) -> str:
+    """Return a value of a folder's name without its escapes; as it is where they are not UTF-8."""
+    try:
+        return unquote(value, errors="strict")
+    except UnicodeDecodeError:
+        return value
 
 
 def without_other_keys(sources: Sequence[_T], by: Any, only: Iterable[str]) -> list[_T]:

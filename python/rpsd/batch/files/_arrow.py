@@ -99,6 +99,7 @@ class ArrowTable:
         from pyarrow import types
 
         kind = self._type(column)
+        kind = kind.value_type if types.is_dictionary(kind) else kind
         if _is_text(kind):
             cells = self._column(column).slice(0, 1000).cast("string").to_pylist()
             return _times.looks_like_time([cell or "" for cell in cells])
@@ -140,6 +141,7 @@ class ArrowTable:
         import pyarrow as pa
 
         data = self._column(column)
+        data = data.dictionary_decode() if pa.types.is_dictionary(data.type) else data
         if _is_text(data.type):
             return _times.read_times(data.cast(pa.large_string()).fill_null(""))
         if not (self.looks_like_time(column) or self.looks_numeric(column)):

@@ -17,21 +17,23 @@ import numpy as np
 from rpsd.batch.files._buffers import as_arrow, texts
 
 _ZONE: Final = r"[A-Za-z_]+/[A-Za-z0-9_+/-]+"
-_CLOCK: Final = r"\d\d(:?\d\d(:?\d\d(\.\d*)?)?)?( ?(Z|z|UTC|GMT)| ?[+-]\d\d(:?\d\d)?)?"
+_CLOCK: Final = r"\d\d(:?\d\d(:?\d\d([.,]\d*)?)?)?( ?(Z|z|UTC|GMT)| ?[+-]\d\d(:?\d\d)?)?"
 _TIME: Final = re.compile(
-    rf"(\d{{4}}(-\d\d-|/\d\d/|\.\d\d\.)\d\d([ T]{_CLOCK})?|\d{{8}}([ T]|-(?=\d\d:)){_CLOCK})"
+    rf"(\d{{4}}(-\d\d-|/\d\d/|\.\d\d\.)\d\d([ Tt]{_CLOCK})?|\d{{8}}([ Tt]|-(?=\d\d:)){_CLOCK})"
     rf"( ?{_ZONE}| ?\[{_ZONE}\])?"
 )
 # What needs no rewriting.
 _PLAIN: Final = r"^\d{4}-\d\d-\d\d([ T]\d\d(:\d\d(:\d\d(\.\d*)?)?)?(Z|[+-]\d\d(:?\d\d)?)?)?$"
 # To 2026-01-05 09:30:00Z or without the zone, one after the other.
 _REWRITES: Final = (
+    (r"^([\d/.-]{8,10})t(\d)", r"\1T\2"),
     (r"^(\d{4})(?:/(\d\d)/|\.(\d\d)\.)(\d\d)", r"\1-\2\3-\4"),
     (r"^(\d{4})(\d\d)(\d\d)([ T]\d)", r"\1-\2-\3\4"),
     (r"^(\d{4})(\d\d)(\d\d)-(\d\d:)", r"\1-\2-\3 \4"),
     (r"^(.{10}) +(\d)", r"\1 \2"),
     (r"^(.{10}[ T]\d\d)(\d\d)", r"\1:\2"),
     (r"^(.{10}[ T]\d\d:\d\d)(\d\d)", r"\1:\2"),
+    (r"^(.{10}[ T]\d\d:\d\d:\d\d),", r"\1."),
     (r"([\d.]) *(?:UTC|GMT|z|Z)$", r"\1Z"),
     (r"([\d.]) +([+-]\d\d(?::?\d\d)?)( *\[|$)", r"\1\2\3"),
 )
