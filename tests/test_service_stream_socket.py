@@ -148,7 +148,9 @@ def refused(server, path="/v1/stream", **more):
 
 
 def test_handshakes_that_are_refused(server, start):
-    assert refused(server, origin="http://evil.example") == (404, "not-found")
+    assert refused(server, origin="http://evil.example") == (403, "foreign-page")
+    assert server.logged(status=403)["level"] == "WARNING"
+    assert not [line for line in server.log if line["operation"] == "uvicorn.error"]
     with Socket(server, {"create": {}}, origin=f"http://127.0.0.1:{server.port}"):
         pass
     handshake = (

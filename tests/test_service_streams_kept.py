@@ -13,7 +13,7 @@ import pytest
 import sqlalchemy as sa
 from postgres import postgres
 from serving import Server
-from streaming import PATH, create, push, same, samples, taken
+from streaming import PATH, Socket, create, push, same, samples, taken
 
 import rpsd
 from rpsd.service._lane import Damaged
@@ -108,6 +108,11 @@ def test_what_one_deletes_is_gone_for_the_other(replicas):
     assert replicas[0].ask("DELETE", f"{PATH}/{id}").status == 204
     assert push(replicas[1], id, X[5:9]).status == 404
     assert push(replicas[1], id, X[:5], 1).status == 404
+
+
+def test_an_id_that_the_database_takes_for_no_text_is_not_there(replicas):
+    with Socket(replicas[0], {"resume": "a\0b"}) as connection:
+        assert connection.told["type"] == "urn:rpsd:problem:not-found"
 
 
 def killed_again_and_again(url, running, kills, streams):

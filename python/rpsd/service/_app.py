@@ -13,6 +13,7 @@ from rpsd.service._errors import answer_of
 from rpsd.service._health import health_routes
 from rpsd.service._listeners import Listeners
 from rpsd.service._observe import Observe
+from rpsd.service._pages import Pages
 from rpsd.service._series import Series
 from rpsd.service._shed import Shed
 from rpsd.service._state import State
@@ -49,7 +50,7 @@ def make_app(state: State, jobs: Jobs) -> tuple[Observe, Any]:
         debug=False,
     )
     served = StreamSocket(Series(litestar, state), state, streams)
-    inner = Shed(Listeners(served, state), state)
+    inner = Pages(Shed(Listeners(served, state), state), state)
     if state.access is None:
         return Observe(inner, state), inner
     from rpsd.service.access._guard import Guard

@@ -29,6 +29,7 @@ CATALOGUE: Final[Mapping[str, Entry]] = {
     "credentials-in-address": Entry(400, "A credential is in the address"),
     "unauthenticated": Entry(401, "This takes a credential"),
     "forbidden": Entry(403, "This is not for these credentials"),
+    "foreign-page": Entry(403, "Pages of other origins may not ask for this"),
     "not-found": Entry(404, "There is nothing at this address"),
     "method-not-allowed": Entry(405, "This address does not take this method"),
     "not-acceptable": Entry(406, "None of the media types asked for is available"),

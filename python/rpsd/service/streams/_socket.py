@@ -6,7 +6,6 @@ from __future__ import annotations
 import asyncio
 from collections import Counter, deque
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 import msgspec
 import numpy as np
@@ -87,8 +86,6 @@ class StreamSocket:
         reason = self._state.phase.reason
         if reason is not None:
             return Problem("not-ready", reason, headers={"retry-after": "1"})
-        if _is_foreign(scope["headers"]):
-            return Problem("not-found", "pages of other origins have no stream")
         if self._open[here.principal.tenant] >= here.snapshot.service.max_sessions:
             return overloaded()
         return None
@@ -96,13 +93,6 @@ class StreamSocket:
     def _drain(self) -> None:
         for inbox in self._inboxes:
             inbox.drain()
-
-
-def _is_foreign(headers: list[tuple[bytes, bytes]]) -> bool:
-    """Return whether a browser asks for a page of another origin, which may read what it is answered."""
-    given = {name: value.decode("latin-1") for name, value in headers}
-    origin = given.get(b"origin")
-    return origin is not None and urlsplit(origin).netloc != given.get(b"host")
 
 
 class _Inbox:
@@ -202,9 +192,12 @@ class _Session:
             )
             content = _forms.shown(live, live.identity.created, notes)
         else:
+            resumed = str(first.resume)
+            if "\0" in resumed:  # which PostgreSQL takes for no text
+                raise Problem("not-found", "there is no such stream")
             content = await self._streams.read(
                 here.principal,
-                str(first.resume),
+                resumed,
                 lambda live, row: _forms.shown(live, row.used),
                 self._deadline(),
                 _never,

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
@@ -17,3 +18,9 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         """Leave an open connection to the application."""
         if self.close_sent or not self.handshake_complete:
             super().shutdown()
+
+    async def send(self, message: Any) -> None:
+        """Send; a handshake that was refused is over, else uvicorn logs an error that is nobody's."""
+        await super().send(message)
+        if message["type"] == "websocket.http.response.body" and not message.get("more_body", False):
+            self.handshake_complete = True
