@@ -209,16 +209,18 @@ def price_starts(x: npt.NDArray[Any]) -> list[int]:
     if spread == 0:
         return []
     starts: list[int] = []
+    taken = np.zeros(y.size, np.bool_)
     candidates = np.flatnonzero(np.abs(moves) > _LARGE * spread) + 1
     rounded = _ULPS * float(np.finfo(x.dtype).eps)
     for at in _largest_first(candidates, np.abs(moves[candidates - 1]), rounded):
         if at < _LEAST_SESSION or at > y.size - _LEAST_SESSION:
             continue
-        if any(abs(at - other) < _LEAST_SESSION for other in starts):
+        if taken[at]:
             continue
         stays = np.median(y[at : at + _BESIDE]) - np.median(y[at - _BESIDE : at])
         if abs(stays) / scale > _LARGE / 2 * spread:
             starts.append(int(at))
+            taken[at - _LEAST_SESSION + 1 : at + _LEAST_SESSION] = True
     return [int(seen[start]) for start in sorted(starts)]
 
 
