@@ -10,7 +10,8 @@ import sqlite3
 import threading
 
 import pytest
-from states import database, postgres, run_sql, state_key, url
+import sqlalchemy as sa
+from states import database, postgres, raw_engine, run_sql, state_key, url
 
 from rpsd import StateError
 from rpsd.cli._app import run
@@ -18,6 +19,7 @@ from rpsd.service.access._audit import AuditLog, Record
 from rpsd.service.access._recorder import Recorder
 from rpsd.service.store._database import Database
 from rpsd.service.store._head import START, Head
+from rpsd.service.store._schema import audit_head
 
 __all__ = ["database", "postgres", "state_key", "url"]
 RECORDS = [Record(f"key:{n % 3}", f"POST /v1/{n}", "allowed", {"request_id": f"r{n}"}) for n in range(8)]
@@ -61,6 +63,10 @@ CHANGES = {
         "UPDATE audit SET number = 100 WHERE number = 2; UPDATE audit SET number = 2 WHERE number = 6; "
         "UPDATE audit SET number = 6 WHERE number = 100", 2,
     ),
+    "one added before": (
+        "INSERT INTO audit SELECT -5, time, record, digest FROM audit WHERE number = 1", 1,
+    ),
+    "number 0 added": ("INSERT INTO audit SELECT 0, time, record, digest FROM audit WHERE number = 1", 1),
     "one numbered anew": ("UPDATE audit SET number = 9 WHERE number = 8", 8),
     "one added": ("INSERT INTO audit SELECT 9, time, record, digest FROM audit WHERE number = 8", 9),
     "one copied over": (
@@ -108,6 +114,48 @@ def test_an_older_copy_of_all_of_it_is_found_by_a_head_kept_elsewhere(tmp_path, 
         assert "is not that of the head given" in log.verify(head).fault
         assert log.verify(other).fault is None
         assert log.verify(START).fault is None
+
+
+def head_of(url):
+    with contextlib.closing(raw_engine(url)) as engine, engine.connect() as connection:
+        return dict(connection.execute(sa.select(audit_head)).one()._mapping)
+
+
+def turn_back(url, head):
+    """Cut the end off, and put back the head of then, which has a good signature for ever."""
+    with contextlib.closing(raw_engine(url)) as engine, engine.begin() as connection:
+        connection.execute(audit_head.update().values(head))
+        connection.exec_driver_sql(f"DELETE FROM audit WHERE number > {head['number']}")
+
+
+@pytest.mark.parametrize("others", [0, 1, 3, 9])
+def test_who_writes_finds_that_it_was_turned_back(audit, database, url, others):
+    """Also where another process has written since, to any number."""
+    log = AuditLog(database)
+    before = head_of(url)
+    log.write(RECORDS[:3])
+    turn_back(url, before)
+    if others:
+        AuditLog(database).write(RECORDS[:1] * others)
+    for _ in range(2):
+        with pytest.raises(StateError, match=r"^the audit log was turned back: it had 11:\w+, and ends at "):
+            log.write(RECORDS[:1])
+    assert audit.verify().records == 8 + others
+
+
+def test_who_writes_goes_on_after_what_others_wrote(audit, database):
+    one, other = AuditLog(database), AuditLog(database)
+    for k in range(6):
+        (one, other)[k % 2].write(RECORDS[: 1 + k % 3])
+        audit.write(RECORDS[:1])
+    assert audit.verify().fault is None
+
+
+def test_a_head_without_a_good_signature_is_not_signed_anew(audit, url):
+    run_sql(url, *CHANGES["the head and the end turned back"][0].split("; "))
+    with pytest.raises(StateError, match="head of the audit log was changed"):
+        audit.write(RECORDS[:1])
+    assert "head was changed" in audit.verify().fault
 
 
 def test_random_bytes_of_the_file_that_change_are_found(tmp_path, state_key):
@@ -259,6 +307,21 @@ def test_the_command_verifies_and_shows(tmp_path, monkeypatch, capsys):
     out, err = capsys.readouterr()
     assert json.loads(out)["good"] is False
     assert "the chain ends at record 1, and the head is of record 2" in err
+
+
+def test_verify_makes_nothing_and_finds_that_all_was_emptied(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("RPSD_STATE_DIR", str(tmp_path / "s"))
+    for command in ("verify", "show"):
+        assert run(["audit-log", command]) == 2  # no state key
+    assert not (tmp_path / "s").exists()
+    assert run(["keys", "create", "alice", "--role", "user"]) == 0
+    place = f"sqlite:///{tmp_path / 's' / 'rpsd.db'}"
+    run_sql(place, "DELETE FROM data_keys", "DELETE FROM audit", "DELETE FROM audit_head")
+    capsys.readouterr()
+    assert run(["audit-log", "verify"]) == 1
+    assert "has lost its data keys" in capsys.readouterr().err
+    with contextlib.closing(sqlite3.connect(tmp_path / "s" / "rpsd.db")) as raw:
+        assert raw.execute("SELECT count(*) FROM data_keys").fetchall() == [(0,)]
 
 
 def test_keys_from_their_making_to_their_end(tmp_path, monkeypatch, capsys):

@@ -5,6 +5,7 @@ import itertools
 import json
 import random
 import re
+import socket
 import subprocess
 import sys
 import threading
@@ -176,6 +177,22 @@ def test_what_is_not_there_is_told_to_nobody_without_a_credential(service):
         assert service.ask("admin", method, "/metrics").status == 405
 
 
+def test_what_is_hidden_does_not_tell_of_itself_by_its_methods(service):
+    for method in ("GET", "PUT", "POST", "HEAD", "DELETE", "OPTIONS", "PATCH"):
+        for role in ("viewer", "user", "auditor"):
+            answer = service.ask(role, method, "/admin/log-level")
+            assert (answer.status, answer.headers.get("allow")) == (404, None)
+    assert service.ask("admin", "DELETE", "/admin/log-level").status == 405
+
+
+def test_who_has_no_credential_is_told_before_a_body_is_there(service):
+    for path in ("/v1/denoise", "/v1/streams", "/v2/models/rpsd/infer"):
+        head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 60000\r\n\r\n"
+        with socket.create_connection(("127.0.0.1", service.server.port), 20) as waiting:
+            waiting.sendall(head.encode())
+            assert waiting.recv(100).startswith(b"HTTP/1.1 401 "), path
+
+
 def wrong_keys(good):
     parts = KeyText.parse(good)
     other = KeyText(parts.id, KeyText.make().secret)
@@ -237,11 +254,15 @@ def test_the_scheme_has_any_case(service):
 @pytest.mark.parametrize(
     "address",
     ["/metrics?key={key}", "/metrics?api_key=x", "/metrics?API-Key=x", "/metrics?access_token=x",
-     "/health?token=x", "/v1/denoise?level=3&a={key}", "/metrics?%6bey=1", "/v1/{key}", "/metrics?jwt=&x=1"],
+     "/health?token=x", "/v1/denoise?level=3&a={key}", "/metrics?%6bey=1", "/v1/{key}", "/metrics?jwt=&x=1",
+     "/metrics?x={quoted}", "/metrics?x=%72{rest}", "/metrics?{quoted}", "/metrics?X-API-Key=x",
+     "/metrics?credentials=x"],
 )  # fmt: skip
 def test_credentials_in_the_address_are_refused_and_told_to_nobody(service, address):
     key = service.keys["viewer"]
-    answer = service.ask("viewer", "GET", address.format(key=key))
+    answer = service.ask(
+        "viewer", "GET", address.format(key=key, quoted=key.replace("_", "%5F"), rest=key[1:])
+    )
     assert answer.status == 400
     assert answer.json["type"] == "urn:rpsd:problem:credentials-in-address"
     service.server.logged(request_id=answer.headers["x-request-id"])

@@ -3,13 +3,14 @@
 
 import itertools
 import json
+import time
 
 import pytest
-from guarded import X, guarded
+from guarded import X, guarded, within
 from states import database, postgres, state_key, url
 
 from rpsd.service.access._attempts import Attempts, network_of
-from rpsd.service.access._keys import KeyText
+from rpsd.service.access._keys import Keys, KeyText
 from rpsd.service.access._limits import Limits
 from rpsd.service.access._principal import KeyLimits
 from rpsd.service.access._quota import Quota
@@ -80,6 +81,14 @@ def test_failures_are_of_an_address_and_a_credential():
     assert attempts.wait("192.0.2.1", "key:b", 10) > 0  # all of the address
     clock.now += 60
     assert attempts.wait("192.0.2.1", "key:a", 10) == 0
+
+
+def test_who_shows_no_credential_does_not_slow_others_of_the_address():
+    attempts = Attempts(Clock())
+    for _ in range(100):
+        attempts.fail("192.0.2.1", "none", guess=False)
+    assert attempts.wait("192.0.2.1", "key:a", 10) == 0
+    assert attempts.fail("192.0.2.1", "none", guess=False) == 101  # for the audit log
 
 
 def test_an_address_of_ipv6_is_its_network_and_a_mapped_one_that_of_ipv4():
@@ -178,3 +187,26 @@ def test_guessing_is_slowed_and_those_who_are_known_pass(service):
     slowed = service.ask("auditor", "GET", "/metrics").body.decode()
     assert 'rpsd_auth_failures_total{reason="slowed"} 3.0' in slowed
     assert json.loads(guesses[-1].body)["detail"] == "too many credentials that failed"
+
+
+def test_failures_of_an_address_keep_nobody_out_who_was_good(tmp_path):
+    """Guesses by one behind a proxy are no reason to refuse, or to hang up on, all the others behind it."""
+    with guarded(tmp_path, failed_credentials=1) as service:
+        service.start()
+        with service.socket("user", {"create": {}}) as connection:
+            assert service.post("user").status == 200
+            for _ in range(12):
+                assert service.ask(None, "GET", "/metrics").status == 401
+                service.server.ask("GET", "/metrics", authorization="Basic x")
+            assert service.ask("auditor", "GET", "/metrics").status == 200  # nobody guessed
+            guesses = [service.ask(KeyText.make().text(), "GET", "/metrics").status for _ in range(9)]
+            assert (guesses[0], guesses[-1]) == (401, 429)
+            time.sleep(1.5)  # longer than what was found is taken for right without a look
+            assert service.post("user").status == 200
+            assert service.ask("operator", "GET", "/metrics").status == 429  # was not here before
+            time.sleep(1.5)
+            connection.push(X[:1])
+            assert connection.receive()["sequence"] == 1
+            Keys(service.db).revoke(service.ids["user"])
+            within(2, lambda: service.post("user").status != 200)  # one that is over is looked up too
+            assert service.post("user").status == 429

@@ -12,6 +12,7 @@ from issuers import AUDIENCE, ISSUER, KeyServer
 from issuers import Issuer as Maker
 from postgres import postgres
 from serving import wait_until
+from test_audit_log import head_of, turn_back
 
 from rpsd.service.store._seal import StateKey
 
@@ -59,6 +60,23 @@ def test_a_full_disk(tmp_path, policy):
         limit_files(service, None)
         goes_on(service)
         assert service.server.stop() == 0
+
+
+def test_a_log_that_is_turned_back_under_a_service(tmp_path):
+    with guarded(tmp_path) as service:
+        service.start()
+        assert service.post("user").status == 200
+        place = f"sqlite:///{tmp_path / 'state' / 'rpsd.db'}"
+        before = head_of(place)
+        assert service.post("user").status == 200
+        turn_back(place, before)
+        refused = service.post("user")
+        assert (refused.status, refused.json["type"]) == (503, "urn:rpsd:problem:not-recorded")
+        assert service.ask(None, "GET", "/health/ready").status == 503
+        line = service.server.logged(operation="audit-log", level="CRITICAL")
+        assert line["message"].startswith("the audit log was turned back: it had ")
+        service.server.stop()
+        assert service.verify().head.number == before["number"]  # nothing was built on it
 
 
 @pytest.mark.slow

@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import trustme
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 from guarded import X, guarded
 from serving import free_port, wait_until
 
@@ -139,6 +140,15 @@ def test_a_certificate_is_who_asks(service, files):
     assert ask(service, loader, "POST", "/v1/denoise", body, bearer(service, "viewer")).status == 403
     wrong = {"authorization": "Bearer rpsd_nothing"}
     assert ask(service, loader, "GET", "/metrics", headers=wrong).status == 401
+
+
+def test_a_certificate_ends_for_connections_that_are_open_too(files):
+    """The handshake is over then: what is looked at again with each message is this."""
+    identities, now = Identities("loader.example=user"), datetime.now(UTC)
+    for days, good in ((1, True), (-1, False)):
+        leaf = files.clients.issue_cert("loader.example", not_after=now + timedelta(days=days))
+        pem = x509.load_pem_x509_certificate(leaf.cert_chain_pems[0].bytes())
+        assert (identities.find(pem.public_bytes(Encoding.DER)) is not None) == good
 
 
 def test_certificates_of_others_and_those_without_a_role_are_nobody(service, files):

@@ -33,8 +33,8 @@ from rpsd.service.store._secrets import Secret, read_secret
 from rpsd.service.streams._ops import Op
 
 __all__ = ["database", "postgres", "state_key", "url"]
-OLDER = {"0001": OLD, "0002": OLD.with_name("state_0002.sql")}
-NEWEST = "0003"
+OLDER = {"0001": OLD, **{n: OLD.with_name(f"state_{n}.sql") for n in ("0002", "0003")}}
+NEWEST = "0004"
 OPEN = """
 import sys
 from rpsd.service.store._database import Database
@@ -84,6 +84,55 @@ def test_a_database_of_a_schema_before_is_upgraded_with_all_that_it_has(url, num
             with contextlib.closing(sqlite3.connect(before)) as copied:
                 assert copied.execute("SELECT version_num FROM alembic_version").fetchall() == [(number,)]
                 assert copied.execute("SELECT count(*) FROM audit").fetchall() == [(2,)]
+
+
+def test_keys_of_the_schema_before_are_bound_as_they_are(url):
+    load_old(url, "0003")
+    texts = re.findall(r"rpsd_\w+", OLDER["0003"].read_text().partition("BEGIN")[0])
+    with contextlib.closing(Database(url, OLD_KEY)) as database:
+        keys = Keys(database)
+        found = [keys.find(text) for text in texts]
+        assert [one and (one.tenant, sorted(one.roles)) for one in found] == [
+            ("desk", ["auditor", "user"]), None, ("carol", ["viewer"]), ("carol", ["viewer"]),
+        ]  # fmt: skip
+        assert [one.holds for one in keys.all()] == [True] * 3
+
+
+def test_a_schema_that_is_turned_back_binds_nothing(url, state_key):
+    """Whoever writes the database says that it is older, and has it upgraded, with keys of his own."""
+    with contextlib.closing(Database(url, state_key)) as database:
+        Keys(database).create("viewer", ["viewer"])
+    run_sql(
+        url,
+        "UPDATE api_keys SET roles = '[\"admin\"]'",
+        "ALTER TABLE api_keys DROP COLUMN mac",
+        "UPDATE alembic_version SET version_num = '0003'",
+    )
+    with pytest.raises(StateError, match="was said to have an older schema than it has"):
+        Database(url, state_key)
+    run_sql(url, "DELETE FROM data_keys")
+    with pytest.raises(StateError, match="has lost its data keys"):
+        Database(url, state_key)
+
+
+def test_a_database_without_data_keys_gets_none_while_it_has_anything(url, state_key):
+    with contextlib.closing(Database(url, state_key)) as database:
+        Keys(database).create("viewer", ["viewer"])
+    run_sql(url, "DELETE FROM data_keys", "DELETE FROM audit_head")
+    for begin in (True, False):
+        with pytest.raises(StateError, match="has lost its data keys; restore a backup into an empty one"):
+            Database(url, state_key, begin=begin)
+    run_sql(url, "DELETE FROM api_keys")
+    with pytest.raises(StateError, match="has lost its data keys"):
+        Database(url, state_key, begin=False)
+    Database(url, state_key).close()
+
+
+def test_what_only_reads_makes_no_database(url, state_key):
+    with pytest.raises(StateError, match="there is no database"):
+        Database(url, state_key, begin=False)
+    if url.startswith("sqlite"):
+        assert not Path(url.removeprefix("sqlite:///")).exists()
 
 
 def test_streams_and_jobs_of_the_schema_before_are_still_there(url):

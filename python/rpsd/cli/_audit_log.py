@@ -30,7 +30,7 @@ def audit_log() -> None:
 @state_options
 def show(after: int, last: int | None, config_path: str | None, **given: Any) -> None:
     """Print records, a JSON object a line, oldest first."""
-    with state_of(config_path, given) as (_, database):
+    with state_of(config_path, given, new_key=False, begin=False) as (_, database):
         from rpsd.service.access._audit import AuditLog
 
         audit = AuditLog(database)
@@ -49,12 +49,12 @@ def show(after: int, last: int | None, config_path: str | None, **given: Any) ->
 def verify(text: str | None, as_json: bool, config_path: str | None, **given: Any) -> int:
     """Check every record: exit code 1 where one was changed, removed, swapped or cut off.
 
-    Without --head, who can write the database and knows the state key can put an older copy in its place.
+    Without --head, who can write the database can cut its end off and put the older head back, or empty it.
     """
     match = _HEAD.fullmatch(text or "")
     if text is not None and match is None:
         raise click.BadParameter(f"must be as 310:261a...37f9, got {text[:80]!r}", param_hint="--head")
-    with state_of(config_path, given) as (_, database):
+    with state_of(config_path, given, new_key=False, begin=False) as (_, database):
         from rpsd.service.access._audit import AuditLog
         from rpsd.service.store._head import Head
 

@@ -72,6 +72,8 @@ def list_(as_json: bool, config_path: str | None, **given: Any) -> None:
     shown = table("id", "name", "tenant", "roles", "created", "ends", "last used")
     for key in found:
         ends = f"revoked {shown_time(key.revoked)}" if key.revoked else shown_time(key.expires)
+        if not key.holds:
+            ends = "changed past rpsd: proves nobody"
         times = shown_time(key.created), ends, shown_time(key.last_used)
         shown.add_row(key.id, key.name, key.tenant, ", ".join(key.roles), *times)
     console(stderr=False).print(shown)

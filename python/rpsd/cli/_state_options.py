@@ -45,13 +45,13 @@ def needing_service() -> Iterator[None]:
 
 @contextmanager
 def state_of(
-    config_path: str | None, given: dict[str, Any], *, new_key: bool = True
+    config_path: str | None, given: dict[str, Any], *, new_key: bool = True, begin: bool = True
 ) -> Iterator[tuple[Config, Database]]:
-    """Open the database of the configuration under the options given; new_key: as of `open_database`."""
+    """Open the database of the configuration under the options given; the others are of `open_database`."""
     config = configuration(config_path, given)
     with needing_service():
         from rpsd.service.store._open import open_database
-    database = open_database(config, new_key=new_key)
+    database = open_database(config, new_key=new_key, begin=begin)
     try:
         yield config, database
     finally:

@@ -51,9 +51,9 @@ class Door:
         """Whether connections end with the answer that is under way."""
         return self._state.phase.name == "draining"
 
-    def is_at(self, path: str) -> bool:
-        """Return whether an address is behind it."""
-        return path.startswith(_BEHIND)
+    def holds(self, path: str, *, credential: bool) -> bool:
+        """Return whether a request waits for its body here: who has no credential gets 401 without one."""
+        return path.startswith(_BEHIND) and (credential or self._state.access is None)
 
     def refusal(self, arrived: float) -> Problem | None:
         """Return why a request is turned away that arrived at a moment of `time.monotonic`, or take it on."""

@@ -224,11 +224,15 @@ def make_protocol(times: Times, door: Door, acceptor: Acceptor) -> type[HttpTool
 
         def _start_asgi_task(self, cycle: Any, app: Any) -> None:
             # What is small is there at once, and who is turned away then has cost nothing but its parsing.
-            whole = self._receiving and not cycle.waiting_for_100_continue
-            if whole and door.is_at(cycle.scope["path"]) and _size(self.headers) <= _WHOLE:
+            whole = self._receiving and not cycle.waiting_for_100_continue and _size(self.headers) <= _WHOLE
+            if whole and door.holds(cycle.scope["path"], credential=self._shows_credential()):
                 self._held = cycle, app
             else:
                 super()._start_asgi_task(cycle, app)
+
+        def _shows_credential(self) -> bool:
+            shown = any(name == b"authorization" for name, _ in self.headers)
+            return shown or self.app_state.get(CERTIFICATE) is not None
 
         def on_body(self, body: bytes) -> None:
             self._unfinished = 0

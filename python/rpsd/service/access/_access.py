@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final, Protocol
 
 from rpsd import Config
 from rpsd.service.access import _certificates
@@ -16,9 +18,21 @@ from rpsd.service.access._keys import Keys
 from rpsd.service.access._limits import Limits
 from rpsd.service.access._principal import Principal
 from rpsd.service.access._quota import Quota
-from rpsd.service.access._recorder import Heard, Recorder
+from rpsd.service.access._recorder import Heard as HeardOfLog
+from rpsd.service.access._recorder import Recorder
 from rpsd.service.access._tokens import Tokens
 from rpsd.service.store._database import Database
+
+#: Seconds between two times that it is told of one key, and how many keys are remembered.
+_TELL_EVERY: Final = 60.0
+_KEPT: Final = 1000
+
+
+class Heard(HeardOfLog, Protocol):
+    """Who is told how the audit log goes, and of keys that somebody changed; by threads."""
+
+    def key_changed(self, key_id: str) -> None:
+        """Hear that somebody shows a key whose row was changed by who lacks the state key."""
 
 
 class Access:
@@ -29,11 +43,12 @@ class Access:
     config : Config
     database : Database
     heard : Heard
-        Who is told how the audit log goes.
     """
 
     def __init__(self, config: Config, database: Database, heard: Heard) -> None:
-        self._keys = Keys(database)
+        self._keys = Keys(database, self._changed)
+        self._heard = heard
+        self._told: dict[str, float] = {}
         self.attempts = Attempts()
         self.limits = Limits()
         self.quota = Quota(database)
@@ -73,6 +88,16 @@ class Access:
             return self._keys.find(text)
         return None if self._tokens is None else self._tokens.find(text)
 
+    def _changed(self, key_id: str) -> None:
+        now = time.monotonic()
+        if now - self._told.get(key_id, -math.inf) < _TELL_EVERY:
+            return
+        if len(self._told) >= _KEPT:
+            self._told.clear()
+        self._told[key_id] = now
+        self._heard.key_changed(key_id)
+        self.note("api-key", "denied", key=key_id, message="its row was changed past rpsd")
+
     def points_of(self, principal: Principal) -> int | None:
         """Return the samples a day of a principal, None where any number is allowed."""
         own = principal.limits.points_per_day
@@ -83,9 +108,9 @@ class Access:
         own = principal.limits.rate
         return self.security.rate_limit if own is None else own
 
-    def note(self, action: str, **details: Any) -> None:
-        """Have an act of the service itself recorded."""
-        self.recorder.note(Record("service", action, "done", details))
+    def note(self, action: str, outcome: str = "done", **details: Any) -> None:
+        """Have an act of the service itself recorded, or what it found."""
+        self.recorder.note(Record("service", action, outcome, details))
 
     def close(self) -> bool:
         """Write what waits; return whether all of the audit log is durable."""

@@ -35,10 +35,11 @@ class Attempts:
         origin = network_of(address)
         return max(self._wait((origin, prefix), most), self._wait((origin, ""), most * _OF_ADDRESS))
 
-    def fail(self, address: str, prefix: str) -> int:
-        """Count a failure; return how many there are of this credential."""
+    def fail(self, address: str, prefix: str, *, guess: bool = True) -> int:
+        """Count a failure, a guess for its address too; return how many there are of this credential."""
         origin = network_of(address)
-        self._add((origin, ""))
+        if guess:
+            self._add((origin, ""))
         return self._add((origin, prefix))
 
     def _wait(self, what: tuple[str, str], most: int) -> float:

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""The audit log: one chain of records, in which nothing can be changed, removed, swapped or cut off unseen.
+"""The audit log: one chain of records, in which nothing can be changed, removed, swapped or added unseen.
 
 Each digest is an HMAC of the one before and of the record (Schneier and Kelsey, Secure Audit Logs to Support
 Computer Forensics, 1999, without their evolving key); the head beside tells where the chain ends.
+An older head has a good signature for ever: whoever writes remembers the last, and finds an end that is
+cut off.
 """
 
 from __future__ import annotations
@@ -22,10 +24,12 @@ from rpsd.service.store._schema import audit, audit_head
 
 _PAGE: Final = 5000
 _NUMBER: Final = 8
+_LEAST: Final = -(2**63)
 # Made once: to make them takes as long as to run them.
 _LOCK_HEAD: Final = sa.select(audit_head).with_for_update()
 _SET_HEAD: Final = audit_head.update()
 _ADD: Final = audit.insert()
+_DIGEST: Final = sa.select(audit.c.digest).where(audit.c.number == sa.bindparam("number"))
 
 
 class Record(NamedTuple):
@@ -68,6 +72,7 @@ class AuditLog:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._key = database.seal.derive("audit chain")
+        self._last: Head | None = None  # that was written here: the chain goes through it for ever
 
     def write(self, records: Sequence[Record]) -> Head:
         """Append records, all of them or none.
@@ -75,10 +80,11 @@ class AuditLog:
         Raises
         ------
         StateError
-            Where they cannot be kept.
+            Where they cannot be kept, or the chain is not that which was written here before.
         """
         with self._database.begin() as connection:
             head = self._locked_head(connection)
+            self._require_ours(connection, head)
             rows = []
             for record in records:
                 when, number = now(), head.number + 1
@@ -88,6 +94,7 @@ class AuditLog:
             connection.execute(_ADD, rows)
             end = {**head._asdict(), "signature": head.signed(self._database.seal)}
             connection.execute(_SET_HEAD, end)
+        self._last = head
         return head
 
     def verify(self, known: Head | None = None) -> Verdict:
@@ -99,7 +106,7 @@ class AuditLog:
             A head that was kept elsewhere: the chain must go through it.
         """
         with self._database.read() as connection:
-            head, last = START, 0
+            head, last = START, _LEAST
             while rows := connection.execute(_page(last)).all():
                 for row in rows:
                     fault = self._fault(row, head)
@@ -126,6 +133,8 @@ class AuditLog:
             yield msgspec.json.decode(row.record)
 
     def _fault(self, row: Any, before: Head) -> str | None:
+        if row.number <= before.number:
+            return "has one before it that is not of the chain"
         if row.number != before.number + 1:
             return "is missing"
         if not hmac.compare_digest(self._digest(before.digest, row.number, row.record), bytes(row.digest)):
@@ -141,7 +150,7 @@ class AuditLog:
         if row is None:
             return "the head is missing"
         kept = Head(row.number, bytes(row.digest))
-        if not hmac.compare_digest(kept.signed(self._database.seal), bytes(row.signature)):
+        if not self._is_signed(kept, row.signature):
             return "the head was changed"
         if kept != head:
             return f"the chain ends at record {head.number}, and the head is of record {kept.number}"
@@ -153,7 +162,24 @@ class AuditLog:
         row = connection.execute(_LOCK_HEAD).one_or_none()
         if row is None:
             raise StateError("the audit log has lost its head")
-        return Head(row.number, bytes(row.digest))
+        head = Head(row.number, bytes(row.digest))
+        if not self._is_signed(head, row.signature):
+            raise StateError("the head of the audit log was changed")
+        return head
+
+    def _require_ours(self, connection: sa.Connection, head: Head) -> None:
+        """Raise where the chain was turned back; others may have written since."""
+        last = self._last
+        if last is None or head == last:
+            return
+        row = connection.execute(_DIGEST, {"number": last.number}).one_or_none()
+        if head.number <= last.number or row is None or bytes(row.digest) != last.digest:
+            raise StateError(
+                f"the audit log was turned back: it had {last.text()}, and ends at {head.text()}"
+            )
+
+    def _is_signed(self, head: Head, signature: bytes) -> bool:
+        return hmac.compare_digest(head.signed(self._database.seal), bytes(signature))
 
     def _digest(self, before: bytes, number: int, text: str) -> bytes:
         message = before + number.to_bytes(_NUMBER, "big") + text.encode()

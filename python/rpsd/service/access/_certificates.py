@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 
 from cryptography import x509
 from cryptography.x509.oid import NameOID
@@ -39,6 +40,9 @@ class Identities:
             return None
         name = names[0] if names else None
         if name is None or name not in self._roles:
+            return None
+        # The handshake has looked too, but a connection may outlive its certificate.
+        if not certificate.not_valid_before_utc <= datetime.now(UTC) < certificate.not_valid_after_utc:
             return None
         return Principal(name=f"certificate:{name}", tenant=name, roles=self._roles[name])
 

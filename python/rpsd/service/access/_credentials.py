@@ -8,7 +8,7 @@ import re
 import secrets
 from collections.abc import Iterable
 from typing import Final, Literal, NamedTuple
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, unquote
 
 from rpsd.service.access._keys import KeyText
 
@@ -20,8 +20,9 @@ _TOLD: Final = 8
 _BEARER: Final = re.compile(rb"[Bb][Ee][Aa][Rr][Ee][Rr] +([A-Za-z0-9._~+/=-]+)")
 _KEY: Final = re.compile(r"rpsd_[0-9A-Za-z]{12}_[0-9A-Za-z]{20,}")
 _NAMES: Final = frozenset(
-    ("key", "apikey", "token", "accesstoken", "auth", "authorization", "secret", "password", "jwt", "bearer")
-)
+    ("key", "apikey", "xapikey", "token", "accesstoken", "auth", "authorization", "secret", "password",
+     "jwt", "bearer", "credential", "credentials")
+)  # fmt: skip
 # Of this process alone: what is kept of a credential must not be of use to who reads memory elsewhere.
 _PROCESS: Final = secrets.token_bytes(32)
 
@@ -83,7 +84,7 @@ def in_address(path: str, query: bytes) -> bool:
         return False
     text = query.decode("latin-1")
     names = {name.lower().replace("_", "").replace("-", "") for name, _ in _pairs(text)}
-    return bool(_KEY.search(path) or _KEY.search(text) or not names.isdisjoint(_NAMES))
+    return bool(_KEY.search(path) or _KEY.search(unquote(text)) or not names.isdisjoint(_NAMES))
 
 
 def _pairs(text: str) -> list[tuple[str, str]]:

@@ -57,6 +57,11 @@ class Finder:
         found = self._found.get(shown.digest)
         return found.principal if found is not None and self._clock() - found.at < _FRESH else None
 
+    def was_good(self, shown: Shown) -> bool:
+        """Return whether a credential proved somebody when it was last looked at, and not long ago."""
+        found = self._found.get(shown.digest)
+        return found is not None and self._clock() - found.at < _STALE
+
     async def find(self, shown: Shown) -> Principal | None:
         """Return whom a credential proves, None where it proves nobody.
 

@@ -84,7 +84,9 @@ class Guard:
         request.here.principal = principal = await self._principal(request)
         self._take(request, principal)
         others: set[str] = set() if row is None else row.permissions.keys() - {_routes.WEBSOCKET}
-        if permission is None and (not others or request.method == _routes.WEBSOCKET):
+        needed = [] if row is None else list(row.permissions.values())
+        hidden = HIDDEN.issuperset(needed) and not any(may(principal, one) for one in needed)
+        if permission is None and (not others or hidden or request.method == _routes.WEBSOCKET):
             raise Problem("not-found", "there is no such address")
         if permission is None:
             allowed = ", ".join(sorted(others))
@@ -107,7 +109,7 @@ class Guard:
                 return message
             try:
                 self._charge(request)
-                self._check(request, await self._principal(request))
+                self._check(request, await self._principal(request, slowed=False))
             except Problem as problem:
                 await self._recorded(request, problem)
                 await waiting.end(problem)
@@ -127,8 +129,8 @@ class Guard:
         if permission == "compute" and request.method not in methods and request.route not in routes:
             self._check_quota(principal)
 
-    async def _principal(self, request: _Request) -> Principal:
-        """Return who asks, or say that nobody knows."""
+    async def _principal(self, request: _Request, *, slowed: bool = True) -> Principal:
+        """Return who asks, or say that nobody knows; slowed: unseen where too many of his address failed."""
         try:
             shown = _credentials.read(request.headers, request.certificate)
         except Malformed:
@@ -138,7 +140,10 @@ class Guard:
         known = self._access.finder.known(shown)
         if known is not None:
             return known
-        wait = self._access.attempts.wait(request.address, shown.prefix, self._most_attempts)
+        # What was good a while ago is no guess: others of its address must not keep it out.
+        wait = 0.0
+        if slowed and not self._access.finder.was_good(shown):
+            wait = self._access.attempts.wait(request.address, shown.prefix, self._most_attempts)
         if wait:
             self._state.metrics.auth_failures.labels("slowed").inc()
             request.quiet = True  # those that slowed it are in the audit log
@@ -163,7 +168,8 @@ class Guard:
         """Count credentials that are missing or prove nobody, and return the answer."""
         self._state.metrics.auth_failures.labels(reason).inc()
         prefix = reason if shown is None else shown.prefix
-        failures = self._access.attempts.fail(request.address, prefix)
+        # Where there is no credential nothing is looked up, and nobody guesses.
+        failures = self._access.attempts.fail(request.address, prefix, guess=shown is not None)
         request.quiet = failures > self._most_attempts
         request.reason = prefix
         wrong = ', error="invalid_token"' * (reason != "none")

@@ -9,7 +9,7 @@ import hmac
 import re
 import secrets
 import zlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -18,6 +18,7 @@ import sqlalchemy as sa
 from rpsd import InputError, StateError
 from rpsd.service.access._principal import KeyLimits, Principal
 from rpsd.service.access._roles import GRANTED
+from rpsd.service.store._bound import Binding
 from rpsd.service.store._database import Database, now
 from rpsd.service.store._schema import api_keys
 
@@ -31,6 +32,8 @@ _SECOND: Final = 1_000_000
 _USE_EVERY: Final = 60 * _SECOND
 # Compared against where there is no such key, so that both take the same time.
 _NO_DIGEST: Final = bytes(32)
+#: What a row is bound by: all but when it was last used.
+_BOUND: Final = tuple(name for name in map(str, api_keys.c.keys()) if name not in ("last_used", "mac"))
 
 
 class KeyText(NamedTuple):
@@ -60,7 +63,7 @@ class KeyText(NamedTuple):
 
 
 class Key(msgspec.Struct, frozen=True, kw_only=True):
-    """A key as it is listed; its secret is nowhere."""
+    """A key as it is listed; its secret is nowhere. One that does not hold was changed, and proves nobody."""
 
     id: str
     name: str
@@ -72,6 +75,7 @@ class Key(msgspec.Struct, frozen=True, kw_only=True):
     revoked: int | None
     last_used: int | None
     overlap_until: int | None
+    holds: bool
 
 
 class Keys:
@@ -80,10 +84,14 @@ class Keys:
     Parameters
     ----------
     database : Database
+    changed : callable
+        Is told the id of a key that is shown and whose row was changed by who lacks the state key.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, changed: Callable[[str], None] = lambda _: None) -> None:
         self._database = database
+        self._changed = changed
+        self._binding = Binding(database.seal, api_keys.name)
         self._pepper = database.seal.derive("api keys")
 
     def create(
@@ -128,11 +136,14 @@ class Keys:
             "roles": msgspec.json.encode(chosen).decode(),
             "limits": msgspec.json.encode(limits).decode(),
             "digest": self._digest(made.secret),
+            "digest_before": None,
+            "before_until": None,
             "created": now(),
             "expires": None if seconds is None else now() + round(seconds * _SECOND),
+            "revoked": None,
         }
         with self._database.begin() as connection:
-            connection.execute(api_keys.insert().values(row))
+            connection.execute(api_keys.insert().values(**row, mac=self._mac(row)))
         return self._one(made.id), made.text()
 
     def rotate(self, key_id: str, overlap: float = 86400.0) -> tuple[Key, str]:
@@ -142,22 +153,19 @@ class Keys:
         ------
         InputError
             Where there is no such key, or it is revoked or over.
+        StateError
+            Where its row does not hold.
         """
         if not overlap >= 0:
             raise InputError(f"overlap must be 0 seconds or more, got {overlap}")
-        made = KeyText.make(self._one(key_id).id)
         with self._database.begin() as connection:
-            done = connection.execute(
-                api_keys.update()
-                .where(api_keys.c.id == key_id, _alive(now()))
-                .values(
-                    digest_before=api_keys.c.digest,
-                    before_until=now() + round(overlap * _SECOND),
-                    digest=self._digest(made.secret),
-                )
-            )
-        if done.rowcount != 1:
-            raise InputError(f"key {key_id} is revoked or has ended")
+            row = self._row(connection, key_id)
+            if not _is_alive(row, now()):
+                raise InputError(f"key {key_id} is revoked or has ended")
+            made = KeyText.make(row.id)
+            until = now() + round(overlap * _SECOND)
+            digest = self._digest(made.secret)
+            self._change(connection, row, digest_before=row.digest, before_until=until, digest=digest)
         return self._one(key_id), made.text()
 
     def revoke(self, key_id: str) -> Key:
@@ -167,28 +175,25 @@ class Keys:
         ------
         InputError
             Where there is no such key.
+        StateError
+            Where its row does not hold: nobody takes it anyhow.
         """
-        self._one(key_id)
         with self._database.begin() as connection:
-            connection.execute(
-                api_keys.update()
-                .where(api_keys.c.id == key_id, api_keys.c.revoked.is_(None))
-                .values(revoked=now())
-            )
+            row = self._row(connection, key_id)
+            if row.revoked is None:
+                self._change(connection, row, revoked=now())
         return self._one(key_id)
 
     def all(self) -> list[Key]:
         """Return every key, oldest first."""
         with self._database.begin() as connection:
             rows = connection.execute(sa.select(api_keys).order_by(api_keys.c.created, api_keys.c.id)).all()
-        return [_key(row) for row in rows]
+        return [self._key(row) for row in rows]
 
     def is_any(self) -> bool:
         """Return whether there is a key that is neither revoked nor over."""
         with self._database.read() as connection:
-            return (
-                connection.execute(sa.select(api_keys.c.id).where(_alive(now())).limit(1)).first() is not None
-            )
+            return any(map(self._holds, connection.execute(sa.select(api_keys).where(_alive(now())))))
 
     def find(self, text: str) -> Principal | None:
         """Return whom a key's text proves, None where it proves nobody."""
@@ -201,7 +206,10 @@ class Keys:
         digest = self._digest(parts.secret)
         current = hmac.compare_digest(digest, row.digest if row else _NO_DIGEST)
         before = hmac.compare_digest(digest, (row.digest_before if row else None) or _NO_DIGEST)
-        if row is None or not _is_alive(row, when):
+        holds = self._holds(row)
+        if row is not None and not holds:
+            self._changed(parts.id)
+        if row is None or not holds or not _is_alive(row, when):
             return None
         if not current and not (before and when < row.before_until):
             return None
@@ -209,7 +217,7 @@ class Keys:
             with contextlib.suppress(StateError), self._database.begin() as connection:
                 # A full disk must not lock out who has a good key.
                 connection.execute(api_keys.update().where(api_keys.c.id == row.id).values(last_used=when))
-        key = _key(row)
+        key = self._key(row)
         return Principal(
             name=f"key:{key.id}", tenant=key.tenant, roles=frozenset(key.roles), limits=key.limits
         )
@@ -217,14 +225,50 @@ class Keys:
     def _digest(self, secret: str) -> bytes:
         return hmac.digest(self._pepper, secret.encode(), hashlib.sha256)
 
-    def _one(self, key_id: str) -> Key:
+    def _mac(self, row: Mapping[str, Any]) -> bytes:
+        return self._binding.mac(row[name] for name in _BOUND)
+
+    def _holds(self, row: Any) -> bool:
+        # Of no row too, so that a key that is not there takes the same time.
+        values = (getattr(row, name, None) for name in _BOUND)
+        return self._binding.holds(values, getattr(row, "mac", None))
+
+    def _change(self, connection: sa.Connection, row: Any, **values: Any) -> None:
+        new = {**row._mapping, **values}
+        here = api_keys.c.id == row.id
+        connection.execute(api_keys.update().where(here).values(**values, mac=self._mac(new)))
+
+    def _row(self, connection: sa.Connection, key_id: str) -> Any:
+        """Return the row of a key, for a change of it: what does not hold must not be bound anew."""
         row = None
         if _ID.fullmatch(key_id):
-            with self._database.begin() as connection:
-                row = connection.execute(sa.select(api_keys).where(api_keys.c.id == key_id)).one_or_none()
+            this = sa.select(api_keys).where(api_keys.c.id == key_id).with_for_update()
+            row = connection.execute(this).one_or_none()
         if row is None:
             raise InputError(f"there is no key {key_id[:_ID_LENGTH]!r}")
-        return _key(row)
+        if not self._holds(row):
+            raise StateError(f"key {key_id} was changed past rpsd, and proves nobody")
+        return row
+
+    def _one(self, key_id: str) -> Key:
+        with self._database.begin() as connection:
+            return self._key(self._row(connection, key_id))
+
+    def _key(self, row: Any) -> Key:
+        holds = self._holds(row)
+        return Key(
+            id=row.id,
+            name=row.name,
+            tenant=row.tenant,
+            roles=tuple(msgspec.json.decode(row.roles)) if holds else (),
+            limits=msgspec.json.decode(row.limits, type=KeyLimits) if holds else KeyLimits(),
+            created=row.created,
+            expires=row.expires,
+            revoked=row.revoked,
+            last_used=row.last_used,
+            overlap_until=row.before_until,
+            holds=holds,
+        )
 
 
 def _checked_roles(roles: Iterable[str]) -> list[str]:
@@ -243,21 +287,6 @@ def _alive(when: int) -> Any:
 
 def _is_alive(row: Any, when: int) -> bool:
     return row.revoked is None and (row.expires is None or when < row.expires)
-
-
-def _key(row: Any) -> Key:
-    return Key(
-        id=row.id,
-        name=row.name,
-        tenant=row.tenant,
-        roles=tuple(msgspec.json.decode(row.roles)),
-        limits=msgspec.json.decode(row.limits, type=KeyLimits),
-        created=row.created,
-        expires=row.expires,
-        revoked=row.revoked,
-        last_used=row.last_used,
-        overlap_until=row.before_until,
-    )
 
 
 def _random(length: int) -> str:

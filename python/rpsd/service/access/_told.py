@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""How the audit log goes, told to whom it concerns: the service's log, its metrics, its readiness."""
+"""How the audit log goes, and what else is amiss: told to the service's log, its metrics, its readiness."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _PART = "audit-log"
 
 
 class Told:
-    """What hears of the audit log.
+    """What hears of the audit log, and of keys.
 
     Parameters
     ----------
@@ -40,6 +40,11 @@ class Told:
             state.phase.set_fault(_PART, "the audit log cannot be written")
         what = "requests are refused" if closed else "requests go on without a record"
         state.log.write("CRITICAL", _PART, f"{fault}; {what}")
+
+    def key_changed(self, key_id: str) -> None:
+        """Tell of a key that proves nobody any more, as somebody has written into the database."""
+        text = f"key {key_id} was changed in the database by who lacks the state key: it proves nobody"
+        self._state.log.write("CRITICAL", "api-keys", text, key=key_id)
 
     def ended_at(self, head: Head) -> None:
         """Tell where the chain ends: kept elsewhere, it shows that no end was cut off."""

@@ -34,6 +34,7 @@ _WRAPPED: Final = sa.select(data_keys.c.number, data_keys.c.wrapped)
 _MICROSECONDS: Final = 1_000_000
 #: Marks a transaction that writes nothing.
 _READING: Final = "rpsd_reading"
+_NONE: Final = "there is no database: is this the configuration of the service?"
 _DRIVERS: Final = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg"}
 
 
@@ -51,6 +52,8 @@ class Database:
         ``sqlite:///FILE`` or ``postgresql://USER@HOST/NAME``; a password comes from the file or variable
         that libpq knows (PGPASSFILE, PGPASSWORD), not from here.
     state_key : StateKey
+    begin : bool
+        Whether there may be a new one where there is none.
 
     Attributes
     ----------
@@ -62,15 +65,20 @@ class Database:
     ConfigError
         For another kind of database, or a password in the address.
     StateError
-        Where it cannot be opened, or a newer rpsd made it.
+        Where it cannot be opened, a newer rpsd made it, or it has lost its data keys.
     """
 
-    def __init__(self, url: str, state_key: StateKey) -> None:
+    def __init__(self, url: str, state_key: StateKey, *, begin: bool = True) -> None:
         self._url = _checked(url)
+        if not begin and self.path is not None and not self.path.exists():
+            raise StateError(_NONE)
         self.engine = _make_engine(self._url)
         self.state_key = state_key
+        self._begin = begin
         try:
             self.came_with = self.revision
+            if self.came_with is None and not begin:
+                raise StateError(_NONE)
             with opened():
                 self.upgrade()
             self.reload_keys()
@@ -145,7 +153,7 @@ class Database:
         if not self.is_sqlite:
             connection.execute(sa.text("SELECT pg_advisory_xact_lock(:n)"), {"n": _UPGRADING})
         config = _alembic()
-        config.attributes["connection"] = connection
+        config.attributes.update(connection=connection, state_key=self.state_key)
         command.upgrade(config, to)
 
     def drop(self, connection: sa.Connection) -> None:
@@ -192,7 +200,15 @@ class Database:
         return {number: self.state_key.unwrap(wrapped, number) for number, wrapped in rows}
 
     def _begin_with(self, connection: sa.Connection) -> None:
-        """Give an empty database its first data key, and the audit log the head of an empty chain."""
+        """Give an empty database its first data key, and the audit log the head of an empty chain.
+
+        Raises
+        ------
+        StateError
+            Where it is not empty: other keys read nothing of what it has, and would hide that they are gone.
+        """
+        if not self._begin or any(_has_rows(connection, one) for one in METADATA.sorted_tables):
+            raise StateError("the database has lost its data keys; restore a backup into an empty one")
         self._add_data_key(connection, 1, self.state_key)
         seal = Seal(
             {
@@ -219,6 +235,10 @@ class Database:
     def revision_of(connection: sa.Connection) -> str | None:
         """Return which schema a transaction sees."""
         return MigrationContext.configure(connection).get_current_revision()
+
+
+def _has_rows(connection: sa.Connection, table: sa.Table) -> bool:
+    return connection.execute(sa.select(sa.literal(1)).select_from(table).limit(1)).first() is not None
 
 
 def require_known(revision: str, what: str) -> None:

@@ -17,7 +17,7 @@ _KEY_FILE: Final = "state.key"
 _NAME: Final = "state-key"
 
 
-def open_database(config: Config, *, new_key: bool = True) -> Database:
+def open_database(config: Config, *, new_key: bool = True, begin: bool = True) -> Database:
     """Open the database of a configuration, made and upgraded as it needs.
 
     Parameters
@@ -25,6 +25,8 @@ def open_database(config: Config, *, new_key: bool = True) -> Database:
     config : Config
     new_key : bool
         Whether SQLite may be given a state key where there is none.
+    begin : bool
+        Whether there may be a new database where there is none.
 
     Raises
     ------
@@ -33,7 +35,7 @@ def open_database(config: Config, *, new_key: bool = True) -> Database:
     StateError
         Where it cannot be opened.
     """
-    return Database(place_of(config), state_key(config, new=new_key))
+    return Database(place_of(config), state_key(config, new=new_key), begin=begin)
 
 
 def state_key(config: Config, *, new: bool = False) -> StateKey:

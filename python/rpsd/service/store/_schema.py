@@ -35,6 +35,8 @@ api_keys = Table(
     Column("expires", BigInteger),
     Column("revoked", BigInteger),
     Column("last_used", BigInteger),
+    # Of all the others but the last use: a row without a good one proves nobody.
+    Column("mac", LargeBinary),
 )
 
 audit = Table(

@@ -22,7 +22,9 @@ _NONCE: Final = 12
 #: Of what is sealed: a format, the number of the data key, a nonce; then the text and its tag.
 _FORMAT: Final = b"\x01"
 _NUMBER: Final = 4
-_DATA_KEY: Final = b"rpsd data key"
+#: What a data key is sealed for: since schema 0004 for a database whose keys are bound.
+_UNBOUND: Final = b"rpsd data key"
+_BOUND: Final = b"rpsd data key of bound rows"
 
 
 class StateKey:
@@ -60,16 +62,17 @@ class StateKey:
 
     def new_data_key(self, number: int) -> bytes:
         """Return a new data key, sealed."""
-        return self._wrap(secrets.token_bytes(KEY_BYTES), number)
+        return self.wrap(secrets.token_bytes(KEY_BYTES), number)
 
     def wrap_again(self, wrapped: bytes, number: int, under: StateKey) -> bytes:
         """Return a data key, sealed under another state key."""
-        return under._wrap(self.unwrap(wrapped, number), number)
+        return under.wrap(self.unwrap(wrapped, number), number)
 
-    def _wrap(self, key: bytes, number: int) -> bytes:
+    def wrap(self, key: bytes, number: int) -> bytes:
+        """Return a data key, sealed."""
         nonce = secrets.token_bytes(_NONCE)
         cipher = AESGCM(_derive(self._key, "data keys"))
-        return nonce + cipher.encrypt(nonce, key, _DATA_KEY + number.to_bytes(_NUMBER, "big"))
+        return nonce + cipher.encrypt(nonce, key, _BOUND + number.to_bytes(_NUMBER, "big"))
 
     def unwrap(self, wrapped: bytes, number: int) -> bytes:
         """Return a data key.
@@ -79,13 +82,33 @@ class StateKey:
         StateError
             Where it was sealed under another state key.
         """
+        key = self._unwrapped(wrapped, number, _BOUND)
+        if key is None:
+            raise StateError("the state key is not the one that the database was made with")
+        return key
+
+    def unwrap_unbound(self, wrapped: bytes, number: int) -> bytes:
+        """Return a data key of a schema before 0004.
+
+        Raises
+        ------
+        StateError
+            Where it was sealed under another state key, or the database had schema 0004 already.
+        """
+        key = self._unwrapped(wrapped, number, _UNBOUND)
+        if key is None:
+            self.unwrap(wrapped, number)
+            raise StateError("the database was said to have an older schema than it has")
+        return key
+
+    def _unwrapped(self, wrapped: bytes, number: int, purpose: bytes) -> bytes | None:
         cipher = AESGCM(_derive(self._key, "data keys"))
         try:
             return cipher.decrypt(
-                wrapped[:_NONCE], wrapped[_NONCE:], _DATA_KEY + number.to_bytes(_NUMBER, "big")
+                wrapped[:_NONCE], wrapped[_NONCE:], purpose + number.to_bytes(_NUMBER, "big")
             )
         except (InvalidTag, ValueError):
-            raise StateError("the state key is not the one that the database was made with") from None
+            return None
 
 
 class Seal:

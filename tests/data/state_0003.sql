@@ -1,0 +1,115 @@
+-- SPDX-License-Identifier: MIT
+-- A database of schema 0003 as rpsd 0.1.0 made it: keys in use, revoked and rotated, two records,
+-- samples of a day, a job.
+-- State key: SHA-256 of 'rpsd test'.
+-- Key: rpsd_n5aiZIWMnMXz_LFdLhfUvZs8O6AKPwdBQQdIfrqzQZwPVFu0HZ955nyi_0icpbS
+-- Revoked: rpsd_yT99Xt4e6L2A_IJgSr1LrJsvK4Q23tlk8mOyb6SM7hzeZAT9MaBfao2g_0Px5fS
+-- Rotated: rpsd_lBtPrPx3zUha_7ktkrlNUW3AeXxdRfoLCVzprASMrkyO9eOkx4XmIvtg_3oxmoq rpsd_lBtPrPx3zUha_l4kQULjczcgoPKDkSErXZkDHjG0tXBQJuibn7WtxJXm_2AlRFK
+BEGIN TRANSACTION;
+CREATE TABLE alembic_version (
+	version_num VARCHAR(32) NOT NULL, 
+	CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
+);
+INSERT INTO "alembic_version" VALUES('0003');
+CREATE TABLE api_keys (
+	id TEXT NOT NULL, 
+	name TEXT NOT NULL, 
+	tenant TEXT NOT NULL, 
+	roles TEXT NOT NULL, 
+	limits TEXT NOT NULL, 
+	digest BLOB NOT NULL, 
+	digest_before BLOB, 
+	before_until BIGINT, 
+	created BIGINT NOT NULL, 
+	expires BIGINT, 
+	revoked BIGINT, 
+	last_used BIGINT, 
+	PRIMARY KEY (id)
+);
+INSERT INTO "api_keys" VALUES('n5aiZIWMnMXz','alice','desk','["auditor","user"]','{"rate":null,"points_per_day":null}',X'1F428012A5438D13A749F40686FB7B3775541DBF38D93DEAA5BB1221AE1847CD',NULL,NULL,1795860770337624,NULL,NULL,NULL);
+INSERT INTO "api_keys" VALUES('yT99Xt4e6L2A','bob','desk','["user"]','{"rate":2.5,"points_per_day":null}',X'9D46CF648C7372A5B4C7EFD2B1C4D6521944DE743D43736B1C8C61D7AFE383DA',NULL,NULL,1795860770446209,NULL,1795860770485313,NULL);
+INSERT INTO "api_keys" VALUES('lBtPrPx3zUha','carol','carol','["viewer"]','{"rate":null,"points_per_day":null}',X'1AD82A0BCFF8470BB5656DD6066A6CA16649FE6FA0579E8DD19BC06E7353C9A6',X'C4BECDA4EF5A34DC34EEE054262617598846565C5D0A8CA16BC13B488E89968A',3372660770577324,1795860770540671,3372660770540674,NULL,NULL);
+CREATE TABLE audit (
+	number BIGINT NOT NULL, 
+	time BIGINT NOT NULL, 
+	record TEXT NOT NULL, 
+	digest BLOB NOT NULL, 
+	PRIMARY KEY (number)
+);
+INSERT INTO "audit" VALUES(1,1795860770637399,'{"action":"keys create","key":"n5aiZIWMnMXz","number":1,"outcome":"done","time":1795860770637399,"who":"cli:alice"}',X'BD959B47E42437096444C56E6EBC07FB93E04684A4F2FDF2D0E959C7E5949580');
+INSERT INTO "audit" VALUES(2,1795860770715129,'{"action":"POST /v1/denoise","number":2,"outcome":"allowed","request_id":"r1","time":1795860770715129,"who":"key:n5aiZIWMnMXz"}',X'B7CAF3D2E773F21C2C745CABE4D5E2124A9CFC8E471E9753DBAE431A1F92D901');
+CREATE TABLE audit_head (
+	id INTEGER NOT NULL, 
+	number BIGINT NOT NULL, 
+	digest BLOB NOT NULL, 
+	signature BLOB NOT NULL, 
+	PRIMARY KEY (id)
+);
+INSERT INTO "audit_head" VALUES(1,2,X'B7CAF3D2E773F21C2C745CABE4D5E2124A9CFC8E471E9753DBAE431A1F92D901',X'9DFE13C5D942EE8EE460C8AB8079A6A3F947AF4E5C9913297FF2FBC281FFD939');
+CREATE TABLE data_keys (
+	number INTEGER NOT NULL, 
+	created BIGINT NOT NULL, 
+	wrapped BLOB NOT NULL, 
+	PRIMARY KEY (number)
+);
+INSERT INTO "data_keys" VALUES(1,1795860770259550,X'421DF7C26BA2AA8048DAD347994E50F2DAF7C900DD682DCF50DE22FD93893857A910B2C1409176017B4BF33B05D56E2F046B5EC08931D3DF902788B8');
+CREATE TABLE idempotency (
+	tenant TEXT NOT NULL, 
+	"key" TEXT NOT NULL, 
+	fingerprint BLOB NOT NULL, 
+	expires BIGINT NOT NULL, 
+	answer BLOB, 
+	PRIMARY KEY (tenant, "key")
+);
+CREATE TABLE jobs (
+	id TEXT NOT NULL, 
+	tenant TEXT NOT NULL, 
+	owner TEXT NOT NULL, 
+	operation TEXT NOT NULL, 
+	status TEXT NOT NULL, 
+	created BIGINT NOT NULL, 
+	started BIGINT, 
+	ended BIGINT, 
+	expires BIGINT NOT NULL, 
+	attempts INTEGER NOT NULL, 
+	lease_owner TEXT, 
+	lease_until BIGINT, 
+	request BLOB NOT NULL, 
+	result BLOB, points BIGINT DEFAULT '0' NOT NULL, bytes BIGINT DEFAULT '0' NOT NULL, 
+	PRIMARY KEY (id)
+);
+INSERT INTO "jobs" VALUES('c82f6ad201d21635472b28ec6219808e','desk','key:n5aiZIWMnMXz','denoise','queued',1795860770742574,NULL,NULL,4611686018427387904,0,NULL,NULL,X'0100000001A27EED91CB2347F0C104D44ADD43088ADE52FE663B5417FE404F2B8B4EF02E7363869B12320A49BC9306B6C464B46B75C15DE35744A37C57A488FE0E182E68F6668009E9CB200B0A030E23D8068D43CB2244248EA74AE227D966597AD25B8CB2B3DB2281295FA0F2A37D086CCB',NULL,3,114);
+CREATE TABLE streams (
+	id TEXT NOT NULL, 
+	tenant TEXT NOT NULL, 
+	owner TEXT NOT NULL, 
+	created BIGINT NOT NULL, 
+	used BIGINT NOT NULL, 
+	sequence BIGINT NOT NULL, 
+	samples BIGINT NOT NULL, 
+	settings TEXT NOT NULL, 
+	checkpoint_sequence BIGINT NOT NULL, 
+	checkpoint BLOB NOT NULL, 
+	PRIMARY KEY (id)
+);
+CREATE TABLE stream_inputs (
+	stream TEXT NOT NULL, 
+	sequence BIGINT NOT NULL, 
+	request BLOB NOT NULL, 
+	PRIMARY KEY (stream, sequence), 
+	FOREIGN KEY(stream) REFERENCES streams (id) ON DELETE CASCADE
+);
+CREATE TABLE usage (
+	principal TEXT NOT NULL, 
+	day INTEGER NOT NULL, 
+	points BIGINT NOT NULL, 
+	PRIMARY KEY (principal, day)
+);
+INSERT INTO "usage" VALUES('key:n5aiZIWMnMXz',20785,1234);
+CREATE INDEX streams_by_tenant ON streams (tenant);
+CREATE INDEX streams_by_use ON streams (used);
+CREATE INDEX jobs_by_tenant ON jobs (tenant, created);
+CREATE INDEX jobs_by_end ON jobs (expires);
+CREATE INDEX idempotency_by_end ON idempotency (expires);
+CREATE INDEX jobs_by_turn ON jobs (status, tenant, created);
+COMMIT;
