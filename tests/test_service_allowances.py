@@ -189,6 +189,17 @@ def test_guessing_is_slowed_and_those_who_are_known_pass(service):
     assert json.loads(guesses[-1].body)["detail"] == "too many credentials that failed"
 
 
+def test_credentials_in_addresses_do_not_fill_the_log_and_trailers_are_none(tmp_path):
+    with guarded(tmp_path, failed_credentials=2) as service:
+        service.start()
+        assert {service.ask(None, "GET", "/health/live?key=1").status for _ in range(8)} == {400}
+        body = b"0\r\nAuthorization: Bearer %b\r\n\r\n" % service.keys["user"].encode()
+        head = b"GET /v1/jobs HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
+        assert service.server.send(head + body).startswith(b"HTTP/1.1 401 ")
+        assert service.server.stop() == 0
+        assert len(service.records(reason="credentials-in-address")) == 2
+
+
 def test_failures_of_an_address_keep_nobody_out_who_was_good(tmp_path):
     """Guesses by one behind a proxy are no reason to refuse, or to hang up on, all the others behind it."""
     with guarded(tmp_path, failed_credentials=1) as service:

@@ -186,6 +186,8 @@ def make_protocol(times: Times, door: Door, acceptor: Acceptor) -> type[HttpTool
             if self._header_bytes > _MOST_HEADER_BYTES:
                 self._refuse_headers()
                 return
+            if self._in_body:
+                return  # a trailer: proxies filter headers only
             super().on_header(name, value)
 
         def _refuse_headers(self) -> None:

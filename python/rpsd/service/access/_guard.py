@@ -72,6 +72,8 @@ class Guard:
     async def _decide(self, request: _Request) -> asyncio.Future[bool] | None:
         """Return what tells when the decision is recorded, None where it needs no record."""
         if _credentials.in_address(request.path, request.query):
+            failures = self._access.attempts.fail(request.address, "address", guess=False)
+            request.quiet = failures > self._most_attempts
             raise Problem(
                 "credentials-in-address",
                 "a credential belongs in the header Authorization; take this one out of use",

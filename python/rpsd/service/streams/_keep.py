@@ -229,9 +229,7 @@ class Keep:
     @staticmethod
     def _row(connection: sa.Connection, id: str, tenant: str, *, lock: bool = False) -> Any:
         here = sa.select(streams).where((streams.c.id == id) & (streams.c.tenant == tenant))
-        row = None
-        if id.isalnum():  # a message may name anything, and PostgreSQL fails on some of it
-            row = connection.execute(here.with_for_update() if lock else here).first()
+        row = connection.execute(here.with_for_update() if lock else here).first()
         if row is None:
             raise Problem("not-found", "there is no such stream")
         return row
