@@ -5,8 +5,10 @@ import json
 import subprocess
 import sys
 import threading
+import tracemalloc
 
 import numpy as np
+import pandas as pd
 import pytest
 import pywt
 
@@ -99,6 +101,18 @@ def test_a_plain_series_has_the_bits_of_every_other_form(method, form, n, dtype)
     assert plain.base is None
     assert not np.shares_memory(plain, x)
     np.testing.assert_array_equal(x, given)
+
+
+def test_a_series_of_pandas_is_made_around_the_output():
+    x = pd.Series(prices(200_000))
+    tracemalloc.start()
+    try:
+        y = rpsd.denoise(x, method="wavelet")
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 1.5 * y.to_numpy().nbytes
+    assert not np.shares_memory(y.to_numpy(), x.to_numpy())
 
 
 @pytest.mark.parametrize("method", ["auto", "wavelet"])

@@ -187,7 +187,8 @@ def _mirror_series(x: Any, axis: int, name: str) -> Mirror:
     values, restore = pandas_column(x, name)
 
     def rebuild(outputs: list[Batch]) -> Any:
-        return type(x)(restore(outputs[0][0]), index=x.index, name=x.name)
+        # The output is nobody else's; pandas 3 would copy it.
+        return type(x)(restore(outputs[0][0]), index=x.index, name=x.name, copy=False)
 
     return Mirror([values.reshape(1, -1)], rebuild, (), _FIRST, x.index)
 
