@@ -190,3 +190,15 @@ def test_a_log_that_nobody_reads_stops_nothing(start, tmp_path):
             assert running.ask("GET", "/nothing").status == 404
         assert b"rpsd_log_lines_lost" in running.ask("GET", "/metrics").body
         process.kill()
+
+
+def test_a_body_that_nobody_waits_for_holds_no_stop_up(start):
+    server = start()
+    head = (
+        b"POST /none HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 70000\r\n\r\n"
+    )
+    with socket.create_connection(("127.0.0.1", server.port), timeout=45) as raw:
+        raw.sendall(head)
+        assert raw.recv(65536).startswith(b"HTTP/1.1 404 ")
+        assert server.stop() == 0
+    assert not [line for line in server.log if line["level"] == "ERROR"]

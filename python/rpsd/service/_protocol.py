@@ -303,6 +303,8 @@ def make_protocol(times: Times, door: Door, acceptor: Acceptor) -> type[HttpTool
             # A request that is on its way is still answered; the time it has is bounded.
             if not self._receiving:
                 super().shutdown()
+            elif self._in_body and self.cycle.response_complete:
+                self.transport.close()  # the rest of its body changes nothing
 
         def _arm(self, seconds: float) -> None:
             self.due = self.loop.time() + seconds
