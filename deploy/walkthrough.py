@@ -156,7 +156,14 @@ class Chain:
             self._running[name] = subprocess.Popen(
                 command, stdout=log, stderr=log, env={**environ, "HOME": str(home)}
             )
-        wait_for(lambda: urllib.request.urlopen(self.url(port) + ready, timeout=30))
+
+        def answers() -> bool:
+            if self._running[name].poll() is not None:
+                raise RuntimeError((home / f"{name}.log").read_text("utf-8"))
+            with urllib.request.urlopen(self.url(port) + ready, timeout=30) as answer:
+                return bool(answer.status == 200)
+
+        wait_for(answers)
 
     def kill(self, name: str) -> None:
         """Kill a program as the kernel would."""

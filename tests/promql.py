@@ -2,6 +2,7 @@
 """What tests of rules and dashboards share: the files of deploy, and the names in an expression."""
 
 import re
+from functools import cache
 from pathlib import Path
 
 import yaml
@@ -12,6 +13,7 @@ _WORDS = {"and", "or", "unless", "on", "ignoring", "by", "without", "bool"}
 _TEXT = re.compile(r'"(?:[^"\\]|\\.)*"')
 
 
+@cache
 def rules():
     """Return every rule, recording and alerting."""
     files = sorted((PROMETHEUS / "rules").glob("*.yml"))
