@@ -23,7 +23,7 @@ CODE = re.findall(r"(?<!`)`([^`\n]+)`(?!`)", TEXT) + [
     for line in block.splitlines()
 ]
 #: Words that are neither settings nor metrics: of the log, of Prometheus, of other programs.
-OTHERS = {"user_id", "data_size", "processing_time", "request_id", "pg_isready", "s_client", "runbook_url"}
+OTHERS = {"user_id", "data_size", "processing_time", "request_id", "pg_isready", "s_client", "noise_sd"}
 
 
 def commands():
