@@ -113,5 +113,29 @@ def test_they_tell_what_happened(server):
     assert grown("variance_reduction_ratio_sum") == pytest.approx(removed)
     assert value(after, "event_loop_lag_seconds_count") > 0
     assert value(after, "self_checks_total", result="success") >= 1
-    assert value(after, "disk_free_bytes", dir="data") > 0
+    for name in ("data", "state"):
+        assert value(after, "disk_free_bytes", dir=name) > 0
+    assert value(after, "ready") == 1
     assert value(after, "config_last_reload_successful") == 1
+
+
+def test_small_requests_are_those_of_the_objective(server):
+    """1 to 10,000 samples, answered: neither what was refused nor what is large has a say."""
+    before = families(server)
+    for samples, status in ((1, 200), (10_000, 200), (10_001, 200), (0, 200)):
+        values = np.linspace(100, 101, samples).tolist()
+        asked = {"values": values, "method": "wavelet", "noise": "mad", "report": "none"}
+        assert server.post(asked).status == status
+    assert server.post({"values": [1.0], "method": "no"}).status == 422
+    server.ask("GET", "/health")
+    after = families(server)
+    name = "small_request_duration_seconds_count"
+    assert value(after, name) - value(before, name) == 2
+
+
+def test_what_alerts_on_its_first_time_is_there_from_the_start(server):
+    """A counter that appears with its first event has no rate then."""
+    scraped = families(server)
+    fallbacks = [sample.labels for sample in scraped["rpsd_fallback"].samples]
+    assert len(fallbacks) == 9
+    assert [sample.labels for sample in scraped["rpsd_shed"].samples] == [{"reason": "queue"}]

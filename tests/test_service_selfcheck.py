@@ -88,6 +88,7 @@ def test_a_kernel_that_computes_wrongly_gets_no_requests(start, tmp_path, how):
     assert line["operation"] == "self-check"
     assert "4711" not in line["message"]
     assert metric(running, 'self_checks_total{result="failure"}') >= 1
+    assert metric(running, "ready") == 0
     (tmp_path / "broken").unlink()
     wait_until(lambda: running.ask("GET", "/health/ready").status == 200)
     assert running.post({"values": [1.0, 2.0]}).status == 200

@@ -14,6 +14,7 @@ from rpsd.service._metrics import CONTENT_TYPE, LAST_BACKUP
 from rpsd.service._observe import seen
 from rpsd.service._problems import Problem
 from rpsd.service._state import State
+from rpsd.service._system import disk_of
 from rpsd.service.store._mark import last_backup
 
 _READ: Final = (HttpMethod.GET, HttpMethod.HEAD)
@@ -94,6 +95,9 @@ def _read_gauges(state: State) -> None:
     metrics.cpu.set(usage.cpu_usage / 100)
     metrics.memory.set(usage.memory_usage / 100)
     metrics.disk.set(usage.disk_usage / 100)
-    metrics.disk_free.labels("data").set(state.system.disk_free())
-    if (moment := last_backup(state.snapshot.config.paths.state_path)) is not None:
+    metrics.ready.set(state.phase.reason is None)
+    paths = state.snapshot.config.paths
+    for name, path in (("data", paths.data_path), ("state", paths.state_path)):
+        metrics.disk_free.labels(name).set(disk_of(path).free)
+    if (moment := last_backup(paths.state_path)) is not None:
         metrics.set_declared(LAST_BACKUP, moment)

@@ -33,6 +33,8 @@ _COMMITS: Final = tuple(2.0**k for k in range(9))
 _JOB_SECONDS: Final = (0.1, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0)
 _SHARES: Final = (0.0, 0.1, 0.25, 0.5, 0.75, 0.8, 0.85, 0.9, 0.95, 0.98, 1.0)
 _DAY: Final = 86_400.0
+#: Samples of a request that counts as small: those that the objective of latency is about.
+SMALL: Final = 10_000
 _VALUED: Final = ("correlation", "rmse", "trend", "power")
 LAST_BACKUP: Final = "backup_last_success_timestamp_seconds"
 CERTIFICATE_END: Final = "tls_certificate_not_after_timestamp_seconds"
@@ -69,6 +71,12 @@ class Metrics:
             "route",
             buckets=_SECONDS,
         )
+        self.small_seconds = named(
+            Histogram,
+            "small_request_duration_seconds",
+            f"The same of requests of 1 to {SMALL:,} samples that were answered with 2xx.",
+            buckets=_SECONDS,
+        )
         self.in_flight = named(Gauge, "http_requests_in_flight", "Requests not answered yet.")
         self.request_points = named(Histogram, "request_points", "Samples of a request.", buckets=_POINTS)
         self.points = named(Counter, "points_processed_total", "Samples denoised or measured.")
@@ -94,6 +102,10 @@ class Metrics:
             "reason",
             "answer",
         )
+        # From the start, so that a rate sees the first one: it is the one that matters.
+        for reason in ("failure", "guardrail", "unsound-output"):
+            for answer in ("error", "hold", "raw"):
+                self.fallback.labels(reason, answer)
         self.request_bytes = named(
             Histogram, "request_body_bytes", "Bytes of bodies received, unpacked.", buckets=_BYTES
         )
@@ -118,6 +130,7 @@ class Metrics:
         self.queue_points = named(Gauge, "queue_points", "Samples that wait for a worker.")
         self.workers_busy = named(Gauge, "kernel_threads_busy", "Workers that compute.")
         self.shed = named(Counter, "shed_total", "Requests turned away.", "reason")
+        self.shed.labels("queue")
         self.expired = named(Counter, "deadline_exceeded_total", "Requests that were not answered in time.")
         self.cancelled = named(Counter, "cancelled_total", "Requests whose client left first.")
         self.abandoned = named(
@@ -201,6 +214,7 @@ class Metrics:
         self.reload_at = named(
             Gauge, "config_last_reload_success_timestamp_seconds", "When the configuration was read."
         )
+        self.ready = named(Gauge, "ready", "1 where requests should come, as /health/ready says, or 0.")
         self.disk_free = named(Gauge, "disk_free_bytes", "Free space of a directory's disk.", "dir")
         self.log_lost = named(Gauge, "log_lines_lost", "Lines of the log that nobody took in time.")
         self.cpu = named(Gauge, "system_cpu_ratio", "Share of the processors in use.")

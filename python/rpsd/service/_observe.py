@@ -12,6 +12,7 @@ import time
 from typing import Any, Final
 
 import rpsd
+from rpsd.service._metrics import SMALL
 from rpsd.service._problems import MEDIA_TYPE, Problem
 from rpsd.service._request import Failure
 from rpsd.service._snapshot import Snapshot
@@ -193,6 +194,8 @@ class Observe:
         state.metrics.seconds_by(here.route).observe(seconds)
         if here.route.startswith(WORK):
             state.rates.add(seconds, failed=status >= 500 or here.level == "ERROR")
+            if 0 < here.data_size <= SMALL and 200 <= status < 300:
+                state.metrics.small_seconds.observe(seconds)
         self._write(here, status, seconds)
 
     def _write(self, here: Seen, status: int, seconds: float) -> None:

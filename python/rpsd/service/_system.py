@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -41,18 +42,14 @@ class System:
         now = time.monotonic()
         if self._usage is None or now - self._read_at >= _LEAST_SECONDS:
             self._read_at = now
-            self._usage = Usage(psutil.cpu_percent(None), psutil.virtual_memory().percent, self._disk())
+            disk = float(disk_of(self._path).percent)
+            self._usage = Usage(psutil.cpu_percent(None), psutil.virtual_memory().percent, disk)
         return self._usage
 
-    def disk_free(self) -> int:
-        """Return the free bytes of the disk."""
-        return int(self._read_disk().free)
 
-    def _disk(self) -> float:
-        return float(self._read_disk().percent)
-
-    def _read_disk(self) -> Any:
-        try:
-            return psutil.disk_usage(str(self._path))
-        except OSError:  # the directory is not there (any more)
-            return psutil.disk_usage(self._path.anchor or ".")
+def disk_of(path: Path) -> Any:
+    """Return how full the disk of a directory is, or of the nearest one above it that is there."""
+    for place in (path, *path.parents):
+        with contextlib.suppress(OSError):
+            return psutil.disk_usage(str(place))
+    return psutil.disk_usage(path.anchor or ".")
