@@ -84,6 +84,10 @@ def test_systemd_hands_over_a_socket(tmp_path):
     assert process.returncode == 0
 
 
+#: Asked for and done without: SQLite's, of root alone; memory near a processor. Refused in the test too.
+REFUSED = {"fchown", "mbind"}
+
+
 def test_the_service_makes_only_calls_that_its_unit_allows(tmp_path):
     """strace tells what it calls, through a start, `rpsd smoke` and the end."""
     port, trace = free_port(), tmp_path / "trace"
@@ -130,7 +134,7 @@ def test_the_service_makes_only_calls_that_its_unit_allows(tmp_path):
     called = set(re.findall(r"^\d+ +([a-z_0-9]+)\(", text, re.M))
     allowed = names("@system-service") - names("@privileged") - names("@resources")
     assert {"bind", "epoll_create1", "openat"} < called
-    assert called - allowed == set()
+    assert called - allowed <= REFUSED
     assert re.search(r"PROT_WRITE\|PROT_EXEC", text) is None  # MemoryDenyWriteExecute
 
 
