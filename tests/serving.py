@@ -16,6 +16,19 @@ import pytest
 from warm import WARM, Process
 
 _MAIN = "import sys, rpsd.cli; sys.exit(rpsd.cli.main())"
+#: A prelude: the kernel computes wrongly while there is a file `broken` in the home.
+BREAKABLE = """
+import pathlib, rpsd
+run, broken = rpsd.Denoiser.run, pathlib.Path("broken")
+def wrong(self, x, **more):
+    result = run(self, x, **more)
+    if broken.exists():
+        if broken.read_text() == "raise":
+            raise RuntimeError("4711.25")
+        result.values[5] += 1e-6
+    return result
+rpsd.Denoiser.run = wrong
+"""
 _PATIENCE = 45.0  # seconds, on a machine that has other things to do
 
 

@@ -4,25 +4,13 @@
 import numpy as np
 import pytest
 import pywt
-from serving import start, wait_until
+from serving import BREAKABLE, start, wait_until
 
 import rpsd
 from rpsd.service import _known, _selfcheck
 from rpsd.service._selfcheck import SelfCheck, check
 
 __all__ = ["start"]
-BREAKABLE = """
-import pathlib, rpsd
-run, broken = rpsd.Denoiser.run, pathlib.Path("broken")
-def wrong(self, x, **more):
-    result = run(self, x, **more)
-    if broken.exists():
-        if broken.read_text() == "raise":
-            raise RuntimeError("4711.25")
-        result.values[5] += 1e-6
-    return result
-rpsd.Denoiser.run = wrong
-"""
 
 
 def composed():

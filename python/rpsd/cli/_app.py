@@ -41,6 +41,7 @@ _COMMANDS: Final = (
     "demo",
     "config",
     "serve",
+    "healthcheck",
     "smoke",
     "compare",
     "doctor",

@@ -12,6 +12,7 @@ from rpsd import Config, RpsdError
 from rpsd.service._log import trace_of
 from rpsd.service._snapshot import Snapshot
 from rpsd.service._state import State
+from rpsd.service._supervisor import notify, notify_reloading
 
 #: Settings that were acted on when the process started.
 _AT_START: Final = (
@@ -71,6 +72,7 @@ class Reload:
     def _run(self, loop: asyncio.AbstractEventLoop) -> None:
         while self._wanted.wait():
             self._wanted.clear()
+            notify_reloading()
             use: Callable[[], None] = _nothing
             try:
                 config = self._load()
@@ -81,9 +83,15 @@ class Reload:
             except Exception as error:  # the old settings are still good
                 found = trace_of(error)
             try:
-                loop.call_soon_threadsafe(self._take, found, use)
+                loop.call_soon_threadsafe(self._end, found, use)
             except RuntimeError:  # the loop is closed: the process ends
                 return
+
+    def _end(self, found: Snapshot | str, use: Callable[[], None]) -> None:
+        try:
+            self._take(found, use)
+        finally:
+            notify("READY=1")  # with the new settings or the old ones
 
     def _take(self, found: Snapshot | str, use: Callable[[], None]) -> None:
         state, before = self._state, self._state.snapshot

@@ -27,6 +27,11 @@ class SelfCheck:
         Seconds until the next check; asked each time, as a reload may change it.
     told : callable
         Told after each check what is wrong, or None.
+
+    Attributes
+    ----------
+    fault : str or None
+        What the last check that ended found wrong.
     """
 
     def __init__(self, interval: Callable[[], float], told: Callable[[str | None], None]) -> None:
@@ -34,6 +39,7 @@ class SelfCheck:
         self._told = told
         self._stop = threading.Event()
         self._begun: float | None = None
+        self.fault: str | None = None
 
     def run(self) -> str | None:
         """Check once; tell, and return, what is wrong."""
@@ -42,7 +48,7 @@ class SelfCheck:
             fault = check()
         except Exception as error:  # whatever it is, the kernel does not do what it should
             fault = f"the self-check failed: {trace_of(error)}"
-        self._begun = None
+        self._begun, self.fault = None, fault
         self._told(fault)
         return fault
 

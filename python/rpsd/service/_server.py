@@ -25,7 +25,7 @@ from rpsd.service._accept import Acceptor
 from rpsd.service._admission import Admission
 from rpsd.service._app import make_app
 from rpsd.service._door import Door
-from rpsd.service._exposure import asks_credentials, open_access, open_to_others
+from rpsd.service._exposure import asks_credentials, is_local, open_access, open_to_others
 from rpsd.service._log import Forwarded, Log
 from rpsd.service._metrics import CERTIFICATE_END, Metrics
 from rpsd.service._pace import PATIENCE
@@ -34,6 +34,7 @@ from rpsd.service._reload import Reload
 from rpsd.service._selfcheck import SelfCheck
 from rpsd.service._snapshot import Snapshot
 from rpsd.service._state import State
+from rpsd.service._supervisor import Watchdog, given_sockets, notify
 from rpsd.service._system import System
 from rpsd.service._tracing import Tracer
 from rpsd.service._warm import warm_computing, warm_routing
@@ -80,7 +81,9 @@ def serve(config: Config, load: Callable[[], Config] | None = None) -> int:
     tls = _tls.Tls(config.security) if _tls.is_on(config.security) else None
     database = open_to_others(config) if asks_credentials(config) else None
     ports = (config.monitoring.metrics_port, service.port or config.monitoring.metrics_port)
-    sockets = [_listen(service.host, port) for port in dict.fromkeys(ports)]
+    sockets = given_sockets(ports, local=is_local(service.host)) or [
+        _listen(service.host, port) for port in dict.fromkeys(ports)
+    ]
     tracer = Tracer(service.trace_endpoint, service.trace_ratio) if service.trace_endpoint else None
     log = Log(sys.stderr.buffer, config.monitoring.log_level)
     _take_over_logging(log)
@@ -199,6 +202,7 @@ class _Server(uvicorn.Server):
         self._signals: list[int] = []
         self._close_at: float | None = None
         self._ticked = 0.0
+        self._watchdog = Watchdog()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to listen, ready for what comes."""
@@ -217,6 +221,7 @@ class _Server(uvicorn.Server):
         places = ", ".join("{}:{}".format(*one.getsockname()[:2]) for one in sockets or [])
         text = f"rpsd {rpsd.__version__} listens on {places}"
         self._state.log.write("INFO", "start", text, config=self._state.snapshot.digest)
+        notify("READY=1", f"STATUS={text}")
 
     def _make_connection(self) -> asyncio.Protocol:
         made: asyncio.Protocol = self.config.http_protocol_class(  # type: ignore[call-arg]
@@ -238,6 +243,7 @@ class _Server(uvicorn.Server):
             delay = 0.0 if sig == signal.SIGINT else self._state.snapshot.service.drain_delay
             self._close_at = time.monotonic() + delay
             self._state.log.write("INFO", "stop", f"{sig.name}: draining, {delay} s with open doors")
+            notify("STOPPING=1", "STATUS=draining")
         now = time.monotonic()
         if self._ticked:
             self._state.metrics.loop_lag.observe(max(0.0, now - self._ticked - _TICK))
@@ -245,6 +251,8 @@ class _Server(uvicorn.Server):
         self.door.tell()
         if self._self_check.overdue:
             self._state.phase.set_fault(_SELF_CHECK, "the self-check does not end")
+        elif self._self_check.fault is None:
+            self._watchdog.feed(now)
         if self._close_at is not None and time.monotonic() >= self._close_at:
             self.should_exit = True
         return await super().on_tick(counter)
