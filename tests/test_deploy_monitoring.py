@@ -25,7 +25,7 @@ def test_names_in_an_expression_are_found():
 
 
 def test_every_metric_of_the_rules_is_in_a_live_scrape(server):
-    server.post({"values": [100.0, 100.1, 100.3, 100.2] * 20, "report": "metrics"})
+    server.post({"values": [100.0, 100.1, 100.3, 100.2] * 20})
     names = scraped(server)
     recorded = {rule["record"] for rule in rules() if "record" in rule}
     used = set().union(*(metrics_of(rule["expr"]) for rule in rules()))
