@@ -66,6 +66,9 @@ CHANGES = {
     "one added before": (
         "INSERT INTO audit SELECT -5, time, record, digest FROM audit WHERE number = 1", 1,
     ),
+    "the least number added": (
+        f"INSERT INTO audit SELECT {-(2**63)}, time, record, digest FROM audit WHERE number = 1", 1,
+    ),
     "number 0 added": ("INSERT INTO audit SELECT 0, time, record, digest FROM audit WHERE number = 1", 1),
     "one numbered anew": ("UPDATE audit SET number = 9 WHERE number = 8", 8),
     "one added": ("INSERT INTO audit SELECT 9, time, record, digest FROM audit WHERE number = 8", 9),

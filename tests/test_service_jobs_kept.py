@@ -34,6 +34,7 @@ from states import database, raw_engine, state_key, url
 
 import rpsd
 from rpsd.service._idempotency import Answered
+from rpsd.service._lane import Damaged
 from rpsd.service._problems import Problem
 from rpsd.service.jobs._forms import Kept
 from rpsd.service.jobs._keep import Keep, New
@@ -293,6 +294,18 @@ def test_who_lost_a_lease_changes_nothing(database):
     assert keep.result(id, "here") == ({"content-type": BINARY}, b"second")
     assert not keep.finish(second, "done", {}, b"again", HOUR)
     assert keep.row(id, "here")[0].attempts == 2
+
+
+def test_a_tenant_whose_name_begins_as_another_gets_nothing_of_his(database):
+    """Of places joined by a slash, desk/alice + denoise and desk + alice/denoise would be one."""
+    keep = Keep(database)
+    (id,) = put(keep, tenant="desk/alice")
+    assert keep.finish(keep.claim(HOUR), "done", {"content-type": BINARY}, b"hers", HOUR)
+    assert keep.result(id, "desk/alice")[1] == b"hers"
+    with database.begin() as connection:
+        connection.execute(jobs.update().values(tenant="desk", operation="alice/denoise"))
+    with pytest.raises(Damaged):
+        keep.result(id, "desk")
 
 
 def test_a_lease_that_is_renewed_is_nobody_elses(database):

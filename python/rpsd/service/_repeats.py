@@ -17,6 +17,7 @@ from rpsd.service._lane import Damaged
 from rpsd.service._problems import Problem
 from rpsd.service.store._database import Database, now
 from rpsd.service.store._schema import idempotency
+from rpsd.service.store._seal import place_of
 
 _DAY: Final = 86_400 * 1_000_000
 _LENGTH: Final = 8
@@ -83,4 +84,4 @@ class Repeats:
 
 
 def _place(repeat: Repeat) -> str:
-    return f"idempotency/{repeat.tenant}/{repeat.key}"
+    return place_of("idempotency", repeat.tenant, repeat.key)

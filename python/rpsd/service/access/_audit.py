@@ -24,7 +24,6 @@ from rpsd.service.store._schema import audit, audit_head
 
 _PAGE: Final = 5000
 _NUMBER: Final = 8
-_LEAST: Final = -(2**63)
 # Made once: to make them takes as long as to run them.
 _LOCK_HEAD: Final = sa.select(audit_head).with_for_update()
 _SET_HEAD: Final = audit_head.update()
@@ -106,7 +105,7 @@ class AuditLog:
             A head that was kept elsewhere: the chain must go through it.
         """
         with self._database.read() as connection:
-            head, last = START, _LEAST
+            head, last = START, None
             while rows := connection.execute(_page(last)).all():
                 for row in rows:
                     fault = self._fault(row, head)
@@ -198,5 +197,6 @@ def _canonical(number: int, when: int, record: Record) -> str:
     return msgspec.json.encode(content, order="deterministic").decode()
 
 
-def _page(after: int, most: int = _PAGE) -> sa.Select[Any]:
-    return sa.select(audit).where(audit.c.number > after).order_by(audit.c.number).limit(most)
+def _page(after: int | None, most: int = _PAGE) -> sa.Select[Any]:
+    rows = sa.select(audit).order_by(audit.c.number).limit(most)
+    return rows if after is None else rows.where(audit.c.number > after)

@@ -20,6 +20,7 @@ from rpsd.service._repeats import Repeat, Repeats
 from rpsd.service.jobs._forms import UNDER_WAY, Kept, packed, state_data, unpacked
 from rpsd.service.store._database import Database, now
 from rpsd.service.store._schema import jobs
+from rpsd.service.store._seal import place_of
 
 _ID_BYTES: Final = 16
 _NAME_BYTES: Final = 8
@@ -315,7 +316,7 @@ def _is_free(at: int) -> Any:
 
 def _place(job: Any, part: str) -> str:
     """Return where a part of a job belongs: what of its row nobody may change without it."""
-    return "/".join(["jobs", job.id, job.tenant, job.operation, str(job.created), str(job.points), part])
+    return place_of("jobs", job.id, job.tenant, job.operation, job.created, job.points, part)
 
 
 def _none() -> Problem:

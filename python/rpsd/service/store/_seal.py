@@ -155,3 +155,8 @@ class Seal:
 
 def _derive(key: bytes, purpose: str, salt: bytes | None = None) -> bytes:
     return HKDF(hashes.SHA256(), KEY_BYTES, salt=salt, info=b"rpsd " + purpose.encode()).derive(key)
+
+
+def place_of(*parts: str | int) -> str:
+    """Return the place of a part of a row; a tenant may hold what stands between two of them."""
+    return "/".join(str(part).replace("%", "%25").replace("/", "%2F") for part in parts)

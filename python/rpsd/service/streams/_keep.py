@@ -17,6 +17,7 @@ from rpsd.service._problems import Problem
 from rpsd.service._repeats import Repeat, Repeats
 from rpsd.service.store._database import Database, now
 from rpsd.service.store._schema import stream_inputs, streams
+from rpsd.service.store._seal import place_of
 from rpsd.service.streams._live import Checkpoint, Done, Identity, Live
 from rpsd.service.streams._ops import Op
 
@@ -275,7 +276,7 @@ class Keep:
 
 def _place(identity: Identity, sequence: int) -> str:
     """Return where a checkpoint belongs: what of its row nobody may change without it."""
-    return "/".join(["streams", *map(str, identity), str(sequence)])
+    return place_of("streams", *identity, sequence)
 
 
 def _input_place(id: str, sequence: int) -> str:
