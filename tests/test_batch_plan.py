@@ -207,9 +207,27 @@ if os.name == "posix":
                 text=True,
             )
             assert done.returncode == 4, done.stderr
-            assert "closed: the folder cannot be read: Permission denied" in done.stderr
+            assert "closed/: the folder cannot be read: Permission denied" in done.stderr
             rows = {row["file"]: row["action"] for row in manifest(tmp_path / "out")}
-            assert rows == {"a.csv": "denoised", "closed": "failed"}
+            assert rows == {"a.csv": "denoised", "closed/": "failed"}
         (tmp_path / "in" / "closed").chmod(0o700)
         assert main(["batch", str(tmp_path / "in"), "-o", str(tmp_path / "out"), "--resume"]) == 0
         assert [row["file"] for row in manifest(tmp_path / "out")] == ["a.csv", "closed/b.csv"]
+
+    def test_two_closed_folders_of_one_name_and_one_of_another_key(tmp_path):
+        rights = "-dac_override,-dac_read_search"
+        without = ["setpriv", f"--bounding-set={rights}", f"--inh-caps={rights}"] if os.geteuid() == 0 else []
+        table = "symbol,price\nA,1\nA,2\n"
+        for name in ("one/symbol=A/a.csv", "one/x/p.csv", "one/symbol=B/b.csv", "two/x/q.csv"):
+            write(tmp_path / name, table)
+        closed = [tmp_path / name for name in ("one/x", "one/symbol=B", "two/x")]
+        for folder in closed:
+            folder.chmod(0)
+        command = [*without, *COMMAND, "one", "two", "-o", "out", "--by", "symbol", "--only", "A"]
+        done = subprocess.run(command, cwd=tmp_path, check=False, capture_output=True, text=True)
+        assert done.returncode == 4, done.stderr
+        rows = {row["file"]: row["action"] for row in manifest(tmp_path / "out")}
+        second = f"{(tmp_path / 'two' / 'x').as_posix().strip('/')}/"
+        assert rows == {"symbol=A/a.csv": "passthrough", "x/": "failed", second: "failed"}
+        for folder in closed:
+            folder.chmod(0o700)

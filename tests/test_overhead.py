@@ -115,6 +115,24 @@ def test_a_series_of_pandas_is_made_around_the_output():
     assert not np.shares_memory(y.to_numpy(), x.to_numpy())
 
 
+class Bare(pd.Series):
+    """A subclass that knows few options."""
+
+    def __init__(self, data=None, index=None, name=None):
+        super().__init__(data, index=index, name=name)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "Float64", "Float32", "Int64"])
+@pytest.mark.parametrize("kind", [pd.Series, Bare])
+def test_views_of_series_of_any_kind(kind, dtype):
+    x = pd.Series(np.round(100 * prices(130)), name="x").astype(dtype)
+    for part in (x.iloc[::2], x.iloc[::-1].reset_index(drop=True)):
+        y = rpsd.denoise(kind(part.array, index=part.index, name="x"), method="wavelet")
+        assert (type(y), y.name) == (kind, "x")
+        plain = part.to_numpy(np.float32 if dtype == "Float32" else np.float64)
+        np.testing.assert_array_equal(y.to_numpy(plain.dtype), rpsd.denoise(plain, method="wavelet"))
+
+
 @pytest.mark.parametrize("method", ["auto", "wavelet"])
 def test_only_plain_series_take_the_short_way(method):
     x = prices()

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Measure the service beside a bare Litestar echo, and write RESULTS.md: python bench/service/run.py."""
 
+import atexit
 import contextlib
 import json
 import os
@@ -57,6 +58,7 @@ class Process:
             env=kept | {"HOME": self.home.name, **variables},
             stderr=subprocess.DEVNULL,
         )
+        atexit.register(self.process.kill)  # where a measurement fails
         self.used = psutil.Process(self.process.pid)
         while True:
             try:

@@ -24,7 +24,7 @@ def encode(answer):
 
 
 if __name__ == "__main__":
-    _series.ENDPOINTS = tuple(
+    _series.ADDRESSES = tuple(
         dataclasses.replace(
             endpoint, compute=compute, decoders={_media.BINARY: decode}, encoders={_media.BINARY: encode}
         )

@@ -187,8 +187,9 @@ def _mirror_series(x: Any, axis: int, name: str) -> Mirror:
     values, restore = pandas_column(x, name)
 
     def rebuild(outputs: list[Batch]) -> Any:
-        # The output is nobody else's; pandas 3 would copy it.
-        return type(x)(restore(outputs[0][0]), index=x.index, name=x.name, copy=False)
+        # The output is nobody else's; pandas 3 would copy it. Others' classes need not know how not to.
+        more = {"copy": False} if type(x).__module__.partition(".")[0] == "pandas" else {}
+        return type(x)(restore(outputs[0][0]), index=x.index, name=x.name, **more)
 
     return Mirror([values.reshape(1, -1)], rebuild, (), _FIRST, x.index)
 
@@ -223,7 +224,7 @@ def pandas_column(x: Any, name: str) -> tuple[npt.NDArray[Any], Callable[[npt.ND
         allowed = "float32, float64, integers or decimals, of NumPy, nullable or Arrow-backed"
         raise InputError(f"{name} must be {allowed}, got dtype {dtype}")
     single = kind == "f" and dtype.itemsize == 4
-    values = x.to_numpy(dtype=np.float32 if single else np.float64, na_value=np.nan)
+    values = np.ascontiguousarray(x.to_numpy(dtype=np.float32 if single else np.float64, na_value=np.nan))
     if kind == "f":
         target = dtype
     else:

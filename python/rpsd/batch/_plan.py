@@ -37,8 +37,8 @@ class Source(NamedTuple):
     given : str
         The input that it was found in: a folder above it, or itself.
     refused : str
-        Why it is not read at all, else "". Its name and path are then escaped. A folder that cannot be read
-        stands for the files in it.
+        Why it is not read at all, else "". Its name and path are then escaped. A folder that cannot be read,
+        whose name ends with a slash, stands for the files in it.
     """
 
     name: str
@@ -80,6 +80,9 @@ def find_inputs(inputs: Sequence[str], output: str, data_dir: str = ".") -> list
         above = encodable(absolute(full))
         for bare in _files_of(full, output, given, data_dir):
             source = bare._replace(given=above)
+            if source.name in found and source.name.endswith("/"):
+                # Two closed folders of one name become no file, and each is told of.
+                source = source._replace(name=source.path.strip("/") + "/")
             other = found.setdefault(source.name, source)
             if other is not source and real(other.path) != real(source.path):
                 raise ConfigError(
@@ -149,7 +152,7 @@ def _files_of(full: str, output: str, given: str, data_dir: str) -> Iterator[Sou
         for error in closed:
             name = Path(os.path.relpath(error.filename, full)).as_posix()
             why = f"the folder cannot be read: {error.strerror}"
-            yield Source(encodable(name), encodable(os.path.abspath(error.filename)), 0, refused=why)
+            yield Source(encodable(f"{name}/"), encodable(os.path.abspath(error.filename)), 0, refused=why)
         return
     if suffix_of(full) is None:
         if os.path.exists(full):
