@@ -72,7 +72,8 @@ def measure_kept_memory(records: list[dict]) -> list[dict]:
 def base_of(row: dict, rows: list[dict]) -> dict:
     """Return our first row of the process that a row is of: a processor is not as fast ten minutes later."""
     kept = row["extra_info"]["who"].endswith(KEPT)
-    return next(one for one in rows if one["extra_info"]["who"].endswith(KEPT) == kept)
+    names = [(one, one["extra_info"]["who"]) for one in rows]
+    return next((one for one, who in names if who.startswith("rpsd") and who.endswith(KEPT) == kept), rows[0])
 
 
 def measure_ipp() -> list[dict]:

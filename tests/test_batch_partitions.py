@@ -72,6 +72,21 @@ def test_only_opens_the_files_of_the_keys(hive, tmp_path, capsys):
     assert 'no data rows with any of the keys B in column "symbol"' in run_unit(unit)["series"][0]["error"]
 
 
+@pytest.mark.parametrize("view", [False, True])
+def test_only_takes_what_statistics_let_through_and_rows_do_not(tmp_path, in_process, view):
+    """Of the row groups b, d, a + c the last may hold b by its least and greatest key, and does not."""
+    kind = pa.string_view() if view else pa.string()
+    schema = pa.schema([("id", kind), ("price", pa.float64())])
+    (tmp_path / "in").mkdir()
+    with pq.ParquetWriter(tmp_path / "in" / "x.parquet", schema) as writer:
+        for keys in ("bbb", "ddd", "aac"):
+            one = pa.table({"id": pa.array(list(keys)).cast(kind), "price": [1.0, 2.0, 3.0]}, schema)
+            writer.write_table(one)
+    assert batch("in", "-o", "out", "--by", "id", "--only", "b") == 0
+    assert pq.read_table(tmp_path / "out" / "x.parquet")["price"].to_pylist() == [1.0, 2.0, 3.0]
+    assert batch("in", "-o", "out", "--by", "id", "--only", "b\udcff") == 2
+
+
 def test_escapes_that_are_not_utf8_leave_two_keys_apart():
     keys = {partition_key(f"symbol=A%{byte}/x.csv", "symbol") for byte in ("FF", "FE", "C3%A9")}
     assert keys == {"A%FF", "A%FE", "A\u00e9"}

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final, Protocol, TypeVar
 from urllib.parse import unquote
 
-from rpsd._errors import InputError
-from rpsd._text import shown
+from rpsd._errors import ConfigError, InputError
+from rpsd._text import encodable, shown
 
 #: What Hive writes for a key that is null.
 NULL: Final = "__HIVE_DEFAULT_PARTITION__"
@@ -62,10 +62,15 @@ def without_other_keys(sources: Sequence[_T], by: Any, only: Iterable[str]) -> l
     ------
     InputError
         Where none is left.
+    ConfigError
+        Where a key is no text.
     """
     keys = set(only)
     if by is None or not keys:
         return list(sources)
+    for key in keys:
+        if encodable(key) != key:
+            raise ConfigError(f'--only must be a key in UTF-8, got "{shown(key)}"')
     left = [source for source in sources if partition_key(source.name, by) in {*keys, None}]
     if sources and not left:
         raise InputError(

@@ -58,7 +58,7 @@ class ArrowTable:
         self.columns = names
         self.table = table
         self.rows = table.num_rows
-        self.groups = tuple(groups) or (self.rows,)
+        self.groups = tuple(size for size in groups if size) or (self.rows,) * (self.rows > 0)
         self._at = at
         self._row = rows
 
@@ -144,7 +144,8 @@ class ArrowTable:
         data = data.dictionary_decode() if pa.types.is_dictionary(data.type) else data
         if _is_text(data.type):
             return _times.read_times(data.cast(pa.large_string()).fill_null(""))
-        if not (self.looks_like_time(column) or self.looks_numeric(column)):
+        numeric = pa.types.is_integer(data.type) or self.looks_numeric(column)
+        if not (self.looks_like_time(column) or numeric):
             raise BadCell(0, f"the column is of type {data.type}; allowed: timestamp, date, number or text")
         if not self.rows:
             return Times(np.empty(0, np.int64), None), NO_BAD_CELLS
@@ -160,6 +161,7 @@ class ArrowTable:
 
     def keys(self, column: int) -> Any:
         """Return a column as a pyarrow dictionary array; text that is not UTF-8 is null."""
+        import pyarrow as pa
         from pyarrow import types
 
         kind = self._type(column)
@@ -167,6 +169,8 @@ class ArrowTable:
             raise BadCell(0, f"the column is of type {kind}; allowed: text, numbers, dates")
         # Escaped, the names of two series might be one.
         data = _in_utf8(_joined(self._stored(column)), "missing")
+        if types.is_string_view(data.type):  # of which pyarrow finds no values
+            data = data.cast(pa.large_string())
         if types.is_dictionary(data.type):
             # A dictionary may name one value twice.
             data = data if len(data.dictionary.unique()) == len(data.dictionary) else data.dictionary_decode()
@@ -174,15 +178,16 @@ class ArrowTable:
 
     def kept(self, mask: _Mask) -> ArrowTable:
         """Return a table of some of the rows, its row groups with those that are left."""
-        sizes = np.add.reduceat(mask, np.cumsum([0, *self.groups[:-1]])).tolist() if self.rows else []
+        kept = np.concatenate([[0], np.cumsum(mask)])
+        sizes = np.diff(kept[np.cumsum([0, *self.groups])]).tolist()
         rows = self._row + np.arange(self.rows) if isinstance(self._row, int) else self._row
         return ArrowTable(
-            self.table.filter(as_arrow(mask)),
+            _filtered(self.table, mask),
             self.name,
             self.format,
             self.columns,
             at=self._at,
-            groups=[size for size in sizes if size],
+            groups=sizes,
             rows=rows[mask],
         )
 
@@ -238,6 +243,17 @@ def _joined(column: Any) -> Any:
         return column.chunk(0)
     column = column.combine_chunks()
     return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+
+
+def _filtered(table: Any, mask: _Mask) -> Any:
+    """Return some rows of a table; of string views pyarrow takes no part of the rows."""
+    import pyarrow as pa
+
+    schema = table.schema
+    for k, field in enumerate(schema):
+        if pa.types.is_string_view(field.type):
+            table = table.set_column(k, field.name, table.column(k).cast(pa.large_string()))
+    return table.filter(as_arrow(mask)).cast(schema)
 
 
 def _in_utf8(data: Any, others: Literal["escaped", "missing"]) -> Any:

@@ -35,6 +35,7 @@ class _Columnar:
 
         kind = self.schema.field(by).type
         kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+        kind = pa.large_string() if pa.types.is_string_view(kind) else kind
         wanted = []
         for key in only:
             try:
