@@ -76,6 +76,9 @@ CHANGES = {
         "UPDATE audit SET record = (SELECT record FROM audit WHERE number = 2), "
         "digest = (SELECT digest FROM audit WHERE number = 2) WHERE number = 3", 3,
     ),
+    "a digest that is none": ("UPDATE audit SET digest = 'abc' WHERE number = 1", 1),
+    "a head before the first": ("UPDATE audit_head SET number = -5", None),
+    "a head of another form": ("UPDATE audit_head SET digest = 'abc'", None),
     "the head removed": ("DELETE FROM audit_head", None),
     "the head turned back": ("UPDATE audit_head SET number = 5", None),
     "the head and the end turned back": (
@@ -91,6 +94,9 @@ def test_what_was_done_to_it_is_found(audit, url, what):
     run_sql(url, *statements.split("; "))
     verdict = audit.verify()
     assert verdict.fault is not None
+    if "a head" in what:
+        with pytest.raises(StateError, match="the head of the audit log was changed"):
+            audit.write(RECORDS[:1])
     if number is not None:
         assert verdict.fault.startswith(f"record {number} ")
         assert verdict.records == number - 1

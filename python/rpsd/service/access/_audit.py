@@ -24,6 +24,7 @@ from rpsd.service.store._schema import audit, audit_head
 
 _PAGE: Final = 5000
 _NUMBER: Final = 8
+_BYTES: Final = (bytes, memoryview)
 # Made once: to make them takes as long as to run them.
 _LOCK_HEAD: Final = sa.select(audit_head).with_for_update()
 _SET_HEAD: Final = audit_head.update()
@@ -132,6 +133,8 @@ class AuditLog:
             yield msgspec.json.decode(row.record)
 
     def _fault(self, row: Any, before: Head) -> str | None:
+        if not (isinstance(row.record, str) and isinstance(row.digest, _BYTES)):
+            return "was changed"  # SQLite takes anything in any column
         if row.number <= before.number:
             return "has one before it that is not of the chain"
         if row.number != before.number + 1:
@@ -145,11 +148,11 @@ class AuditLog:
         return None if content["time"] == row.time else "has another time beside it"
 
     def _fault_of_end(self, connection: sa.Connection, head: Head, known: Head | None) -> str | None:
-        row = connection.execute(sa.select(audit_head)).one_or_none()
-        if row is None:
+        rows = connection.execute(sa.select(audit_head)).all()
+        if not rows:
             return "the head is missing"
-        kept = Head(row.number, bytes(row.digest))
-        if not self._is_signed(kept, row.signature):
+        kept = self._signed_head(rows)
+        if kept is None:
             return "the head was changed"
         if kept != head:
             return f"the chain ends at record {head.number}, and the head is of record {kept.number}"
@@ -158,11 +161,11 @@ class AuditLog:
         return None
 
     def _locked_head(self, connection: sa.Connection) -> Head:
-        row = connection.execute(_LOCK_HEAD).one_or_none()
-        if row is None:
+        rows = connection.execute(_LOCK_HEAD).all()
+        if not rows:
             raise StateError("the audit log has lost its head")
-        head = Head(row.number, bytes(row.digest))
-        if not self._is_signed(head, row.signature):
+        head = self._signed_head(rows)
+        if head is None:
             raise StateError("the head of the audit log was changed")
         return head
 
@@ -177,8 +180,16 @@ class AuditLog:
                 f"the audit log was turned back: it had {last.text()}, and ends at {head.text()}"
             )
 
-    def _is_signed(self, head: Head, signature: bytes) -> bool:
-        return hmac.compare_digest(head.signed(self._database.seal), bytes(signature))
+    def _signed_head(self, rows: Sequence[Any]) -> Head | None:
+        """Return the head of the only row, None where somebody changed it."""
+        row = rows[0]
+        if len(rows) > 1 or not isinstance(row.number, int) or row.number < 0:
+            return None
+        if not (isinstance(row.digest, _BYTES) and isinstance(row.signature, _BYTES)):
+            return None
+        head = Head(row.number, bytes(row.digest))
+        good = hmac.compare_digest(head.signed(self._database.seal), bytes(row.signature))
+        return head if good else None
 
     def _digest(self, before: bytes, number: int, text: str) -> bytes:
         message = before + number.to_bytes(_NUMBER, "big") + text.encode()
