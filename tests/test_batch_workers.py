@@ -2,6 +2,7 @@
 """Processes do the units: one that is killed takes none with it, an interruption keeps what is done."""
 
 import os
+import re
 import signal
 import sys
 import threading
@@ -145,7 +146,8 @@ if sys.platform == "linux":
             os.killpg(running.pid, number)  # as a terminal does: the workers get it too
             _, err = running.communicate()
         assert running.returncode == code
-        assert "5 of 6 file(s) done; the same command with --resume does the rest" in err
+        # The last of the journal may not be counted yet.
+        assert re.search(r"[45] of 6 file\(s\) done; the same command with --resume does the rest", err)
         assert "Traceback" not in err
         names = tree(tmp_path / "out").keys()
         assert not [name for name in names if name.endswith(".tmp")]

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from guarded import guarded
 from serving import server
 
 __all__ = ["server"]
@@ -94,6 +95,25 @@ def test_jobs_as_one_thing_leads_to_another(server, tmp_path):
     some = ("--phases=stateful", "--include-path-regex=^/v1/jobs", "--max-examples=30")
     run(server, tmp_path, *some, "--request-timeout=60")
     assert answered(server, "/v1/jobs/{id}/result", 200, "GET") > 0
+
+
+@pytest.mark.slow
+def test_with_a_key_as_one_thing_leads_to_another(tmp_path):
+    """The same where credentials are asked for: each act is in the audit log, and its chain holds."""
+    home = tmp_path / "home"
+    home.mkdir()
+    with guarded(
+        home, rate_limit=1e6, rate_burst=10**6, failed_credentials=10**6, max_streams=10**5
+    ) as service:
+        service.make("both", ["user", "operator"])
+        service.start()
+        key = ("-H", f"Authorization: Bearer {service.keys['both']}")
+        some = ("--phases=stateful", "--include-path-regex=^/v1/(streams|jobs)", "--max-examples=15")
+        assert run(service.server, tmp_path, *some, "--request-timeout=60", *key) > 20
+        verdict = service.verify()
+        assert verdict.fault is None
+        assert verdict.records > 20
+        assert not [line for line in service.server.log if line["level"] in ("ERROR", "CRITICAL")]
 
 
 @pytest.mark.slow
