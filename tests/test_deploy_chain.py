@@ -1,22 +1,19 @@
 # SPDX-License-Identifier: MIT
 """The live chain: service, Prometheus, Alertmanager, webhook; and which alert keeps which from calling."""
 
-import importlib.util
 import json
 import urllib.request
 
 import pytest
 from promql import ROOT, alerts
+from scripts import loaded
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
 def walkthrough():
-    spec = importlib.util.spec_from_file_location("walkthrough", ROOT / "deploy" / "walkthrough.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return loaded(ROOT / "deploy" / "walkthrough.py")
 
 
 def test_a_service_that_is_gone_is_paged_and_its_return_is_told(walkthrough, tmp_path):

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
 """The files of deploy/ beside the code that they are for: names, limits, times, paths; scripts."""
 
-import importlib.util
 import json
 import os
 import re
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from scripts import loaded
 
 import rpsd
 from rpsd._config import _OTHER_VARIABLES
@@ -133,10 +133,7 @@ def test_locked_requirements_are_those_of_the_package():
 
 @pytest.fixture(scope="module")
 def canary():
-    spec = importlib.util.spec_from_file_location("canary", DEPLOY / "rollout" / "canary.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return loaded(DEPLOY / "rollout" / "canary.py")
 
 
 def told(requests=1000.0, failed=0.0, breached=0.0, seconds=0.01):

@@ -127,26 +127,11 @@ def test_promtool_takes_the_configuration(run, tmp_path):
 @pytest.mark.slow
 def test_amtool_takes_the_routes(run):
     run("amtool", "check-config", ALERTMANAGER)
+    routed = ("amtool", "config", "routes", "test", f"--config.file={ALERTMANAGER}")
     receivers = {"page": "pager", "ticket": "tickets"}
     for name in ("Watchdog", "RpsdDown", "RpsdSheds"):
         severity = alerts()[name]["labels"]["severity"]
         wanted = receivers.get(severity, "dead-mans-switch")
         labels = [f"alertname={name}", f"severity={severity}", "job=rpsd"]
-        run(
-            "amtool",
-            "config",
-            "routes",
-            "test",
-            f"--config.file={ALERTMANAGER}",
-            f"--verify.receivers={wanted}",
-            *labels,
-        )
-    run(
-        "amtool",
-        "config",
-        "routes",
-        "test",
-        f"--config.file={ALERTMANAGER}",
-        "--verify.receivers=tickets",
-        "alertname=Other",
-    )
+        run(*routed, f"--verify.receivers={wanted}", *labels)
+    run(*routed, "--verify.receivers=tickets", "alertname=Other")
