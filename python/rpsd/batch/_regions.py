@@ -22,7 +22,7 @@ from rpsd.batch._reader import NO_KEY, Reader
 from rpsd.batch._rows import Rows
 from rpsd.batch._series import Fields, Runner, runs_of
 from rpsd.batch.files import Source, Table, Times
-from rpsd.batch.files._table import why_duplicates, why_several
+from rpsd.batch.files._table import blaming, why_duplicates, why_several
 from rpsd.batch.files._times import why_back
 
 _F64 = npt.NDArray[np.float64]
@@ -87,7 +87,8 @@ class Regions:
         self._by, self._time, self.values = self._reader.by, self._reader.time, self._reader.values
         self._names = head.columns
         if self._by is not None and self._columns.only:
-            self._file.keep(self._by, self._columns.only)
+            with blaming(head, self._by):
+                self._file.keep(self._by, self._columns.only)
         elif self._columns.only and self._reader.key not in self._columns.only:
             raise self._no_rows()
         chosen = [column for column in (self._by, self._time, *self.values) if column is not None]

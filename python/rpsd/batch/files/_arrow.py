@@ -11,9 +11,12 @@ import numpy as np
 import numpy.typing as npt
 
 from rpsd._decimals import nearest_doubles
+from rpsd._errors import InputError
+from rpsd._text import shown
 from rpsd.batch.files import _times
 from rpsd.batch.files._buffers import as_arrow, as_numpy, missing_rows
 from rpsd.batch.files._formats import Format
+from rpsd.batch.files._forms import in_findable, some_rows
 from rpsd.batch.files._numbers import NO_BAD_CELLS, BadCell, BadCells, Numbers, finite_numbers
 from rpsd.batch.files._times import Times
 
@@ -87,19 +90,13 @@ class ArrowTable:
 
     def looks_numeric(self, column: int) -> bool:
         """Tell whether a column holds numbers."""
-        from pyarrow import types
-
-        kind = self._type(column)
-        # float16, with its three digits, is refused, as in arrays and frames.
-        floats = types.is_float32(kind) or types.is_float64(kind)
-        return bool(types.is_integer(kind) or floats or types.is_decimal(kind))
+        return _is_number(self._type(column))
 
     def looks_like_time(self, column: int) -> bool:
         """Tell whether a column holds times, by its type or as text."""
         from pyarrow import types
 
-        kind = self._type(column)
-        kind = kind.value_type if types.is_dictionary(kind) else kind
+        kind = _value_type(self._type(column))
         if _is_text(kind):
             cells = self._column(column).slice(0, 1000).cast("string").to_pylist()
             return _times.looks_like_time([cell or "" for cell in cells])
@@ -115,7 +112,7 @@ class ArrowTable:
         """Read a column as float64, nulls and unreadable values, as those of no number, as NaN."""
         import pyarrow as pa
 
-        data = self._column(column)
+        data = _joined(self._stored(column))
         if not self.looks_numeric(column):
             why = f"the column is of type {data.type}; allowed: integer, float32, float64 or decimal"
             unread = np.flatnonzero(~missing_rows(data))
@@ -140,37 +137,30 @@ class ArrowTable:
         """Read a column as times; those that cannot be read have any."""
         import pyarrow as pa
 
+        kind = _value_type(self._type(column))
+        if not (_is_text(kind) or pa.types.is_timestamp(kind) or pa.types.is_date(kind) or _is_number(kind)):
+            allowed = "timestamp, date, integer, float32, float64, decimal or text"
+            raise BadCell(0, f"the column is of type {self._type(column)}; allowed: {allowed}")
         data = self._column(column)
         data = data.dictionary_decode() if pa.types.is_dictionary(data.type) else data
-        if _is_text(data.type):
+        if _is_text(kind):
             return _times.read_times(data.cast(pa.large_string()).fill_null(""))
-        numeric = pa.types.is_integer(data.type) or self.looks_numeric(column)
-        if not (self.looks_like_time(column) or numeric):
-            raise BadCell(0, f"the column is of type {data.type}; allowed: timestamp, date, number or text")
         if not self.rows:
             return Times(np.empty(0, np.int64), None), NO_BAD_CELLS
         return _times.read_arrow_times(data)
 
     def labels(self, column: int) -> Any:
         """Return a column of text as a pyarrow dictionary array, or None where it holds something else."""
-        from pyarrow import types
-
-        kind = self._type(column)
-        text = _is_text(kind.value_type if types.is_dictionary(kind) else kind)
+        text = _is_text(_value_type(self._type(column)))
         return self.keys(column) if text and not self.looks_like_time(column) else None
 
     def keys(self, column: int) -> Any:
         """Return a column as a pyarrow dictionary array; text that is not UTF-8 is null."""
-        import pyarrow as pa
         from pyarrow import types
 
-        kind = self._type(column)
-        if types.is_nested(kind) or types.is_binary(kind) or types.is_large_binary(kind):
-            raise BadCell(0, f"the column is of type {kind}; allowed: text, numbers, dates")
+        check_keys(self._type(column))
         # Escaped, the names of two series might be one.
-        data = _in_utf8(_joined(self._stored(column)), "missing")
-        if types.is_string_view(data.type):  # of which pyarrow finds no values
-            data = data.cast(pa.large_string())
+        data = _in_utf8(in_findable(_joined(self._stored(column))), "missing")
         if types.is_dictionary(data.type):
             # A dictionary may name one value twice.
             data = data if len(data.dictionary.unique()) == len(data.dictionary) else data.dictionary_decode()
@@ -182,7 +172,7 @@ class ArrowTable:
         sizes = np.diff(kept[np.cumsum([0, *self.groups])]).tolist()
         rows = self._row + np.arange(self.rows) if isinstance(self._row, int) else self._row
         return ArrowTable(
-            _filtered(self.table, mask),
+            self._filtered(mask),
             self.name,
             self.format,
             self.columns,
@@ -216,8 +206,23 @@ class ArrowTable:
             table = table.set_column(column, field, array)
         return table
 
+    def _filtered(self, mask: _Mask) -> Any:
+        import pyarrow as pa
+
+        chosen, columns = as_arrow(mask), []
+        for field, column in zip(self.table.schema, self.table.columns, strict=True):
+            try:
+                columns.append(some_rows(column, chosen))
+            except pa.ArrowNotImplementedError:
+                what = f'column "{shown(field.name)}" is of type {field.type}'
+                raise InputError(
+                    f"{self.name}: {what}, of which pyarrow takes no part of the rows; allowed with --only: "
+                    "files without such a column"
+                ) from None
+        return pa.table(columns, schema=self.table.schema)
+
     def _column(self, column: int) -> Any:
-        return _in_utf8(_joined(self._stored(column)), "escaped")
+        return _in_utf8(in_findable(_joined(self._stored(column))), "escaped")
 
     def _stored(self, column: int) -> Any:
         return self.table.column(column if self._at is None else self._at[column])
@@ -245,15 +250,15 @@ def _joined(column: Any) -> Any:
     return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
 
 
-def _filtered(table: Any, mask: _Mask) -> Any:
-    """Return some rows of a table; of string views pyarrow takes no part of the rows."""
+def check_keys(kind: Any) -> None:
+    """Raise BadCell where a column of that type tells no series apart."""
     import pyarrow as pa
+    from pyarrow import types
 
-    schema = table.schema
-    for k, field in enumerate(schema):
-        if pa.types.is_string_view(field.type):
-            table = table.set_column(k, field.name, table.column(k).cast(pa.large_string()))
-    return table.filter(as_arrow(mask)).cast(schema)
+    value = _value_type(kind)
+    raw = types.is_binary(value) or types.is_large_binary(value) or types.is_binary_view(value)
+    if raw or types.is_nested(value) or isinstance(value, pa.BaseExtensionType):
+        raise BadCell(0, f"the column is of type {kind}; allowed: text, numbers, dates")
 
 
 def _in_utf8(data: Any, others: Literal["escaped", "missing"]) -> Any:
@@ -280,6 +285,20 @@ def _decoded(cell: bytes | None, others: Literal["escaped", "missing"]) -> str |
         return cell.decode()
     except UnicodeDecodeError:
         return cell.decode(errors="backslashreplace") if others == "escaped" else None
+
+
+def _value_type(kind: Any) -> Any:
+    from pyarrow import types
+
+    return kind.value_type if types.is_dictionary(kind) else kind
+
+
+def _is_number(kind: Any) -> bool:
+    from pyarrow import types
+
+    # float16, with its three digits, is refused, as in arrays and frames.
+    floats = types.is_float32(kind) or types.is_float64(kind)
+    return bool(types.is_integer(kind) or floats or types.is_decimal(kind))
 
 
 def _is_text(kind: Any) -> bool:

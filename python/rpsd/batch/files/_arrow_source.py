@@ -7,9 +7,10 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from rpsd._errors import InputError
-from rpsd.batch.files._arrow import ArrowTable
+from rpsd.batch.files._arrow import ArrowTable, check_keys
 from rpsd.batch.files._buffers import as_numpy
 from rpsd.batch.files._formats import Format
+from rpsd.batch.files._forms import findable
 
 _MAGIC: Final = b"ARROW1"
 #: Rows by which columns are chosen.
@@ -33,13 +34,14 @@ class _Columnar:
         """Leave out the rows that have none of some keys in a column."""
         import pyarrow as pa
 
-        kind = self.schema.field(by).type
-        kind = kind.value_type if pa.types.is_dictionary(kind) else kind
-        kind = pa.large_string() if pa.types.is_string_view(kind) else kind
+        given = self.schema.field(by).type
+        check_keys(given)
+        kind = findable(given)
+        given = given.value_type if pa.types.is_dictionary(given) else given
         wanted = []
         for key in only:
             try:
-                wanted.append(pa.scalar(key, pa.string()).cast(kind))
+                wanted.append(pa.scalar(key, pa.string()).cast(given).cast(kind))
             except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
                 continue  # no key of this type
         self._by = by

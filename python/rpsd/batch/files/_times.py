@@ -11,6 +11,7 @@ from typing import Any, Final, Literal
 import numpy as np
 import numpy.typing as npt
 
+from rpsd._decimals import nearest_doubles
 from rpsd._text import shown
 from rpsd.batch.files._buffers import as_arrow, as_numpy, missing_rows
 from rpsd.batch.files._numbers import NO_BAD_CELLS, BadCell, BadCells, failures, first_failure, without
@@ -144,7 +145,8 @@ def _from_arrow(column: Any) -> tuple[Times, BadCells]:
     import pyarrow as pa
 
     if not (pa.types.is_timestamp(column.type) or pa.types.is_date(column.type)):
-        return _from_numbers(as_numpy(column))
+        decimals = pa.types.is_decimal(column.type)
+        return _from_numbers(_of_decimals(column) if decimals else as_numpy(column))
     zone: Literal["UTC", ""] = "UTC" if getattr(column.type, "tz", None) else ""
     unit = getattr(column.type, "unit", "ms")
     if pa.types.is_date(column.type):
@@ -152,6 +154,18 @@ def _from_arrow(column: Any) -> tuple[Times, BadCells]:
         unit = "ms"
     bad = _out_of_range(as_numpy(column.cast(pa.int64())), unit)
     return Times(as_numpy(column.cast(pa.timestamp("ns"), safe=False)), zone), bad
+
+
+def _of_decimals(column: Any) -> npt.NDArray[Any]:
+    """Return decimals as int64 where they have no places and fit, else as the nearest float64."""
+    import pyarrow as pa
+
+    if column.type.scale <= 0:
+        try:
+            return as_numpy(column.cast(pa.int64()))
+        except pa.ArrowInvalid:
+            pass
+    return nearest_doubles(column)
 
 
 def check_order(times: Times) -> tuple[int, int]:
