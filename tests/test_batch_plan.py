@@ -2,10 +2,9 @@
 """Which files a batch reads and what they become; what is refused before any work."""
 
 import os
-import subprocess
 
 import pytest
-from batches import COMMAND, csv_text, in_process, manifest, own_cache, prices
+from batches import csv_text, in_process, locked_out, manifest, own_cache, prices
 from command import own_home
 
 from rpsd import ConfigError, InputError
@@ -195,17 +194,8 @@ if os.name == "posix":
         for name in ("a", "closed/b"):
             write(tmp_path / "in" / f"{name}.csv", csv_text(prices(1)))
         (tmp_path / "in" / "closed").chmod(0)
-        # Root reads what it likes, unless it gives up the right to.
-        rights = "-dac_override,-dac_read_search"
-        without = ["setpriv", f"--bounding-set={rights}", f"--inh-caps={rights}"] if os.geteuid() == 0 else []
         for option in ([], ["--resume"]):
-            done = subprocess.run(
-                [*without, *COMMAND, "in", "-o", "out", *option],
-                cwd=tmp_path,
-                check=False,
-                capture_output=True,
-                text=True,
-            )
+            done = locked_out(tmp_path, "batch", "in", "-o", "out", *option)
             assert done.returncode == 4, done.stderr
             assert "closed/: the folder cannot be read: Permission denied" in done.stderr
             rows = {row["file"]: row["action"] for row in manifest(tmp_path / "out")}
@@ -215,19 +205,32 @@ if os.name == "posix":
         assert [row["file"] for row in manifest(tmp_path / "out")] == ["a.csv", "closed/b.csv"]
 
     def test_two_closed_folders_of_one_name_and_one_of_another_key(tmp_path):
-        rights = "-dac_override,-dac_read_search"
-        without = ["setpriv", f"--bounding-set={rights}", f"--inh-caps={rights}"] if os.geteuid() == 0 else []
         table = "symbol,price\nA,1\nA,2\n"
         for name in ("one/symbol=A/a.csv", "one/x/p.csv", "one/symbol=B/b.csv", "two/x/q.csv"):
             write(tmp_path / name, table)
         closed = [tmp_path / name for name in ("one/x", "one/symbol=B", "two/x")]
         for folder in closed:
             folder.chmod(0)
-        command = [*without, *COMMAND, "one", "two", "-o", "out", "--by", "symbol", "--only", "A"]
-        done = subprocess.run(command, cwd=tmp_path, check=False, capture_output=True, text=True)
+        keys = ["--by", "symbol", "--only", "A"]
+        done = locked_out(tmp_path, "batch", "one", "two", "one", "two/", "-o", "out", *keys)
         assert done.returncode == 4, done.stderr
         rows = {row["file"]: row["action"] for row in manifest(tmp_path / "out")}
         second = f"{(tmp_path / 'two' / 'x').as_posix().strip('/')}/"
         assert rows == {"symbol=A/a.csv": "passthrough", "x/": "failed", second: "failed"}
         for folder in closed:
             folder.chmod(0o700)
+
+    def test_a_closed_folder_counts_once_and_keys_above_inputs_are_none_of_its(tmp_path):
+        for name in ("symbol=B/one/x/p.csv", "symbol=B/two/x/q.csv", "symbol=B/two/symbol=B/x/r.csv"):
+            write(tmp_path / name)
+        write(tmp_path / "symbol=B" / "one" / "a.csv", "symbol,price\nA,1\nA,2\n")
+        closed = [path for path in tmp_path.rglob("x") if path.is_dir()]
+        for folder in closed:
+            folder.chmod(0)
+        inputs = ["symbol=B/one", "symbol=B/one", "./symbol=B/one/", "symbol=B/two"]
+        done = locked_out(tmp_path, "batch", *inputs, "-o", "out", "--by", "symbol", "--only", "A")
+        for folder in closed:
+            folder.chmod(0o700)
+        assert done.returncode == 4, done.stderr
+        second = f"{(tmp_path / 'symbol=B' / 'two' / 'x').as_posix().strip('/')}/"
+        assert [row["file"] for row in manifest(tmp_path / "out")] == sorted(["a.csv", second, "x/"])

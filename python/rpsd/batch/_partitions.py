@@ -19,6 +19,10 @@ class _Named(Protocol):
     def name(self) -> str:
         """Path below the folder that was given, with slashes."""
 
+    @property
+    def below(self) -> str:
+        """The same where the name is another, else empty."""
+
 
 _T = TypeVar("_T", bound=_Named)
 
@@ -52,7 +56,7 @@ def without_other_keys(sources: Sequence[_T], by: Any, only: Iterable[str]) -> l
     Parameters
     ----------
     sources : sequence
-        What has a ``name``.
+        What has a ``name``, and ``below`` where that is not its path below the folder given.
     by : str or None
         Column of keys.
     only : iterable of str
@@ -71,7 +75,7 @@ def without_other_keys(sources: Sequence[_T], by: Any, only: Iterable[str]) -> l
     for key in keys:
         if encodable(key) != key:
             raise ConfigError(f'--only must be a key in UTF-8, got "{shown(key)}"')
-    left = [source for source in sources if partition_key(source.name, by) in {*keys, None}]
+    left = [source for source in sources if partition_key(source.below or source.name, by) in {*keys, None}]
     if sources and not left:
         raise InputError(
             f"no input: none of {len(sources)} file(s) is in a folder {shown(by)}=KEY of any of the keys "

@@ -39,6 +39,8 @@ class Source(NamedTuple):
     refused : str
         Why it is not read at all, else "". Its name and path are then escaped. A folder that cannot be read,
         whose name ends with a slash, stands for the files in it.
+    below : str
+        Its path relative to the folder that was given, where its name is another, else "".
     """
 
     name: str
@@ -47,6 +49,7 @@ class Source(NamedTuple):
     inode: tuple[int, int] = (0, 0)
     given: str = ""
     refused: str = ""
+    below: str = ""
 
 
 def find_inputs(inputs: Sequence[str], output: str, data_dir: str = ".") -> list[Source]:
@@ -80,11 +83,12 @@ def find_inputs(inputs: Sequence[str], output: str, data_dir: str = ".") -> list
         above = encodable(absolute(full))
         for bare in _files_of(full, output, given, data_dir):
             source = bare._replace(given=above)
-            if source.name in found and source.name.endswith("/"):
-                # Two closed folders of one name become no file, and each is told of.
-                source = source._replace(name=source.path.strip("/") + "/")
             other = found.setdefault(source.name, source)
-            if other is not source and real(other.path) != real(source.path):
+            if source.name.endswith("/") and _differ(other, source):
+                # Two closed folders of one name become no file, and each is told of.
+                source = source._replace(name=source.path.strip("/") + "/", below=source.name)
+                other = found.setdefault(source.name, source)
+            if _differ(other, source):
                 raise ConfigError(
                     f"{shown(other.path)} and {shown(source.path)} would both become "
                     f"{shown(join(output, source.name))}; give a folder that holds both"
@@ -94,6 +98,11 @@ def find_inputs(inputs: Sequence[str], output: str, data_dir: str = ".") -> list
         raise InputError(f"no input: {where} has no file that ends in {ends}")
     _check_replaces_none(found, output)
     return [found[name] for name in sorted(found)]
+
+
+def _differ(one: Source, other: Source) -> bool:
+    """Tell whether two sources are in two places; nothing is looked up where they are one object."""
+    return one is not other and real(one.path) != real(other.path)
 
 
 def share_of(sources: Sequence[Source], shard: tuple[int, int] | None) -> list[Source]:
