@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from batches import batch, csv_text, in_process, make_folder, own_cache, prices
+from batches import batch, csv_text, in_process, locked_out, make_folder, own_cache, prices
 from command import own_home, run_command
 
 from rpsd.cli import main
@@ -212,3 +212,29 @@ def test_other_formats(tmp_path, in_process, suffix, capsys):
     # The Arrow file brings its own receipt, with the options that made it.
     message = "it is not what the manifest tells of" if suffix == ".arrow" else "cell(s) are not what"
     assert message in capsys.readouterr().out
+
+
+def test_outputs_of_a_folder_that_is_closed_now_cannot_be_checked(tmp_path):
+    make_folder(tmp_path / "in", files=1)
+    assert locked_out(tmp_path, "batch", "in", "-o", "out").returncode == 0
+    (tmp_path / "out" / "deep" / "none.csv").write_text("price\n1\n")
+    (tmp_path / "in" / "deep").chmod(0)
+    closed = f"{tmp_path / 'in' / 'deep'}: the folder cannot be read: Permission denied"
+    shut = f"deep/s00.csv: its input cannot be read: {closed}"
+    done = locked_out(tmp_path, "verify", "out")
+    assert done.returncode == 2
+    assert done.stdout.splitlines() == [
+        "deep/: the folder cannot be read: Permission denied",
+        "deep/none.csv: extra: the manifest has no output of that name",
+        shut,
+    ]
+    assert locked_out(tmp_path, "verify", "out/deep/s00.csv").stdout == f"{shut}\n"
+    (tmp_path / "out" / "deep" / "none.csv").unlink()
+    assert locked_out(tmp_path, "batch", "in", "-o", "out", "--resume").returncode == 4
+    done = locked_out(tmp_path, "verify", "out")  # the manifest knows of the folder only that it was closed
+    assert (done.returncode, done.stdout) == (2, f"{shut}\n")
+    assert "2 file(s): 1 same, 0 different, 1 not compared" in done.stderr
+    (tmp_path / "in" / "deep").chmod(0o700)
+    assert locked_out(tmp_path, "verify", "out").returncode == 0
+    (tmp_path / "in" / "deep" / "s00.csv").unlink()
+    assert "deep/s00.csv: its input is not there" in locked_out(tmp_path, "verify", "out").stdout

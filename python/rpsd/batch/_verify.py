@@ -21,7 +21,7 @@ from rpsd.batch._file import denoise_file
 from rpsd.batch._manifest import manifest_path, read_manifest
 from rpsd.batch._outcome import Columns
 from rpsd.batch._partitions import without_other_keys
-from rpsd.batch._plan import OWN, files_below, find_inputs, target_of
+from rpsd.batch._plan import OWN, Source, files_below, find_inputs, target_of
 from rpsd.batch._receipt import as_plain, file_hash, make_receipt, receipt_path
 from rpsd.batch._store import Stage, is_url, need_local, taken_from
 from rpsd.batch._unit import config_of
@@ -75,11 +75,11 @@ class Folder:
         path = manifest_path(self.root)
         return {record["name"]: record for record in read_manifest(path)} if path.exists() else None
 
-    def sources(self, given: str | None, data_dir: str) -> dict[str, str]:
-        """Return the paths of the inputs by name: where the user says, or where the run found them."""
+    def sources(self, given: str | None, data_dir: str) -> dict[str, Source]:
+        """Return the inputs by name: where the user says, or where the run found them."""
         if given is not None:
-            return {source.name: source.path for source in find_inputs([given], self.root, data_dir)}
-        found: dict[str, str] = {}
+            return {source.name: source for source in find_inputs([given], self.root, data_dir)}
+        found: dict[str, Source] = {}
         columns = self.run.get("columns", {})
         for path in self.run.get("inputs", ()):
             try:
@@ -87,7 +87,7 @@ class Folder:
                 asked = without_other_keys(sources, columns.get("by"), columns.get("only", ()))
             except InputError:  # gone, or without a key asked for: each output will say so
                 continue
-            found |= {source.name: source.path for source in asked}
+            found |= {source.name: source for source in asked}
         return found
 
     def receipt(self, name: str) -> dict[str, Any] | None:
@@ -143,14 +143,14 @@ def verify(path: str, given: str | None, data_dir: str = ".") -> Iterator[Verdic
             )
         if given is None:
             raise InputError(f"{shown(path)} is in no folder of a batch; name its input with --input")
-        source = taken_from(data_dir, given)
-        yield _verify_file(path, os.path.basename(path), source, None, None)
+        alone = Source(os.path.basename(path), taken_from(data_dir, given), 0)
+        yield _verify_file(path, alone.name, alone, None, None)
         return
     folder, name = place
     sources = folder.sources(given, data_dir)
-    source_path = sources.get(name, next(iter(sources.values()), None) if given else None)
+    source = _source_of(name, sources) or (next(iter(sources.values()), None) if given else None)
     record = (folder.records() or {}).get(name)
-    yield _verify_file(path, name, source_path, receipt_path(folder.root, name), record)
+    yield _verify_file(path, name, source, receipt_path(folder.root, name), record)
 
 
 def _verify_folder(folder: Folder, given: str | None, data_dir: str) -> Iterator[Verdict]:
@@ -163,18 +163,38 @@ def _verify_folder(folder: Folder, given: str | None, data_dir: str) -> Iterator
         if name not in outputs:
             if name in expected:
                 yield Verdict(name, "missing: the manifest has it, the folder has not")
-            elif records is None or name not in records:
+            elif records is not None and name in records:
+                continue  # it failed, as the manifest says
+            elif name.endswith("/"):
+                yield Verdict(name, sources[name].refused, unknown=True)
+            else:
                 yield Verdict(name, "missing: its input has no output")
-        elif records is not None and name not in expected:
+        elif records is not None and name not in expected and not _is_unseen(name, records):
             yield Verdict(name, "extra: the manifest has no output of that name")
         else:
-            record = None if records is None else records[name]
+            record = None if records is None else records.get(name)
             beside = receipt_path(folder.root, name)
-            yield _verify_file(outputs[name], name, sources.get(name), beside, record)
+            yield _verify_file(outputs[name], name, _source_of(name, sources), beside, record)
+
+
+def _is_unseen(name: str, records: Mapping[str, Any]) -> bool:
+    """Tell whether the run of the manifest could not read the folder that the input of an output is in."""
+    return name not in records and any(folder in records for folder in _folders_above(name))
+
+
+def _source_of(name: str, sources: Mapping[str, Source]) -> Source | None:
+    """Return the input of an output, or the folder in its place that cannot be read."""
+    return next((sources[one] for one in (name, *_folders_above(name)) if one in sources), None)
+
+
+def _folders_above(name: str) -> Iterator[str]:
+    """Yield the folders of a name as `find_inputs` calls those that cannot be read."""
+    parts = name.split("/")
+    return ("/".join(parts[:k]) + "/" for k in range(len(parts) - 1, 0, -1))
 
 
 def _verify_file(
-    path: str, name: str, source: str | None, beside: str | None, record: Mapping[str, Any] | None
+    path: str, name: str, source: Source | None, beside: str | None, record: Mapping[str, Any] | None
 ) -> Verdict:
     found = _computed_again(path, name, source, beside, record)
     if found.unknown and _tells_of(record, path, beside) is False:
@@ -184,18 +204,21 @@ def _verify_file(
 
 
 def _computed_again(
-    path: str, name: str, source: str | None, beside: str | None, record: Mapping[str, Any] | None
+    path: str, name: str, source: Source | None, beside: str | None, record: Mapping[str, Any] | None
 ) -> Verdict:
     receipt = read_receipt(path, beside)
     if receipt is None:
         return Verdict(name, "it has no receipt that can be read", unknown=True)
     version = receipt.get("version")
     note = "" if version == __version__ else f"made by rpsd {version}, recomputed by {__version__}"
-    if source is None or not (is_url(source) or os.path.exists(source)):
+    if source is not None and source.refused:
+        reason = f"its input cannot be read: {shown(source.path)}: {source.refused}"
+        return Verdict(name, reason, note=note, unknown=True)
+    if source is None or not (is_url(source.path) or os.path.exists(source.path)):
         reason = "its input is not there (name another place with --input)"
         return Verdict(name, reason, note=note, unknown=True)
     try:
-        with Stage(source, os.path.dirname(path), name) as stage:
+        with Stage(source.path, os.path.dirname(path), name) as stage:
             now, was = file_hash(stage.source), receipt["input"]["sha256"]
             if now != (was or now):
                 reason = f"its input has changed since: SHA-256 {now[:12]}..., was {was[:12]}..."
@@ -211,7 +234,7 @@ def _computed_again(
                 told = _tells_of(record, path, beside)
                 return _judge(name, compare(path, again), made == receipt, told, note)
     except OSError as error:
-        return Verdict(name, f"{error.filename or source}: {error.strerror}", note=note, unknown=True)
+        return Verdict(name, f"{error.filename or source.path}: {error.strerror}", note=note, unknown=True)
     except (RpsdError, msgspec.MsgspecError, KeyError, TypeError, ValueError) as error:
         reason = one_line(f"it cannot be recomputed: {error}")
         return Verdict(name, reason, note=note, unknown=True)
