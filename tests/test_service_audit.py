@@ -5,6 +5,7 @@ import json
 import resource
 import signal
 import threading
+import time
 
 import pytest
 from guarded import X, guarded
@@ -14,6 +15,7 @@ from postgres import postgres
 from serving import wait_until
 from test_audit_log import head_of, turn_back
 
+from rpsd.cli._app import run
 from rpsd.service.store._seal import StateKey
 
 __all__ = ["postgres"]
@@ -77,6 +79,29 @@ def test_a_log_that_is_turned_back_under_a_service(tmp_path):
         assert line["message"].startswith("the audit log was turned back: it had ")
         service.server.stop()
         assert service.verify().head.number == before["number"]  # nothing was built on it
+
+
+def test_the_metrics_tell_when_the_log_was_last_found_whole(tmp_path, monkeypatch, capsys):
+    name = "rpsd_audit_last_verified_timestamp_seconds"
+    with guarded(tmp_path) as service:
+        monkeypatch.setenv("RPSD_STATE_DIR", str(tmp_path / "state"))
+        service.start()
+        assert service.post("user").status == 200
+        assert service.metric(name) == 0  # without a value
+        begun = time.time()
+        assert run(["audit-log", "verify"]) == 0
+        found = service.metric(name)
+        assert begun - 1 <= found <= time.time() + 1
+        assert run(["audit-log", "verify", "--head", "1:" + "0" * 64]) == 1
+        assert service.metric(name) == found
+        mark = tmp_path / "state" / "last-audit-verify"
+        mark.unlink()
+        mark.symlink_to("none/none")  # nothing can be written there
+        capsys.readouterr()
+        assert run(["audit-log", "verify"]) == 0
+        out, err = capsys.readouterr()
+        assert "records hold" in out
+        assert "the metrics will not have the time of it: " in err
 
 
 @pytest.mark.slow

@@ -61,7 +61,7 @@ def test_series_stay_few(scraped):
 
 
 def test_what_is_not_there_yet_has_a_name_and_no_sample(scraped):
-    for name in ("rpsd_backup_last_success_timestamp_seconds", "rpsd_worker_restarts"):
+    for name in ("rpsd_backup_last_success_timestamp_seconds", "rpsd_audit_last_verified_timestamp_seconds"):
         assert scraped[name].documentation
         assert not scraped[name].samples
 

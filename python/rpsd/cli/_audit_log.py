@@ -50,16 +50,23 @@ def verify(text: str | None, as_json: bool, config_path: str | None, **given: An
     """Check every record: exit code 1 where one was changed, removed, swapped or cut off.
 
     Without --head, who can write the database can cut its end off and put the older head back, or empty it.
+    Where all of them hold, the services of this state directory tell the time of it in their metrics.
     """
     match = _HEAD.fullmatch(text or "")
     if text is not None and match is None:
         raise click.BadParameter(f"must be as 310:261a...37f9, got {text[:80]!r}", param_hint="--head")
-    with state_of(config_path, given, new_key=False, begin=False) as (_, database):
+    with state_of(config_path, given, new_key=False, begin=False) as (config, database):
         from rpsd.service.access._audit import AuditLog
         from rpsd.service.store._head import Head
+        from rpsd.service.store._mark import AUDIT, mark
 
         known = None if match is None else Head.of(match[0])
         verdict = AuditLog(database).verify(known)
+        if verdict.fault is None:
+            try:
+                mark(config.paths.state_path, AUDIT)
+            except OSError as error:  # who may read the log need not write there
+                tell(f"rpsd: warning: the metrics will not have the time of it: {error}")
     if as_json:
         head = verdict.head.text()
         print_json(

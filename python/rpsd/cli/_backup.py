@@ -39,12 +39,12 @@ def backup(file: Path, only_verify: bool, as_json: bool, config_path: str | None
                 raise StateError("there was no database: is this the configuration of the service?")
             from rpsd.service.access._acts import act
             from rpsd.service.store import _backup
-            from rpsd.service.store._mark import mark
+            from rpsd.service.store._mark import BACKUP, mark
 
             with act(database, "backup") as found:
                 header = _backup.backup(database, file)
                 found.update(time=header.time, rows=header.rows, head=header.audit_head)
-            mark(config.paths.state_path)
+            mark(config.paths.state_path, BACKUP)
     show(file, header, as_json)
 
 

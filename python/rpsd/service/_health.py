@@ -11,12 +11,12 @@ from litestar import HttpMethod, MediaType, Request, Response, route
 from litestar.handlers import HTTPRouteHandler
 
 from rpsd.service._clock import utc_now
-from rpsd.service._metrics import CONTENT_TYPE, LAST_BACKUP
+from rpsd.service._metrics import AUDIT_VERIFIED, CONTENT_TYPE, LAST_BACKUP
 from rpsd.service._observe import seen
 from rpsd.service._problems import Problem
 from rpsd.service._state import State
 from rpsd.service._system import disk_of
-from rpsd.service.store._mark import last_backup
+from rpsd.service.store._mark import AUDIT, BACKUP, marked
 
 _READ: Final = (HttpMethod.GET, HttpMethod.HEAD)
 _Any = Request[Any, Any, Any]
@@ -120,5 +120,6 @@ def _read_gauges(state: State) -> None:
     paths = state.snapshot.config.paths
     for name, path in (("data", paths.data_path), ("state", paths.state_path)):
         metrics.disk_free.labels(name).set(disk_of(path).free)
-    if (moment := last_backup(paths.state_path)) is not None:
-        metrics.set_declared(LAST_BACKUP, moment)
+    for metric, mark in ((LAST_BACKUP, BACKUP), (AUDIT_VERIFIED, AUDIT)):
+        if (moment := marked(paths.state_path, mark)) is not None:
+            metrics.set_declared(metric, moment)

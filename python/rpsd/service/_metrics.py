@@ -12,7 +12,7 @@ from typing import Any, Final
 from prometheus_client import CollectorRegistry, Gauge, disable_created_metrics, generate_latest
 from prometheus_client import Counter as LockedCounter
 from prometheus_client import Histogram as LockedHistogram
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.gc_collector import GCCollector
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
@@ -36,15 +36,15 @@ _DAY: Final = 86_400.0
 #: Samples of a request that counts as small: those that the objective of latency is about.
 SMALL: Final = 10_000
 _VALUED: Final = ("correlation", "rmse", "trend", "power")
+AUDIT_VERIFIED: Final = "audit_last_verified_timestamp_seconds"
 LAST_BACKUP: Final = "backup_last_success_timestamp_seconds"
 CERTIFICATE_END: Final = "tls_certificate_not_after_timestamp_seconds"
-#: Metrics whose parts are not in use, or not in this release: declared, so that rules and dashboards can be
-#: held against a scrape, and without a sample, as a zero would say what nobody knows.
-_LATER: Final[Mapping[str, tuple[Callable[[str, str], Metric], str]]] = {
-    "audit_last_verified_timestamp_seconds": (GaugeMetricFamily, "When the audit log was last found whole."),
-    CERTIFICATE_END: (GaugeMetricFamily, "When the certificate ends."),
-    LAST_BACKUP: (GaugeMetricFamily, "When a backup last succeeded."),
-    "worker_restarts": (CounterMetricFamily, "Workers that were replaced."),
+#: Gauges of what may not be in use, or not have been yet: declared, so that rules and dashboards can be held
+#: against a scrape, and without a sample, as a zero would say what nobody knows.
+_LATER: Final = {
+    AUDIT_VERIFIED: "When the audit log was last found whole.",
+    CERTIFICATE_END: "When the certificate ends.",
+    LAST_BACKUP: "When a backup last succeeded.",
 }
 
 
@@ -288,8 +288,8 @@ class _Declared(Collector):
         self.values: dict[str, float] = {}
 
     def collect(self) -> Iterator[Metric]:
-        for name, (kind, text) in _LATER.items():
-            metric = kind(f"rpsd_{name}", text)
+        for name, text in _LATER.items():
+            metric = GaugeMetricFamily(f"rpsd_{name}", text)
             if name in self.values:
                 metric.add_sample(metric.name, {}, self.values[name])
             yield metric
