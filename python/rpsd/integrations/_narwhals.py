@@ -7,10 +7,19 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from rpsd._arrow_forms import decoded
 from rpsd._decimals import nearest_doubles
 from rpsd._errors import ConfigError, InputError
 from rpsd.integrations._groups import Groups, groups_of_codes, groups_of_order
-from rpsd.integrations._tables import ALLOWED_TIMES, Clock, Column, missing_key, require_label
+from rpsd.integrations._tables import (
+    ALLOWED_TIMES,
+    Clock,
+    Column,
+    missing_key,
+    no_keys,
+    no_text,
+    require_label,
+)
 
 
 class NarwhalsTable:
@@ -88,21 +97,28 @@ class NarwhalsTable:
                 )
         if self._frame.implementation.is_polars():
             return _groups_of_polars([self._frame.get_column(label).to_native() for label in by])
-        return _groups_of_arrow(self._frame.select(*by).to_arrow())
+        table = self._frame.select(*by).to_arrow()
+        try:
+            return _groups_of_arrow(table)
+        except NotImplementedError:
+            raise no_keys(self.name, by, [column.type for column in table.columns]) from None
 
     def _decoded(self, keys: Any) -> Any:
         """Return keys; of a dictionary of pyarrow's, which may hold NaN or null, those of each row."""
         if not self._frame.implementation.is_pyarrow():
             return keys
-        import pyarrow as pa
-
         native = keys.to_native()
-        if not pa.types.is_dictionary(native.type):
-            return keys
-        return self._nw.from_native(native.cast(native.type.value_type), series_only=True)
+        try:
+            return self._nw.from_native(decoded(native), series_only=True)
+        except NotImplementedError:  # pyarrow's own is one
+            raise no_keys(self.name, [keys.name], [native.type]) from None
 
     def keys(self, by: Sequence[str], rows: npt.NDArray[np.intp]) -> list[tuple[Any, ...]]:
-        return list(self._frame.select(*by)[rows.tolist()].rows())
+        try:
+            columns = [self._decoded(self._frame.get_column(label))[rows.tolist()].to_list() for label in by]
+        except UnicodeDecodeError as error:
+            raise no_text(self.name, by, error) from None
+        return list(zip(*columns, strict=True))
 
     def replaced(self, columns: dict[str, Any]) -> Any:
         if self.is_series:
@@ -205,11 +221,8 @@ def _groups_of_polars(keys: list[Any]) -> Groups:
 
 
 def _groups_of_arrow(table: Any) -> Groups:
-    import pyarrow as pa
-
     found = []
     for column in table.columns:
-        plain = column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column
-        encoded = plain.dictionary_encode().combine_chunks()
+        encoded = decoded(column).dictionary_encode().combine_chunks()
         found.append((encoded.indices.to_numpy(), len(encoded.dictionary)))
     return groups_of_codes(found, table.num_rows)

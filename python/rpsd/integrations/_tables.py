@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from rpsd._arrow_forms import decoded
 from rpsd._errors import InputError
 from rpsd._mirror import Batch, is_frame, is_pandas, pandas_column
 from rpsd.integrations._groups import Groups, groups_of_codes
@@ -170,7 +171,10 @@ class PandasTable:
         found = []
         for label in by:
             key = self._key(label, "by")
-            codes, kinds = pandas.factorize(key)
+            try:
+                codes, kinds = pandas.factorize(key)
+            except (NotImplementedError, TypeError):  # of pyarrow, and of what has no hash
+                raise no_keys(self.name, [label], [key.dtype]) from None
             missing = codes < 0
             if getattr(kinds.dtype, "kind", "O") == "f":  # NaN in an Arrow-backed column is a kind to pandas
                 nan = np.isnan(kinds.to_numpy(dtype=np.float64, na_value=np.nan))
@@ -181,7 +185,10 @@ class PandasTable:
         return groups_of_codes(found, len(self._x))
 
     def keys(self, by: Sequence[Any], rows: npt.NDArray[np.intp]) -> list[tuple[Any, ...]]:
-        columns = [self._key(label, "by").take(rows).tolist() for label in by]
+        try:
+            columns = [self._key(label, "by").take(rows).tolist() for label in by]
+        except UnicodeDecodeError as error:
+            raise no_text(self.name, by, error) from None
         return list(zip(*columns, strict=True))
 
     def replaced(self, columns: dict[Any, Any]) -> Any:
@@ -203,7 +210,23 @@ class PandasTable:
         columns = [] if self.is_series else self.labels
         levels = [level for level in self._x.index.names if level is not None]
         require_label(self, label, argument, [*columns, *levels])
-        return self._x.index.get_level_values(label) if label in levels else pandas.Index(self._values(label))
+        if label in levels:
+            return self._x.index.get_level_values(label)
+        values = self._values(label)
+        if isinstance(values.dtype, pandas.ArrowDtype):
+            import pyarrow
+
+            array = pyarrow.array(values)
+            chunks = [array] if isinstance(array, pyarrow.Array) else array.chunks
+            plain = decoded(pyarrow.chunked_array(chunks, array.type))
+            return pandas.Index(pandas.arrays.ArrowExtensionArray(plain), name=label)
+        try:
+            return pandas.Index(values)
+        except NotImplementedError:  # float16
+            raise InputError(
+                f"{self.name}[{label!r}] must have a type that pandas has an index of, got {values.dtype}: "
+                "convert it"
+            ) from None
 
     def _clock(self, index: Any, label: Any) -> Clock:
         index = _times(index)
@@ -227,6 +250,18 @@ def _times(index: Any) -> Any:
 
     arrow = isinstance(index.dtype, pandas.ArrowDtype) and index.dtype.kind == "M"
     return pandas.DatetimeIndex(index) if arrow else index
+
+
+def no_keys(name: str, by: Sequence[Any], kinds: Sequence[Any]) -> InputError:
+    """Return the error for columns of which one cannot be compared."""
+    came = ", ".join(f"{name}[{label!r}] of type {kind}" for label, kind in zip(by, kinds, strict=True))
+    return InputError(f"by must name columns of text, numbers, flags, times or bytes, got {came}: convert it")
+
+
+def no_text(name: str, by: Sequence[Any], error: UnicodeDecodeError) -> InputError:
+    """Return the error for keys whose bytes are no text."""
+    which = ", ".join(f"{name}[{label!r}]" for label in by)
+    return InputError(f"{which} must have keys in UTF-8, got {error.object!r}")
 
 
 def missing_key(name: str, label: Any, rows: npt.NDArray[np.intp]) -> InputError:

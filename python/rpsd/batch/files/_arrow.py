@@ -10,13 +10,13 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from rpsd._arrow_forms import in_findable, some_rows
 from rpsd._decimals import nearest_doubles
 from rpsd._errors import InputError
 from rpsd._text import shown
 from rpsd.batch.files import _times
 from rpsd.batch.files._buffers import as_arrow, as_numpy, missing_rows
 from rpsd.batch.files._formats import Format
-from rpsd.batch.files._forms import in_findable, some_rows
 from rpsd.batch.files._numbers import NO_BAD_CELLS, BadCell, BadCells, Numbers, finite_numbers
 from rpsd.batch.files._times import Times
 

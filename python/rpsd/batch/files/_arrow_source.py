@@ -6,11 +6,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
+from rpsd._arrow_forms import findable
 from rpsd._errors import InputError
 from rpsd.batch.files._arrow import ArrowTable, check_keys
 from rpsd.batch.files._buffers import as_numpy
 from rpsd.batch.files._formats import Format
-from rpsd.batch.files._forms import findable
 
 _MAGIC: Final = b"ARROW1"
 #: Rows by which columns are chosen.

@@ -36,6 +36,18 @@ def in_findable(data: Any) -> Any:
     return pa.DictionaryArray.from_arrays(data.indices, data.dictionary.cast(kind), ordered=data.type.ordered)
 
 
+def decoded(column: Any) -> Any:
+    """Return a chunked array with the value of each row in its place, as `findable` has it."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    from pyarrow import types
+
+    column = pc.run_end_decode(column) if types.is_run_end_encoded(column.type) else column
+    chunks = [in_findable(chunk) for chunk in column.chunks]
+    chunks = [chunk.dictionary_decode() if types.is_dictionary(chunk.type) else chunk for chunk in chunks]
+    return pa.chunked_array(chunks, findable(column.type))
+
+
 def some_rows(column: Any, mask: Any) -> Any:
     """Return some rows of a chunked array; ArrowNotImplementedError where pyarrow has no way to take them."""
     import pyarrow as pa
