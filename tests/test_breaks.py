@@ -118,6 +118,17 @@ def test_of_equal_moves_the_first_is_the_break_in_any_unit():
             assert price_starts((a * x).astype(np.float32)) == [150], (seed, a)
 
 
+def test_moves_far_away_do_not_make_two_near_each_other_equal():
+    """Sorted by size each move of many is within rounding of the next, but the larger of two near is not."""
+    moves = 0.001 * (-1.0) ** np.arange(21_000)
+    links = 500 + 100 * np.arange(201)
+    moves[links - 1] = (1 + 0.5e-9 * np.arange(201)) * (-1.0) ** np.arange(201)
+    moves[[199, 229]] = 1.0, 1 + 1e-7
+    for unit in (1.0, 3.1, 0.01, 1 / 7):
+        starts = price_starts(unit * np.cumsum(moves))
+        assert starts == [229, *(links - 1).tolist()], unit
+
+
 @UNTOLD
 def test_a_bad_tick_is_no_break():
     x = np.cumsum(np.random.default_rng(1).normal(size=1000))

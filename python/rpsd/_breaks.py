@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Where trading sessions begin: given by a mask, told by gaps in the times, or seen in the prices."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from heapq import heappop, heappush, heappushpop
 from math import ceil, floor
 from typing import Any, Final
@@ -212,16 +212,27 @@ def price_starts(x: npt.NDArray[Any]) -> list[int]:
     taken = np.zeros(y.size, np.bool_)
     candidates = np.flatnonzero(np.abs(moves) > _LARGE * spread) + 1
     rounded = _ULPS * float(np.finfo(x.dtype).eps)
-    for at in _largest_first(candidates, np.abs(moves[candidates - 1]), rounded):
+    for at in _in_order(candidates, np.abs(moves[candidates - 1]), rounded):
         if at < _LEAST_SESSION or at > y.size - _LEAST_SESSION:
             continue
         if taken[at]:
             continue
         stays = np.median(y[at : at + _BESIDE]) - np.median(y[at - _BESIDE : at])
         if abs(stays) / scale > _LARGE / 2 * spread:
-            starts.append(int(at))
+            starts.append(at)
             taken[at - _LEAST_SESSION + 1 : at + _LEAST_SESSION] = True
     return [int(seen[start]) for start in sorted(starts)]
+
+
+def _in_order(places: npt.NDArray[np.intp], sizes: npt.NDArray[np.float64], rounded: float) -> Iterator[int]:
+    """Yield places, of those near each other the largest first.
+
+    Only those are compared: among thousands each is by rounding like the next, and so all like each other.
+    """
+    rounded = max(_ROUNDING * float(sizes.max(initial=0.0)), rounded)
+    ends = np.flatnonzero(np.diff(places) >= _LEAST_SESSION) + 1
+    for near, of in zip(np.split(places, ends), np.split(sizes, ends), strict=True):
+        yield from _largest_first(near, of, rounded).tolist() if len(near) > 1 else near.tolist()
 
 
 def _largest_first(
@@ -229,6 +240,6 @@ def _largest_first(
 ) -> npt.NDArray[np.intp]:
     """Return places by size; on ticks many are equal but for rounding: of these the first comes first."""
     order = np.argsort(-sizes, kind="stable")
-    falls = np.diff(sizes[order]) < -max(_ROUNDING * sizes.max(initial=0.0), rounded)
+    falls = np.diff(sizes[order]) < -rounded
     ranks = np.concatenate([[0], np.cumsum(falls)])[: len(order)]
     return places[order[np.lexsort((places[order], ranks))]]
