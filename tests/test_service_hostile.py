@@ -70,6 +70,8 @@ SMUGGLED = {
     "CL not ASCII": HEAD + b"Content-Length: \xb2\r\n\r\n" + INNER,
     "TE other": HEAD + b"Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n" + INNER,
     "TE not last": HEAD + b"Transfer-Encoding: chunked, gzip\r\n\r\n0\r\n\r\n" + INNER,
+    "TE of two": HEAD + b"Transfer-Encoding: gzip, chunked\r\n\r\n" + WHOLE,
+    "TE before chunked": HEAD + b"Transfer-Encoding: x\r\nTransfer-Encoding: chunked\r\n\r\n" + WHOLE,
     "TE twice": HEAD + b"Transfer-Encoding: chunked\r\nTransfer-Encoding: x\r\n\r\n0\r\n\r\n" + INNER,
     "TE tab": HEAD + b"Transfer-Encoding:\tchunked\r\nContent-Length: 4\r\n\r\n0\r\n\r\n" + INNER,
     "TE space before colon": HEAD + b"Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n" + INNER,
@@ -287,17 +289,21 @@ def test_more_http_by_chance(hasty, seed):
     throw_http(hasty, 2000, 100 + seed)
 
 
-def test_chunks_of_a_byte_do_not_keep_others_waiting(server):
-    """Each takes a call; of what has come no more is parsed in a turn than takes a few milliseconds."""
+@pytest.mark.parametrize("connections", [1, 8])
+def test_chunks_of_a_byte_do_not_keep_others_waiting(server, connections):
+    """Each takes a call; no more of them are parsed in a turn, of all connections, than takes some ms."""
     head = HEAD.replace(b"json", b"octet-stream") + b"Transfer-Encoding: chunked\r\n\r\n"
     answers = []
-    data = head + b"1\r\na\r\n" * 100_001 + b"0\r\n\r\n"
-    sender = threading.Thread(target=lambda: answers.append(server.send(data)))
-    sender.start()
+    data = head + b"1\r\na\r\n" * (400_001 // connections // 2 * 2 + 1) + b"0\r\n\r\n"
+    senders = [threading.Thread(target=lambda: answers.append(server.send(data))) for _ in range(connections)]
+    for sender in senders:
+        sender.start()
     probes = 0
-    while sender.is_alive():
+    while any(sender.is_alive() for sender in senders):
         assert server.ask("GET", "/health/live").status == 200
         probes += 1
-    sender.join()
-    assert answers[0].startswith(b"HTTP/1.1 400 ")  # no whole number of samples
-    assert probes > 10
+    for sender in senders:
+        sender.join()
+    assert all(answer.startswith(b"HTTP/1.1 400 ") for answer in answers)  # no whole number of samples
+    assert len(answers) == connections
+    assert probes > 60

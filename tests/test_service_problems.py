@@ -88,6 +88,7 @@ QUERIES = {
     "no value": "level",
     "series": "series=0",
     "negative": "series=-1",
+    "digits of another script": "series=%D9%A2",
     "thousands of digits": "series=" + "9" * 4301,
     "thousands of digits of an option": "level=" + "9" * 4301,
     "guardrail": "guardrails.no=1",
@@ -134,6 +135,7 @@ def test_infinite_bytes_are_refused_as_python_refuses_them(server):
         ({"request_timeout": "soon"}, 422, "invalid-request"),
         ({"request_timeout": "-1"}, 422, "invalid-request"),
         ({"request_timeout": "nan"}, 422, "invalid-request"),
+        ({"request_timeout": "1_0"}, 422, "invalid-request"),
     ],
 )
 def test_headers_that_are_refused(server, headers, status, name):

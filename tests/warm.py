@@ -19,7 +19,10 @@ import warnings
 from functools import cache
 
 #: What `rpsd serve` imports by itself, and no more: a test looks at what is there.
-_MODULES = "click httptools litestar msgspec numpy orjson prometheus_client psutil structlog uvicorn yaml"
+_MODULES = (
+    "click httptools litestar msgspec numpy orjson prometheus_client psutil "
+    "pyarrow.ipc structlog uvicorn yaml"
+)
 #: Elsewhere forks are not there, or not safe.
 WARM = sys.platform == "linux"
 _LARGEST = 1 << 17

@@ -127,6 +127,14 @@ const kernels::Table<float>& active_table<float>() {
   return active_kernels().f32;
 }
 
+const kernels::StateSpaceTable& state_space_kernels([[maybe_unused]] std::size_t lanes) {
+  const kernels::Kernels& active = active_kernels();
+#if defined(RPSD_HAVE_V4)
+  if (2 * lanes <= kernels::kBundle && &active == rpsd_kernels_v4()) return rpsd_kernels_v3()->state_space;
+#endif
+  return active.state_space;
+}
+
 std::vector<std::string> supported_isas() {
   std::vector<std::string> names;
   for (const auto* table : supported()) names.emplace_back(table->isa);

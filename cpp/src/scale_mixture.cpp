@@ -104,9 +104,9 @@ struct VolatilityMemory {
 }  // namespace
 
 void mixture_log_likelihood(const ScaleMixture* problems, std::size_t count, double* out) {
-  const auto& kernel = active_kernels().state_space;
   for (std::size_t i = 0; i < count; i += kBundle) {
     const std::size_t lanes = std::min(kBundle, count - i);
+    const auto& kernel = state_space_kernels(lanes);
     kernels::MixtureState state;
     for (std::size_t k = 0; k < kBundle; ++k) {
       state.mean[k] = first_level(problems[i + (k < lanes ? k : 0)].base);

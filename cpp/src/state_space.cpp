@@ -37,7 +37,7 @@ kernels::SmoothedLanes smoothed_lanes(const Smoothed* out, std::size_t count) {
 
 // The filter forward, keeping where each segment begins, and the smoother back.
 kernels::LevelState smooth_bundle(const kernels::LevelLanes& lanes, const kernels::SmoothedLanes& out, std::size_t n) {
-  const auto& kernel = active_kernels().state_space;
+  const auto& kernel = state_space_kernels(lanes.count);
   auto& memory = of_this_thread<SmootherMemory>();
   const std::size_t segments = (n + kSegment - 1) / kSegment;
   double* const kept = memory.kept.get(std::min(n, kSegment) * kKept);
@@ -85,7 +85,7 @@ void log_likelihood(const LocalLevel* problems, std::size_t count, double* out) 
     kernels::LevelState state = {};
     const auto level = level_lanes(problems + i, lanes);
     in_pieces(0, problems[i].n, kStopPiece, [&](std::size_t begin, std::size_t end) {
-      active_kernels().state_space.likelihood(level, begin, end, state);
+      state_space_kernels(lanes).likelihood(level, begin, end, state);
     });
     log_likelihoods_of(state, problems + i, lanes, out + i);
   }

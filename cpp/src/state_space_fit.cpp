@@ -69,11 +69,11 @@ void set_profiles(const kernels::LevelProfile& p, const double* samples, Profile
 
 // Fills in profiles of which problem and log_ratio are set.
 void evaluate(const LevelData* problems, const double* samples, Profile* profiles, std::size_t count) {
-  const auto& kernel = active_kernels().state_space;
   for (std::size_t i = 0; i < count; i += kBundle) {
     kernels::LevelLanes lanes;
     kernels::LevelProfile profile;
     lanes.count = std::min(kBundle, count - i);
+    const auto& kernel = state_space_kernels(lanes.count);
     for (std::size_t k = 0; k < kBundle; ++k) {
       const Profile& of = profiles[i + (k < lanes.count ? k : 0)];
       const LevelData& d = problems[of.problem];

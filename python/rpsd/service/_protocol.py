@@ -14,7 +14,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from rpsd.service._accept import Acceptor
 from rpsd.service._door import Door
 from rpsd.service._problems import MEDIA_TYPE, Problem
-from rpsd.service._transport import Arrival, Lingering, Turns
+from rpsd.service._transport import Arrival, Lingering, Share, Turns
 
 _MOST_HEADER_BYTES: Final = 16_384
 _MOST_ADDRESS_BYTES: Final = 8_192
@@ -29,6 +29,8 @@ _PIECE: Final = 4_096
 #: Bytes that are parsed in one turn of the loop, but those of a body whose length is known.
 _A_TURN: Final = 16_384
 _END_OF_HEAD: Final = b"\r\n\r\n"
+#: Chunks of bodies that are parsed in one turn of the loop, of all connections together: each takes calls.
+_CHUNKS_A_TURN: Final = 1_024
 #: Requests of a connection that are parsed while one before them is answered.
 _AHEAD: Final = 2
 #: The parser takes others too: an address without a version is 0.9.
@@ -46,7 +48,8 @@ class Times:
 
 def make_protocol(times: Times, door: Door, acceptor: Acceptor) -> type[HttpToolsProtocol]:
     """Return the protocol for uvicorn."""
-    turns = Turns()
+    turns, again = Turns(), Turns()
+    chunks = Share(_CHUNKS_A_TURN)
 
     class Protocol(HttpToolsProtocol):
         """HTTP/1.1 for clients that may be slow, or hostile, or too many."""
@@ -110,7 +113,7 @@ def make_protocol(times: Times, door: Door, acceptor: Acceptor) -> type[HttpTool
                 if len(self.pipeline) >= _AHEAD:
                     self._hold(data[start:])
                     return
-                if left <= 0:
+                if left <= 0 or (chunks.spent and self._in_body and not self._body_left):
                     self._pause(data[start:])
                     return
                 end = start + (self._body_left or _PIECE)
@@ -153,7 +156,7 @@ def make_protocol(times: Times, door: Door, acceptor: Acceptor) -> type[HttpTool
             self._lingering.ahead = data
             if not self.flow.read_paused:
                 self.transport.pause_reading()
-            self.loop.call_soon(self._release)
+            again.ask(self.loop, self._release)
 
         def _release(self) -> None:
             data, self._lingering.ahead = self._lingering.ahead, b""
@@ -195,6 +198,7 @@ def make_protocol(times: Times, door: Door, acceptor: Acceptor) -> type[HttpTool
 
         def on_chunk_header(self) -> None:
             self._unfinished = 0
+            chunks.take(self.loop)
 
         def on_headers_complete(self) -> None:
             self._unfinished = 0
@@ -213,6 +217,10 @@ def make_protocol(times: Times, door: Door, acceptor: Acceptor) -> type[HttpTool
             hosts = sum(name == b"host" for name, _ in self.headers)
             if version not in _VERSIONS:
                 self._refuse(Problem("malformed-request", f"HTTP must be {' or '.join(_VERSIONS)}"))
+                return
+            if any(n == b"transfer-encoding" and v.lower() != b"chunked" for n, v in self.headers):
+                # The parser takes a list that ends so, and leaves the body in its other codings.
+                self._refuse(Problem("malformed-request", "Transfer-Encoding must be chunked"))
                 return
             if hosts > 1 or (hosts == 0 and version == "1.1"):
                 self._refuse(Problem("malformed-request", f"there must be one Host, got {hosts}"))

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rpsd import ConfigError, Guardrails, InputError, Options
-from rpsd._schema import fields, unknown
+from rpsd._schema import NUMBER, fields, unknown
 from rpsd.service._problems import Problem
 
 F64 = npt.NDArray[np.float64]
@@ -175,7 +175,7 @@ def _take(query: Query, name: str, value: str) -> None:
     if name == "report":
         query.report = checked_report(value)
     elif name == "series":
-        if not value.isdecimal() or len(value) > _MOST_DIGITS or not int(value) > 0:
+        if not (value.isascii() and value.isdecimal()) or len(value) > _MOST_DIGITS or not int(value) > 0:
             raise InputError(f'series must be an integer of at least 1, got "{value[:20]}"')
         query.series = int(value)
     elif name.startswith(_GUARDRAIL):
@@ -202,10 +202,7 @@ def seconds_of(text: str | None, most: float) -> float:
     """Return for how long the client waits: as Request-Timeout says, within what the service allows."""
     if text is None:
         return most
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = -1.0
+    seconds = float(text) if NUMBER.fullmatch(text.strip()) else 0.0
     if not seconds > 0:
         raise Problem("invalid-request", "Request-Timeout must be a number of seconds > 0")
     return min(seconds, most)

@@ -73,6 +73,33 @@ class Turns:
         start()
 
 
+class Share:
+    """What all connections together may take of something in one turn of the loop.
+
+    Parameters
+    ----------
+    most : int
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._left = most
+
+    @property
+    def spent(self) -> bool:
+        """Whether there is nothing left of it in this turn."""
+        return self._left <= 0
+
+    def take(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Take one."""
+        if self._left == self._most:
+            loop.call_soon(self._renew)
+        self._left -= 1
+
+    def _renew(self) -> None:
+        self._left = self._most
+
+
 class Arrival:
     """Tells when the last bytes of a socket came, which may be long before they were read."""
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
-from rpsd.service import _codec_json, _compute
+from rpsd.service import _codec_arrow, _codec_json, _compute
 from rpsd.service._admission import Stop
 from rpsd.service._observe import Seen
 from rpsd.service._problems import Problem
@@ -27,7 +27,10 @@ def warm_computing(snapshot: Snapshot) -> None:
         asked = _codec_json.decode(body, b"", Limits(_SAMPLES, 1, len(body)))
         # A policy may refuse the series, and a kernel fail: the self-check says whether it is ready.
         with contextlib.suppress(Problem):
-            _codec_json.encode(_compute.denoise(snapshot, asked, Stop()))
+            answer = _compute.denoise(snapshot, asked, Stop())
+            _codec_json.encode(answer)
+            # pyarrow takes its time to be loaded, on a busy machine more than a request may.
+            _codec_arrow.encode(answer)
 
 
 async def warm_routing(app: Any, snapshot: Snapshot, port: int) -> None:
