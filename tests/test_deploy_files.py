@@ -35,7 +35,12 @@ def compose():
 def test_every_variable_is_one_that_rpsd_knows():
     """Any other name that begins so stops the start."""
     for path in files(
-        "systemd/*", "container/Dockerfile", "compose/compose.yaml", "helm/rpsd/templates/*", "backup/*"
+        "systemd/*",
+        "container/Dockerfile",
+        "compose/compose.yaml",
+        "helm/rpsd/templates/*",
+        "backup/*",
+        "kustomize/**/*.yaml",
     ):
         for name in re.findall(r"\bRPSD_[A-Z_]+", path.read_text()):
             assert name in VARIABLES or name == "RPSD_IMAGE", f"{path.name}: {name}"
