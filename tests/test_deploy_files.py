@@ -186,6 +186,18 @@ def backups(directory, *ages):
     return moments
 
 
+def test_figures_of_the_restore_hold_the_goal():
+    """Ten minutes a gigabyte at most; the timer and the time of a backup within five."""
+    page = (ROOT / "docs" / "operations" / "backup.md").read_text("utf-8")
+    table = page.partition("<!-- figures -->")[2].partition("<!-- /figures -->")[0]
+    numbers = re.findall(r"^\| ([\d.]+) \| ([\d.]+) \| .* \| (\d+) \| (\d+) \| ([\d.]+) \|$", table, re.M)
+    (database, _, backup, drill, minutes) = map(float, numbers[0])
+    assert database >= 1
+    assert minutes == pytest.approx(drill / 60 / database, abs=0.02)
+    assert minutes <= 10
+    assert setting("systemd/rpsd-backup.timer", r"^OnCalendar=\*:0/(\d+)$") * 60 + backup <= 300
+
+
 def run_backup(tmp_path, **more):
     program = tmp_path / "rpsd"
     program.write_text(
