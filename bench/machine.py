@@ -11,6 +11,8 @@ RESULTS = (
     "bench/quality/RESULTS.md",
     "bench/service/RESULTS.md",
     "README.md",
+    "docs/operations/backup.md",
+    "docs/operations/sizing.md",
     "docs/planning.md",
 )
 

@@ -138,9 +138,9 @@ class Server:
         return code
 
 
-def wait_until(happened):
+def wait_until(happened, patience=_PATIENCE):
     """Return the first true value of a function, asked again and again."""
-    end = time.monotonic() + _PATIENCE
+    end = time.monotonic() + patience
     while not (value := happened()):
         assert time.monotonic() < end, "nothing happened"
         time.sleep(0.02)

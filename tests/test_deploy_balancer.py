@@ -131,8 +131,8 @@ def balanced(kind, tmp_path, **variables):
 class Load:
     """Clients that ask again and again over connections that they keep.
 
-    One that was closed since its last answer, as nginx does when it reads its configuration anew, is opened
-    again and counted: clients must expect it of any connection that they keep.
+    One that was closed since its last answer, or before TLS was agreed on and anything asked, as nginx does
+    when it reads its configuration anew, is opened again and counted: clients must expect it.
     """
 
     def __init__(self, balancer, clients=4):
@@ -164,7 +164,8 @@ class Load:
                     self.bad.append(f"{response.status} {body[:100]!r}")
             except (OSError, http.client.HTTPException) as error:
                 connection.close()
-                if kept and isinstance(error, (http.client.RemoteDisconnected, ConnectionResetError)):
+                closed = kept and isinstance(error, (http.client.RemoteDisconnected, ConnectionResetError))
+                if closed or isinstance(error, ssl.SSLEOFError):
                     self.reopened += 1
                     continue
                 self.bad.append(repr(error))

@@ -35,7 +35,12 @@ def compose():
 def test_every_variable_is_one_that_rpsd_knows():
     """Any other name that begins so stops the start."""
     for path in files(
-        "systemd/*", "container/Dockerfile", "compose/compose.yaml", "helm/rpsd/templates/*", "backup/*"
+        "systemd/*",
+        "container/Dockerfile",
+        "compose/compose.yaml",
+        "helm/rpsd/templates/*",
+        "backup/*",
+        "kustomize/**/*.yaml",
     ):
         for name in re.findall(r"\bRPSD_[A-Z_]+", path.read_text()):
             assert name in VARIABLES or name == "RPSD_IMAGE", f"{path.name}: {name}"
@@ -179,6 +184,18 @@ def backups(directory, *ages):
         for end in ("backup", "head"):
             (directory / f"rpsd-{moment:%Y%m%dT%H%M%SZ}.{end}").touch()
     return moments
+
+
+def test_figures_of_the_restore_hold_the_goal():
+    """Ten minutes a gigabyte at most; the timer and the time of a backup within five."""
+    page = (ROOT / "docs" / "operations" / "backup.md").read_text("utf-8")
+    table = page.partition("<!-- figures -->")[2].partition("<!-- /figures -->")[0]
+    numbers = re.findall(r"^\| ([\d.]+) \| ([\d.]+) \| .* \| (\d+) \| (\d+) \| ([\d.]+) \|$", table, re.M)
+    (database, _, backup, drill, minutes) = map(float, numbers[0])
+    assert database >= 1
+    assert minutes == pytest.approx(drill / 60 / database, abs=0.02)
+    assert minutes <= 10
+    assert setting("systemd/rpsd-backup.timer", r"^OnCalendar=\*:0/(\d+)$") * 60 + backup <= 300
 
 
 def run_backup(tmp_path, **more):

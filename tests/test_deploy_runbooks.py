@@ -17,7 +17,8 @@ from rpsd.cli._app import _cli
 __all__ = ["server"]
 PAGES = sorted((ROOT / "docs" / "operations").glob("*.md"))
 TEXT = "\n".join(page.read_text("utf-8") for page in PAGES)
-CODE = re.findall(r"(?<!`)`([^`\n]+)`(?!`)", TEXT) + [
+#: What is a link is a file or a test, and leads there (test_house, test_coverage_page).
+CODE = re.findall(r"(?<![`\[])`([^`\n]+)`(?!`)", TEXT) + [
     line.removeprefix("$ ")
     for block in re.findall(r"```(?:bash|console)\n(.*?)```", TEXT, re.S)
     for line in block.splitlines()

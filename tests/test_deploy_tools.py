@@ -179,6 +179,16 @@ def test_compose_is_read(tmp_path):
     assert run("docker-compose", "-f", tmp_path / "compose.yaml", "config", "-q").returncode != 0
 
 
+def test_dependabot_takes_its_file(tmp_path):
+    file = DEPLOY.parent / ".github" / "dependabot.yml"
+    schema = ("check-jsonschema", "--builtin-schema", "vendor.dependabot")
+    ok(*schema, file)
+    (tmp_path / "wrong.yml").write_text(file.read_text().replace("weekly", "hourly"))
+    assert run(*schema, tmp_path / "wrong.yml").returncode == 1
+    places = [one["directory"] for one in yaml.safe_load(file.read_text())["updates"]]
+    assert all((DEPLOY.parent / place.lstrip("/")).is_dir() for place in places)
+
+
 MATRIX = [
     {},
     {"canary": {"enabled": True, "tag": "0.2.0"}, "autoscaling": {"enabled": False}},

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Measure the service beside a bare Litestar echo, and write RESULTS.md: python bench/service/run.py."""
+"""Measure the service beside a bare Litestar echo; write RESULTS.md and the table of sizing.md."""
 
 import atexit
 import contextlib
@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import psutil
+import sizing
 from load import PERCENTILES, Kind, Load, request, schedule
 
 import rpsd
@@ -362,7 +363,9 @@ def write(parts, seconds):
     ]
     for title, content in parts:
         lines += ["", f"## {title}", "", content]
-    (HERE / "RESULTS.md").write_text("\n".join(lines) + "\n")
+    text = "\n".join(lines) + "\n"
+    (HERE / "RESULTS.md").write_text(text)
+    sizing.PAGE.write_text(sizing.written(sizing.PAGE.read_text("utf-8"), text), "utf-8")
 
 
 if __name__ == "__main__":

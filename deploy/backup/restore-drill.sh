@@ -38,5 +38,5 @@ until "$rpsd" healthcheck "http://127.0.0.1:$port" >/dev/null 2>&1; do
   [ $(($(date +%s) - begin)) -lt 600 ] || { echo "restore-drill.sh: not ready after 600 s" >&2; exit 1; }
   sleep 1
 done
-"$rpsd" smoke "http://127.0.0.1:$port" >"$work/smoke" || { cat "$work/smoke" >&2; exit 1; }
+"$rpsd" smoke "http://127.0.0.1:$port" --timeout 60 >"$work/smoke" || { cat "$work/smoke" >&2; exit 1; }
 echo "restored $(basename "$newest"): $(stat -c %s "$newest") bytes, made ${age} s before, serving after $(($(date +%s) - begin)) s"

@@ -16,6 +16,7 @@ import numpy as np
 
 import rpsd
 from rpsd._config import SYSTEM_CONFIG
+from rpsd.cli._machine import GUIDE, compared, measured
 from rpsd.cli._peer import pywavelets_chain
 
 # What each extra brings beside the base installation.
@@ -41,19 +42,24 @@ class _Finding(NamedTuple):
 
 
 @click.command()
-def doctor() -> int:
+@click.option(
+    "--machine",
+    type=click.Choice([*GUIDE]),
+    help="Compare this machine with what the deployment guide asks of one for the service.",
+)
+def doctor(machine: str | None) -> int:
     """Check this installation: build, packages, configuration, and numbers against PyWavelets.
 
     Each line begins with ok, warn or fail; the exit code is 1 where one fails.
     """
     failed = False
-    for finding in _findings():
+    for finding in _findings(machine):
         click.echo(f"{finding.verdict:<4}  {finding.what:<14}  {finding.text}")
         failed = failed or finding.verdict == "fail"
     return 1 if failed else 0
 
 
-def _findings() -> Iterator[_Finding]:
+def _findings(machine: str | None) -> Iterator[_Finding]:
     version = ".".join(map(str, sys.version_info[:3]))
     yield _Finding("ok", "rpsd", f"{rpsd.__version__} at {Path(rpsd.__file__).parent}, Python {version}")
     try:
@@ -65,6 +71,8 @@ def _findings() -> Iterator[_Finding]:
         yield from _build_findings(info)
     yield from _extra_findings()
     yield from _config_findings()
+    if machine is not None:
+        yield from _machine_findings(machine, info["isas"] if info else [])
     try:
         yield _self_test()
     except Exception as error:  # whatever is broken here is the finding
@@ -111,6 +119,15 @@ def _config_findings() -> Iterator[_Finding]:
     if not data.is_dir():
         origin = config.origin("paths", "data_dir")
         yield _Finding("warn", "data directory", f"{data} is not a directory ({origin})")
+
+
+def _machine_findings(level: str, isas: list[str]) -> Iterator[_Finding]:
+    try:
+        place = rpsd.load_config().paths.state_path
+    except rpsd.ConfigError:
+        place = Path()
+    for good, what, text in compared(level, measured(place.absolute(), isas)):
+        yield _Finding("warn" if good is None else "ok" if good else "fail", what, text)
 
 
 def _self_test() -> _Finding:
