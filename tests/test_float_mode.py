@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Another library sets FTZ and DAZ or another rounding for a thread: the same bits, and the mode is left as it was."""
+"""Another library sets FTZ, DAZ or another rounding for a thread: same bits, and its mode stays as it was."""
 
 import ctypes
 import platform
