@@ -37,7 +37,7 @@ def test_a_subinterpreter_is_refused_and_the_main_one_goes_on(isolated):
         "print(rpsd.denoise(numpy.arange(100.0)).shape)"
     )
     done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, timeout=120, check=False
     )
     assert done.returncode == 0, done.stderr
     said, goes_on = done.stdout.rsplit("\n", 2)[:2]
