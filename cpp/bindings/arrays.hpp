@@ -12,6 +12,7 @@
 #include <tuple>
 #include <vector>
 
+#include "rpsd/float_mode.hpp"
 #include "rpsd/view.hpp"
 #include "rpsd/wavelet.hpp"
 
@@ -22,6 +23,12 @@ namespace py = pybind11;
 template <class T>
 using Array = py::array_t<T, py::array::c_style>;
 using Bank = std::tuple<std::vector<double>, std::vector<double>, std::vector<double>, std::vector<double>>;
+
+// While the core computes: other Python threads run, and the floating-point mode is the default.
+struct Computing {
+  DefaultFloatMode mode;
+  py::gil_scoped_release release;
+};
 
 inline FilterBank filter_bank(const Bank& bank) {
   return {std::get<0>(bank), std::get<1>(bank), std::get<2>(bank), std::get<3>(bank)};

@@ -39,7 +39,7 @@ py::tuple denoise(const CausalModel& model, const Doubles& x, int threads) {
   const Batch<double> out{y.mutable_data(), in.rows, in.length, in.stride};
   std::vector<CausalReport> reports(in.rows);
   {
-    py::gil_scoped_release release;
+    const Computing computing;
     causal_price(model, in, out, reports.data(), threads);
   }
   Doubles table({in.rows, std::size_t{6}});
@@ -62,7 +62,7 @@ Doubles push(const CausalModel& model, Doubles& state, const Doubles& x) {
   const auto n = static_cast<std::size_t>(x.size());
   Doubles y(x.size());
   double *const block = state.mutable_data(), *const out = y.mutable_data();
-  py::gil_scoped_release release;
+  const Computing computing;
   model.push(block, x.data(), n, out);
   return y;
 }
@@ -70,6 +70,7 @@ Doubles push(const CausalModel& model, Doubles& state, const Doubles& x) {
 Doubles flush(const CausalModel& model, const Doubles& state) {
   require_state(model, state);
   Doubles scratch(state.size()), y(static_cast<py::ssize_t>(model.lookahead()));
+  const DefaultFloatMode mode;
   model.flush(state.data(), scratch.mutable_data(), y.mutable_data());
   return y;
 }

@@ -65,7 +65,7 @@ py::tuple run_batch(const Method& method, const Array<T>& x, Array<T>& out, cons
   require_starts(starts, in.length);
   std::vector<Report> reports(in.rows);
   {
-    py::gil_scoped_release release;
+    const Computing computing;
     method(in, to, reports.data(), threads, starts);
   }
   return report_table(reports);

@@ -36,7 +36,7 @@ Array<std::uint8_t> push(const DriftMonitor& monitor, Doubles& state, const Doub
   Array<std::uint8_t> standing(x.size());
   double* const block = state.mutable_data();
   std::uint8_t* const out = standing.mutable_data();
-  py::gil_scoped_release release;
+  const Computing computing;
   for (std::size_t t = 0; t < n; ++t) {
     monitor.push(block, x.data()[t], sample.data()[t], y.data()[t]);
     out[t] = static_cast<std::uint8_t>(monitor.standing(block));

@@ -29,7 +29,7 @@ Doubles judge(const Doubles& x, const Doubles& y, const Doubles& best, const Dou
   }
   std::vector<GuardMetrics> found(in.rows);
   {
-    py::gil_scoped_release release;
+    const Computing computing;
     rpsd::judge(in, out, ideal, alike, fitted.data(), found.data(), threads);
   }
   Doubles table({in.rows, std::size_t{11}});

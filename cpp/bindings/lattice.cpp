@@ -39,7 +39,7 @@ py::tuple smooth_lattice(const Array<double>& y, const Array<double>& seen, doub
   double* const variances = variance.mutable_data();
   LatticeFit fit;
   {
-    py::gil_scoped_release release;
+    const Computing computing;
     fit = rpsd::smooth_lattice(y.data(), seen.data(), n, tick, noise_variance, step_variance, means, variances,
                                step_scale.size() == 0 ? nullptr : step_scale.data());
   }

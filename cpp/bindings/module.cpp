@@ -32,7 +32,7 @@ void fir_filter(const Array<T>& x, Array<T>& out, const Array<double>& taps, con
   const Fir<T> filter({taps.data(), taps.data() + taps.size()}, parse_fir_mode(mode));
   const auto in = borrow<T>(x, "x");
   const auto to = borrow_writable<T>(out, "out");
-  py::gil_scoped_release release;
+  const Computing computing;
   fir_filter(filter, in, to, threads);
 }
 
@@ -43,7 +43,7 @@ Array<double> metrics(const Array<double>& x, const Array<double>& y, int thread
   const auto u = borrow(x, "x"), v = borrow(y, "y");
   std::vector<Metrics> rows(u.rows);
   {
-    py::gil_scoped_release release;
+    const Computing computing;
     measure(u, v, rows.data(), threads);
   }
   Array<double> table({u.rows, std::size_t{5}});
@@ -58,7 +58,7 @@ Array<double> autocorrelation(const Array<double>& x, std::size_t lags, int thre
   const auto u = borrow(x, "x");
   Array<double> r({u.rows, lags});
   double* const out = r.mutable_data();
-  py::gil_scoped_release release;
+  const Computing computing;
   rpsd::autocorrelation(u, lags, out, threads);
   return r;
 }
@@ -69,7 +69,7 @@ Array<double> median_abs(const Array<T>& x) {
   if (in.length == 0) throw std::invalid_argument("x must have at least one sample along time, got 0");
   Array<double> medians(static_cast<py::ssize_t>(in.rows));
   double* const out = medians.mutable_data();
-  py::gil_scoped_release release;
+  const Computing computing;
   Buffer<T> scratch;
   for (std::size_t r = 0; r < in.rows; ++r)
     out[r] = active_table<T>().median_abs(in.row(r), in.length, scratch.get(in.length));
@@ -96,7 +96,7 @@ py::object denoised_series(const Denoiser<T>& denoiser, const Array<T>& x) {
   const Batch<T> out{y.mutable_data(), 1, n, n};
   SeriesReport report;
   {
-    py::gil_scoped_release release;
+    const Computing computing;
     denoiser(in, out, &report, 1);
   }
   return y;
@@ -193,6 +193,22 @@ void define_module(py::module_& m) {
   define_for<float>(m, chain, &Chain::f32);
 }
 
+constexpr const char* kNoSubinterpreter =
+    "rpsd works in the main interpreter only, not in sub-interpreters (under mod_wsgi: WSGIApplicationGroup %{GLOBAL})";
+
+bool in_subinterpreter() { return PyInterpreterState_Get() != PyInterpreterState_Main(); }
+
 }  // namespace rpsd::python
 
-PYBIND11_MODULE(_core, m, pybind11::mod_gil_not_used()) { rpsd::python::define_module(m); }
+PYBIND11_MODULE(core_of_main, m, pybind11::mod_gil_not_used()) {
+  if (rpsd::python::in_subinterpreter()) throw pybind11::import_error(rpsd::python::kNoSubinterpreter);
+  rpsd::python::define_module(m);
+}
+
+// What Python calls first. Until 3.11 pybind11 would wait for ever for the GIL in a sub-interpreter, before the module
+// above could tell; from 3.13 on Python makes this call in the main interpreter.
+extern "C" PYBIND11_EXPORT PyObject* PyInit__core() {
+  if (!rpsd::python::in_subinterpreter()) return PyInit_core_of_main();
+  PyErr_SetString(PyExc_ImportError, rpsd::python::kNoSubinterpreter);
+  return nullptr;
+}

@@ -27,7 +27,7 @@ Array<T> modwt(const Array<T>& x, const Bank& bank, const std::string& boundary,
   const Batch<const T> from{x.data(), series, n, n};
   const Batch<T> to{coeffs.mutable_data(), series * rows, n, n};
   {
-    py::gil_scoped_release release;
+    const Computing computing;
     rpsd::modwt<T>(filters, kind, level, from, to, threads);
   }
   return coeffs;
@@ -47,7 +47,7 @@ Array<T> imodwt(const Array<T>& coeffs, const Bank& bank, const std::string& bou
   const Batch<const T> from{coeffs.data(), series * rows, n, n};
   const Batch<T> to{x.mutable_data(), series, n, n};
   {
-    py::gil_scoped_release release;
+    const Computing computing;
     rpsd::imodwt<T>(filters, kind, static_cast<int>(rows) - 1, from, to, threads);
   }
   return x;

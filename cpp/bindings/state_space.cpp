@@ -45,7 +45,7 @@ py::tuple local_level_smooth(const Rows& y, const Rows& seen, const Rows& q, con
     out.push_back({mean.mutable_data(i, 0), variance.mutable_data(i, 0), step_square.mutable_data(i, 0)});
   double* const likelihoods = likelihood.mutable_data();
   {
-    py::gil_scoped_release release;
+    const Computing computing;
     smooth(problems.data(), out.data(), problems.size(), likelihoods);
   }
   return py::make_tuple(mean, variance, step_square, likelihood);
@@ -61,7 +61,7 @@ Rows local_level_mixture(const Rows& y, const Rows& seen, const Rows& q, const R
     mixtures.push_back({problems[i], step_weights.data() + i * kStepScales, noise_weights.data() + i * kNoiseScales});
   Rows likelihood(y.shape(0));
   double* const out = likelihood.mutable_data();
-  py::gil_scoped_release release;
+  const Computing computing;
   mixture_log_likelihood(mixtures.data(), mixtures.size(), out);
   return likelihood;
 }
@@ -71,7 +71,7 @@ Rows local_level_fit(const Rows& y, const Rows& seen, const Rows& step_shape, co
   for (const auto& p : problems_of(y, seen, step_shape, noise_shape)) data.push_back({p.y, p.seen, p.q, p.r, p.n});
   std::vector<LevelFit> fits(data.size());
   {
-    py::gil_scoped_release release;
+    const Computing computing;
     fit_local_level(data.data(), fits.data(), data.size());
   }
   Rows table({y.shape(0), py::ssize_t{4}});

@@ -39,7 +39,7 @@ Values move(SharedStream& shared, Move how, const Indices& rows, const Values& x
   const std::uint64_t* const named = checked_rows(shared, rows, in.rows);
   Values y({in.rows, in.length});
   const auto out = borrow_writable<double>(y, "y");
-  py::gil_scoped_release release;
+  const Computing computing;
   const std::lock_guard lock(shared.mutex);
   (shared.stream.*how)(named, in, out, threads);
   return y;
@@ -49,6 +49,7 @@ Values move(SharedStream& shared, Move how, const Indices& rows, const Values& x
 double move_one(SharedStream& shared, Move how, double x) {
   if (shared.stream.series() != 1) throw std::invalid_argument("x must be one number for each series");
   double y;
+  const DefaultFloatMode mode;
   const std::lock_guard lock(shared.mutex);
   (shared.stream.*how)(nullptr, {&x, 1, 1, 1}, {&y, 1, 1, 1}, 1);
   return y;
@@ -57,7 +58,7 @@ double move_one(SharedStream& shared, Move how, double x) {
 Values flush(const SharedStream& shared) {
   Values y({shared.stream.series(), shared.stream.lookahead()});
   const auto out = borrow_writable<double>(y, "y");
-  py::gil_scoped_release release;
+  const Computing computing;
   const std::lock_guard lock(shared.mutex);
   shared.stream.flush(out);
   return y;

@@ -25,7 +25,7 @@ py::list wavedec_rows(const Transform<T>& transform, Batch<const T> in, bool fla
     views.push_back({a.mutable_data(), in.rows, m, m});
     coefficients[k] = std::move(a);
   }
-  py::gil_scoped_release release;
+  const Computing computing;
   wavedec(transform, in, level, views, threads);
   return coefficients;
 }
@@ -54,7 +54,7 @@ Array<T> waverec_array(const Transform<T>& transform, const std::vector<Array<T>
   }
   Array<T> x({views[0].rows, waverec_length(transform, lengths)});
   const auto out = borrow_writable<T>(x, "x");
-  py::gil_scoped_release release;
+  const Computing computing;
   waverec(transform, views, out, threads);
   return x;
 }
@@ -98,7 +98,7 @@ py::object waverec_plain(const Transform<T>& transform, const py::list& coeffs) 
   Array<T> x(static_cast<py::ssize_t>(waverec_length(transform, lengths)));
   const Batch<T> out{x.mutable_data(), 1, static_cast<std::size_t>(x.shape(0)), static_cast<std::size_t>(x.shape(0))};
   {
-    py::gil_scoped_release release;
+    const Computing computing;
     waverec(transform, views, out, 1);
   }
   return x;

@@ -7,6 +7,7 @@
 #include <thread>
 #include <vector>
 
+#include "rpsd/float_mode.hpp"
 #include "rpsd/stop.hpp"
 
 #if defined(__linux__)
@@ -37,6 +38,7 @@ void run_share(Shares& shares, std::size_t w) noexcept {
   const std::size_t base = n / workers, extra = n % workers;
   const std::size_t begin = w * base + std::min(w, extra);
   const std::size_t end = begin + base + (w < extra ? 1 : 0);
+  const DefaultFloatMode mode;  // a thread has its maker's, a kept one that of long ago
   // The caller's own share is the first.
   const StopScope scope({shares.source.told, &shares.stopped, w == 0 ? shares.source.poll : nullptr});
   try {
