@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Quickstarts of data engineers and platform teams: what they say to type is typed, and does what they say."""
+"""Quickstarts of data engineers and platform teams: what they say to type is typed, and does as they say."""
 
 import re
 import shlex
