@@ -80,7 +80,9 @@ def test_commands_on_the_pages_exist(page):
             continue  # COMMAND, a version, another sentence about it
         group = {" ".join(name.split()[:2]) for name in COMMANDS}
         assert " ".join(words[:2]) in group, words
-        if command := command_of(words):
+        command = command_of(words)
+        assert command or len(words) == 2, words  # a group by itself is no command
+        if command:
             given = {word.partition("=")[0].rstrip(",.") for word in words if re.match(r"--?[a-z]", word)}
             assert given <= options_of(command), words
 
