@@ -20,7 +20,7 @@ __all__ = ["own_home", "server"]
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 PAGES = sorted(page.relative_to(DOCS).as_posix() for page in DOCS.rglob("*.md"))
-ROOT_PAGES = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"]
+ROOT_PAGES = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", ".github/pull_request_template.md"]
 
 #: Pages with examples, and the file of tests that runs them.
 RUN_BY = {
