@@ -40,7 +40,9 @@ def _expanded(item):
         return item
     index = (DOCS / target / "index.md").read_text("utf-8")
     linked = re.findall(r"^\| \[([^]]+)\]\((\w[\w-]*\.md)\)", index, re.M)
-    return {title: [target + "index.md", *({name: target + page} for name, page in linked)]}
+    # A number says less than the title of the page.
+    pages = [target + page if name.isdigit() else {name: target + page} for name, page in linked]
+    return {title: [target + "index.md", *pages]}
 
 
 def on_files(files, config):
