@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The developer's verbs: nox -s tests | lint | cpp | bench | quality."""
+"""The developer's verbs: nox -s tests | lint | docs | cpp | bench | quality."""
 
 import nox
 
@@ -22,6 +22,14 @@ def lint(session: nox.Session) -> None:
     session.run("ruff", "format", "--check", ".")
     session.run("mypy")
     session.run("stubtest", "--allowlist", ".ci/stubtest-allowlist", "rpsd._core")
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Build the site into build/site; a link that leads nowhere fails."""
+    extras = nox.project.load_toml("pyproject.toml")["project"]["optional-dependencies"]
+    session.install(*extras["docs"])
+    session.run("mkdocs", "build", "--strict", *session.posargs)
 
 
 @nox.session
