@@ -18,7 +18,7 @@ ROOT = Path(__file__).parent.parent
 
 # What each module of the package may import from the package, lowest first (docs/architecture.md).
 LAYERS = [
-    {"_core", "_errors", "_text"},
+    {"_core", "_errors", "_pandas", "_text"},
     {"_arrow_forms", "_audit", "_breaks", "_decimals", "_folds", "_prices", "_repeats", "_taps"},
     {"_schema", "_scores"},
     {"_guardrails", "_sections", "_test_signals"},

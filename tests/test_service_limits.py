@@ -5,6 +5,7 @@ import contextlib
 import json
 import socket
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -224,3 +225,36 @@ def test_requests_that_wait_on_their_connection_do_not_keep_others_waiting(small
         client.join()
     assert counts == [41] * 10
     assert sum(count == 0 for count in seen) > 60  # between any two, and not only after one of each
+
+
+BLOCKED = """
+import time
+from rpsd.service import _observe, _protocol
+_protocol.Times.keep_alive = 0.3
+inner = _observe.Observe.__call__
+async def blocking(self, scope, receive, send):
+    if scope["query_string"] == b"block":
+        time.sleep(1.5)
+    await inner(self, scope, receive, send)
+_observe.Observe.__call__ = blocking
+"""
+
+
+def test_a_request_that_came_before_its_connection_was_idle_for_too_long_is_answered(tmp_path):
+    """The loop was busy meanwhile, and comes to look for idle connections before it reads from them."""
+    running = Server(tmp_path, prelude=BLOCKED)
+    try:
+        running.wait()
+        idle, blocked = running.connect(), threading.Thread(target=running.ask, args=("GET", "/health?block"))
+        idle.request("GET", "/health/live")
+        assert idle.getresponse().read()
+        local = idle.sock.getsockname()
+        blocked.start()
+        time.sleep(0.2)  # less than it may be idle, and the loop is busy by now
+        idle.request("GET", "/health/live")
+        assert idle.getresponse().status == 200
+        assert idle.sock.getsockname() == local
+        blocked.join()
+        assert running.stop() == 0
+    finally:
+        running.process.kill()

@@ -171,7 +171,7 @@ def opened(server):
 
 
 def test_limits_idleness_and_the_drain(start):
-    server = start(max_sessions=2, session_idle_timeout=1, drain_delay=30)
+    server = start(max_sessions=2, session_idle_timeout=5, drain_delay=30)
     with Socket(server, {"create": {}}) as idle, Socket(server, {"create": {}}) as other:
         assert opened(server) == 2
         assert refused(server) == (503, "overloaded")

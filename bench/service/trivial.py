@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""The service with all that is around an endpoint, and an echo in its place: python trivial.py serve ..."""
+"""The service with all that is around an endpoint, and an echo in its place: python trivial.py loop serve ...
+
+`loop` has the event loop echo, as it computes what is short and bounded; `worker` a worker's thread.
+"""
 
 import dataclasses
 import sys
@@ -30,6 +33,7 @@ if __name__ == "__main__":
         )
         for endpoint in _series.ENDPOINTS
     )
-    _work._ENCODERS = (encode,)
-    _work.is_bounded = lambda asked, config: True
+    if sys.argv.pop(1) == "loop":
+        _work._ENCODERS = (encode,)
+        _work.is_bounded = lambda asked, config: True
     sys.exit(main())

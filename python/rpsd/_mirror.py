@@ -2,7 +2,6 @@
 """Turn what users pass into series x time arrays for the core, and results back into what they passed."""
 
 import reprlib
-import sys
 from collections.abc import Callable, Hashable
 from typing import Any, NoReturn
 
@@ -10,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rpsd._errors import ConfigError, InputError, RpsdError, warn
+from rpsd._pandas import pandas_type
 
 #: A C-contiguous series x time array in the machine's byte order, float32 or float64.
 Batch = npt.NDArray[Any]
@@ -96,18 +96,17 @@ def mirror(x: Any, axis: int, name: str = "x", *, time: Hashable = None, value: 
         from rpsd.integrations._frames import mirror_table  # narwhals is for frames alone
 
         return mirror_table(x, axis, name, time, value)
-    pandas = None if isinstance(x, np.ndarray) else sys.modules.get("pandas")
-    if pandas is not None and isinstance(x, pandas.Series):
-        return _mirror_series(x, axis, name)
-    if pandas is not None and isinstance(x, pandas.DataFrame):
-        return _mirror_frame(x, axis, name)
+    if not isinstance(x, np.ndarray):
+        if isinstance(x, pandas_type("Series")):
+            return _mirror_series(x, axis, name)
+        if isinstance(x, pandas_type("DataFrame")):
+            return _mirror_frame(x, axis, name)
     return _mirror_array(numeric_array(x, name), axis, name)
 
 
 def is_pandas(x: Any) -> bool:
     """Return whether x is a pandas Series or DataFrame."""
-    pandas = sys.modules.get("pandas")
-    return pandas is not None and isinstance(x, pandas.Series | pandas.DataFrame)
+    return isinstance(x, (*pandas_type("Series"), *pandas_type("DataFrame")))
 
 
 def is_frame(x: Any) -> bool:

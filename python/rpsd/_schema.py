@@ -2,7 +2,6 @@
 """How one key of a settings struct is described, checked, and read from text."""
 
 import re
-import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -16,6 +15,7 @@ from msgspec import Meta
 
 from rpsd._breaks import Mask
 from rpsd._errors import ConfigError, InputError
+from rpsd._pandas import pandas_type
 
 _TRUTH = {
     "true": True,
@@ -175,8 +175,7 @@ def _check_breaks(value: object) -> Any:
         raise _RefusedDataError from None
     if mask.dtype != np.bool_ or mask.ndim != 1:
         raise _RefusedDataError
-    pandas = sys.modules.get("pandas")
-    labelled = pandas is not None and isinstance(value, pandas.Series)
+    labelled = isinstance(value, pandas_type("Series"))
     return Mask(mask.tolist(), value.index if labelled else None)  # type: ignore[attr-defined]
 
 

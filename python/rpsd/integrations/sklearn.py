@@ -11,6 +11,7 @@ import numpy as np
 
 from rpsd._denoiser import Denoiser
 from rpsd._options import Options, make_options
+from rpsd._pandas import pandas_type
 from rpsd._schema import fields, unknown
 
 try:
@@ -153,10 +154,9 @@ class DenoiseTransformer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         """
         values = self._checked(X, reset=False)
         denoiser = Denoiser(make_options(**self._given()))  # warns of nothing: fit has
-        pandas = sys.modules.get("pandas")
-        if pandas is None or not isinstance(X, pandas.DataFrame):
+        if not isinstance(X, pandas_type("DataFrame")):
             return denoiser.denoise(values, axis=0, threads=self.threads)
-        frame = pandas.DataFrame(values, index=X.index, columns=X.columns)
+        frame = sys.modules["pandas"].DataFrame(values, index=X.index, columns=X.columns)
         return denoiser.denoise(frame, threads=self.threads).to_numpy()
 
     def _checked(self, X: Any, *, reset: bool) -> Any:

@@ -325,6 +325,8 @@ def make_protocol(times: Times, door: Door, acceptor: Acceptor) -> type[HttpTool
             self._disarm()
             if self._receiving:
                 self._refuse(Problem("slow-request", "the request did not arrive in time"))
+            elif self._arrival.waiting:  # a request came in time, and the loop has not read it yet
+                self._arm(times.keep_alive)
             else:
                 self.transport.close()
 

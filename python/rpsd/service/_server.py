@@ -218,7 +218,8 @@ class _Server(uvicorn.Server):
         self._self_check.start()
         self._state.phase.serve()
         self._runner.start()
-        places = ", ".join("{}:{}".format(*one.getsockname()[:2]) for one in sockets or [])
+        names = [one.getsockname()[:2] for one in sockets or []]
+        places = ", ".join(f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host, port in names)
         text = f"rpsd {rpsd.__version__} listens on {places}"
         self._state.log.write("INFO", "start", text, config=self._state.snapshot.digest)
         notify("READY=1", f"STATUS={text}")

@@ -120,6 +120,16 @@ class Arrival:
             return now
         return now - int.from_bytes(info[_LAST_RECEIVED:], sys.byteorder) / 1e3
 
+    @property
+    def waiting(self) -> bool:
+        """Whether there are bytes that nobody has read yet; False where the system does not tell."""
+        if self._socket is None:
+            return False
+        try:
+            return bool(self._socket.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT))
+        except OSError:  # none, or the connection is gone
+            return False
+
     def close(self) -> None:
         """Forget the socket, which belongs to the transport."""
         if self._socket is not None:

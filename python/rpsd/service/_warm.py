@@ -16,21 +16,25 @@ from rpsd.service._request import REPORTS, Limits
 from rpsd.service._snapshot import Snapshot
 
 _SAMPLES: Final = 200
+_MOST_BYTES: Final = 1 << 16
 _ASKED: Final = (("GET", "/health/ready"), ("POST", "/v1/denoise"), ("GET", "/"))
 
 
 def warm_computing(snapshot: Snapshot) -> None:
     """Denoise a short series as requests do, with each report."""
+    limits = Limits(_SAMPLES, 1, _MOST_BYTES)
     values = [100.0 + (k * 7 % 13) / 10 for k in range(_SAMPLES)]
     for report in REPORTS:
         body = msgspec.json.encode({"values": values, "report": report})
-        asked = _codec_json.decode(body, b"", Limits(_SAMPLES, 1, len(body)))
+        asked = _codec_json.decode(body, b"", limits)
         # A policy may refuse the series, and a kernel fail: the self-check says whether it is ready.
         with contextlib.suppress(Problem):
             answer = _compute.denoise(snapshot, asked, Stop())
             _codec_json.encode(answer)
-            # pyarrow takes its time to be loaded, on a busy machine more than a request may.
-            _codec_arrow.encode(answer)
+            # pyarrow takes its time to be loaded, on a busy machine more than a request may; reading has it
+            # import pandas too, where that is installed.
+            stream, _ = _codec_arrow.encode(answer)
+            _codec_arrow.decode(bytes(stream), b"", limits)
 
 
 async def warm_routing(app: Any, snapshot: Snapshot, port: int) -> None:
