@@ -135,10 +135,10 @@ def test_tests_that_pages_name_exist():
     named = 0
     for page in PAGES:
         for name, link in re.findall(r"\[`(test_\w+)`\]\(([^)]+\.py)\)", text_of(page)):
-            assert re.search(
-                rf"^def {name}\(", (DOCS / page).parent.joinpath(link).read_text("utf-8"), re.M
-            ), name
-            named += 1
+            path = (DOCS / page).parent / link
+            if name != path.stem:
+                assert re.search(rf"^def {name}\(", path.read_text(encoding="utf-8"), re.M), name
+                named += 1
     assert named > 15
 
 
