@@ -142,6 +142,22 @@ def test_tests_that_pages_name_exist():
     assert named > 15
 
 
+def known(path):
+    """Tell whether a dotted name of rpsd exists; annotated fields count."""
+    at = rpsd
+    for part in path.split(".")[1:]:
+        if not hasattr(at, part) and isinstance(at, type(rpsd)):
+            try:
+                importlib.import_module(f"{at.__name__}.{part}")
+            except ImportError:
+                return False
+        if hasattr(at, part):
+            at = getattr(at, part)
+        else:
+            return part in getattr(at, "__annotations__", {})
+    return True
+
+
 def test_the_pages_name_the_variables_that_there_are():
     schema = {field.variable for settings in SECTIONS.values() for field in fields(settings).values()}
     every = schema | set(_config._OTHER_VARIABLES)

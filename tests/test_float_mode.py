@@ -31,7 +31,7 @@ CALLS = {
     "causal": lambda x: rpsd.denoise(x, lookahead=0),
     "windows": lambda x: rpsd.denoise(x, method="wavelet", lookahead=2, window=64),
     "transform": lambda x: np.concatenate(rpsd.wavedec(x, "db4", level=3), axis=-1),
-    "stream": lambda x: rpsd.Denoiser(lookahead=0).stream(series=len(x)).push(x),
+    "stream": lambda x: np.stack([*map(rpsd.Denoiser(lookahead=0).stream(len(x)).push, x.T)]),
 }
 
 

@@ -13,7 +13,7 @@ import rpsd
 @pytest.mark.parametrize(
     "call",
     [
-        lambda x: rpsd.denoise(x),
+        rpsd.denoise,
         lambda x: rpsd.denoise(np.array(x), breaks=[False] * len(x)),
         lambda x: rpsd.estimate_noise(x).noise_sd,
     ],

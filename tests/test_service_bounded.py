@@ -13,8 +13,10 @@ import pyarrow as pa
 import pytest
 
 import rpsd
+from rpsd._schema import fields
 from rpsd.service import _codec_arrow, _codec_binary, _codec_json, _compute, _series
 from rpsd.service._admission import Admission, Stop
+from rpsd.service._bounded import _CLOSED as TABLE
 from rpsd.service._observe import Seen
 from rpsd.service._problems import Problem
 from rpsd.service._snapshot import Snapshot
@@ -36,11 +38,18 @@ OPEN = {
     "filter": CLOSED + b"&use_fir_filter=true&fir_taps=16384",
     "outliers": CLOSED + b"&outliers=spike",
     "log": CLOSED + b"&space=log",
+    "predicted gain": CLOSED + b"&min_gain_db=0.001",
     "full report": CLOSED + b"&report=full",
     "guardrails": CLOSED + b"&guardrails.policy=relax",
     "fir": b"method=fir&fir_taps=16384",
     "kalman": b"method=kalman",
 }
+
+
+def test_every_option_has_been_thought_of():
+    """The others belong to methods that are not light, or change no more than a factor or the ends."""
+    others = "noise threshold_scale prior boundary fir_cutoff fir_taps fir_window window min_periods missing"
+    assert set(fields(rpsd.Options)) - set(TABLE) == {*others.split()}
 
 
 @pytest.fixture(scope="module")

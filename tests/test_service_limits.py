@@ -229,31 +229,31 @@ def test_requests_that_wait_on_their_connection_do_not_keep_others_waiting(small
 
 BLOCKED = """
 import time
-from rpsd.service import _observe, _protocol
+from rpsd.service import _door, _protocol
 _protocol.Times.keep_alive = 0.3
-inner = _observe.Observe.__call__
-async def blocking(self, scope, receive, send):
-    if scope["query_string"] == b"block":
+look = _door.Door.answer_at_sight
+def block(self, data):
+    if b"?block" in data:
         time.sleep(1.5)
-    await inner(self, scope, receive, send)
-_observe.Observe.__call__ = blocking
+    return look(self, data)
+_door.Door.answer_at_sight = block
 """
 
 
 def test_a_request_that_came_before_its_connection_was_idle_for_too_long_is_answered(tmp_path):
     """The loop was busy meanwhile, and comes to look for idle connections before it reads from them."""
     running = Server(tmp_path, prelude=BLOCKED)
+    blocked = threading.Thread(target=running.ask, args=("GET", "/health?block"))
     try:
-        running.wait()
-        idle, blocked = running.connect(), threading.Thread(target=running.ask, args=("GET", "/health?block"))
-        idle.request("GET", "/health/live")
-        assert idle.getresponse().read()
-        local = idle.sock.getsockname()
-        blocked.start()
-        time.sleep(0.2)  # less than it may be idle, and the loop is busy by now
-        idle.request("GET", "/health/live")
-        assert idle.getresponse().status == 200
-        assert idle.sock.getsockname() == local
+        with contextlib.closing(running.wait().connect()) as idle:
+            idle.request("GET", "/health/live")
+            assert idle.getresponse().read()
+            local = idle.sock.getsockname()
+            blocked.start()
+            time.sleep(0.2)  # less than it may be idle, and the loop is busy by now
+            idle.request("GET", "/health/live")
+            assert idle.getresponse().read()
+            assert idle.sock.getsockname() == local
         blocked.join()
         assert running.stop() == 0
     finally:

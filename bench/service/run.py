@@ -72,7 +72,7 @@ class Process:
         """Return the seconds of processor that it had."""
         if sys.platform != "linux":
             return sum(self.used.cpu_times()[:2])
-        # The clock of a process as clock_getcpuclockid(3) makes it; it has the time of threads that ended too.
+        # The clock of a process, as clock_getcpuclockid(3) makes it: threads that ended count too.
         return time.clock_gettime(~self.process.pid << 3 | 2)
 
     def peak(self):

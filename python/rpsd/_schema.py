@@ -2,6 +2,7 @@
 """How one key of a settings struct is described, checked, and read from text."""
 
 import re
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches

@@ -26,6 +26,7 @@ _CLOSED: Final[Mapping[str, tuple[Any, ...]]] = {
     "outliers": ("none",),
     "breaks": (None,),
     "space": ("price",),
+    "min_gain_db": ("auto", 0),  # what is gained is predicted by a fit
 }
 _NOISE: Final = ("mad", "level")
 #: Samples, by report: of any of these options the worst that was found takes 0.4 ms of processor without a
