@@ -318,6 +318,17 @@ def test_the_command_verifies_and_shows(tmp_path, monkeypatch, capsys):
     assert "the chain ends at record 1, and the head is of record 2" in err
 
 
+def test_showing_ends_where_a_row_has_another_number_than_its_record(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("RPSD_STATE_DIR", str(tmp_path))
+    assert run(["keys", "create", "alice", "--role", "user"]) == 0
+    capsys.readouterr()
+    run_sql(f"sqlite:///{tmp_path / 'rpsd.db'}", "UPDATE audit SET number = 'zz' WHERE number = 2")
+    assert run(["audit-log", "show"]) != 0
+    out, err = capsys.readouterr()
+    assert len(out.splitlines()) <= 4
+    assert "the records after 2 are damaged" in err
+
+
 def test_verify_makes_nothing_and_finds_that_all_was_emptied(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("RPSD_STATE_DIR", str(tmp_path / "s"))
     for command in ("verify", "show"):

@@ -50,6 +50,19 @@ def test_where_options_came_from_is_part_of_the_receipt_and_so_of_the_result(tmp
     assert len(done) == 2
 
 
+def test_an_entry_in_the_place_of_another_is_none(tmp_path, done):
+    make_folder(tmp_path / "in", files=2)
+    assert batch("in", "-o", "out1") == 0
+    first, second, *_ = entries(tmp_path)
+    first.rename(tmp_path / "kept")
+    second.rename(first)
+    (tmp_path / "kept").rename(second)
+    done.clear()
+    assert batch("in", "-o", "out2") == 0
+    assert len(done) == 2
+    assert tree(tmp_path / "out2") == tree(tmp_path / "out1")
+
+
 def test_the_same_data_under_another_name_are_taken(tmp_path, done):
     make_folder(tmp_path / "in", files=1)
     assert batch("in", "-o", "out1") == 0

@@ -10,6 +10,7 @@ from states import database, postgres, raw_engine, run_sql, state_key, url
 
 from rpsd import StateError
 from rpsd.service.access._keys import Keys, KeyText
+from rpsd.service.store._database import Database
 from rpsd.service.store._schema import api_keys
 
 __all__ = ["database", "postgres", "state_key", "url"]
@@ -47,6 +48,33 @@ def test_a_row_with_any_column_changed_proves_nobody(database, url, column):
         with pytest.raises(StateError, match="was changed past rpsd, and proves nobody"):
             change(id)
     assert [keys.find(text) for text in texts] == [None, None]
+
+
+@pytest.mark.parametrize("value", ["'abc'", "3000000000", "9e18", "x'00'"])
+@pytest.mark.parametrize("column", ["digest", "digest_before", "mac", "last_used", "created", "name"])
+def test_values_of_any_type_prove_nobody(tmp_path, state_key, column, value):
+    """SQLite takes them; a number is not made as many bytes."""
+    url = f"sqlite:///{tmp_path / 'state.db'}"
+    with contextlib.closing(Database(url, state_key)) as database:
+        told = []
+        keys = Keys(database, told.append)
+        key, text = keys.create("alice", ["viewer"])
+        run_sql(url, f"UPDATE api_keys SET {column} = {value}")
+        fine = column == "last_used" and value in ("3000000000", "9e18")  # whole numbers
+        assert (keys.find(text) is None) is not fine
+        assert told == ([] if fine else [key.id])
+        (listed,) = keys.all()
+        assert listed.holds is fine
+
+
+def test_a_change_that_did_not_happen_is_no_success(tmp_path, state_key):
+    url = f"sqlite:///{tmp_path / 'state.db'}"
+    with contextlib.closing(Database(url, state_key)) as database:
+        keys = Keys(database)
+        key, _ = keys.create("alice", ["viewer"])
+        run_sql(url, "CREATE TRIGGER t BEFORE UPDATE ON api_keys BEGIN SELECT RAISE(IGNORE); END")
+        with pytest.raises(StateError, match="was not changed"):
+            keys.revoke(key.id)
 
 
 def test_every_column_is_tried():

@@ -42,7 +42,7 @@ def p99(answers):
 @pytest.mark.slow
 def test_o2_one_greedy_key_takes_nothing_from_another(tmp_path):
     """Ten times its rate asked, its rate got; the other key gets all that it asks for."""
-    with guarded(tmp_path, rate_burst=1) as service:
+    with guarded(tmp_path, rate_burst=20) as service:
         service.make("greedy", ["user"], limits=KeyLimits(rate=10))
         service.make("other", ["user"], limits=KeyLimits(rate=1000))
         service.start()
@@ -55,7 +55,7 @@ def test_o2_one_greedy_key_takes_nothing_from_another(tmp_path):
         assert {status for _, _, status, _ in alone + beside} == {200}
         allowed = [one for one in greedy if one[2] == 200]
         assert {status for _, _, status, _ in greedy} == {200, 429}
-        assert len(allowed) <= 15 * 10 + 10
+        assert len(allowed) <= 15 * 10 + 2 * 20
         print(f"p99 alone {1000 * p99(alone):.0f} ms, beside {1000 * p99(beside):.0f} ms; "
               f"greedy asked {len(greedy)}, got {len(allowed)}")  # fmt: skip
         # Threads of this test share two cores with the service: the goal of 20 % is for a quiet machine.

@@ -30,7 +30,7 @@ from jobbing import (
 )
 from postgres import postgres
 from serving import Server, wait_until
-from states import database, raw_engine, state_key, url
+from states import database, raw_engine, run_sql, state_key, url
 
 import rpsd
 from rpsd.service._idempotency import Answered
@@ -350,6 +350,18 @@ def test_tenants_take_turns(database):
     assert sorted(one.tenant for one in claimed[3:7]) == ["a", "a", "b", "b"]
     for tenant, mine in ids.items():
         assert [one.id for one in claimed if one.tenant == tenant] == mine
+
+
+def test_a_job_that_cannot_be_taken_keeps_no_other_from_being_computed(tmp_path, state_key):
+    """As where its index is damaged: it is found, and no change finds it."""
+    url = f"sqlite:///{tmp_path / 'rpsd.db'}"
+    with contextlib.closing(Database(url, state_key)) as database:
+        keep = Keep(database)
+        stuck, other = (put(keep, tenant="a")[0] for _ in range(2))
+        never = f"WHEN OLD.id = '{stuck}' BEGIN SELECT RAISE(IGNORE); END"
+        run_sql(url, f"CREATE TRIGGER never BEFORE UPDATE ON jobs {never}")
+        assert keep.claim(HOUR).id == other
+        assert keep.claim(HOUR) is None
 
 
 def test_expired_jobs_are_gone_before_they_are_deleted(database):

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """The log: five levels, changed while it runs, and nothing in it that a client sent as data."""
 
+import errno
+import io
 import json
 
 import numpy as np
@@ -9,7 +11,7 @@ from serving import Server, wait_until
 
 import rpsd
 from rpsd.service._admin import is_local
-from rpsd.service._log import trace_of
+from rpsd.service._log import Log, trace_of
 
 LEVELS = ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 PATH = "/admin/log-level"
@@ -141,3 +143,38 @@ def test_a_trace_has_places_and_no_words():
     assert "test_service_log.py" in text
     assert "4711" not in text
     assert trace_of(ValueError("4711")) == "ValueError"
+
+
+class Full(io.RawIOBase):
+    """A file on a disk that has room for so many bytes."""
+
+    def __init__(self, room):
+        self.room, self.data = room, b""
+
+    def writable(self):
+        return True
+
+    def write(self, data):
+        if not self.room:
+            raise OSError(errno.ENOSPC, "no space left")
+        taken = bytes(data[: self.room])
+        self.room -= len(taken)
+        self.data += taken
+        return len(taken)
+
+
+def test_what_a_full_disk_tore_is_a_line_of_its_own():
+    disk = Full(room=450)
+    log = Log(io.BufferedWriter(disk), "INFO")
+    for k in range(5):
+        log.write("INFO", "test", f"before {k}")
+    wait_until(lambda: log.lost)
+    disk.room = 10_000
+    for k in range(3):
+        log.write("INFO", "test", f"after {k}")
+    log.close()
+    lines = disk.data.splitlines()
+    good = [json.loads(line)["message"] for line in lines if line.endswith(b"}")]
+    assert good[-3:] == ["after 0", "after 1", "after 2"]
+    assert len(lines) == len(good) + 1  # the torn one
+    assert log.lost == 5 + 3 - len(good)

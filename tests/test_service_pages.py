@@ -30,6 +30,7 @@ CHANGES = [
     ("PUT", "/admin/log-level"),
     ("POST", "/v1/denoise"),
     ("GET", "/metrics"),
+    ("GET", "/health/detailed"),
 ]
 
 

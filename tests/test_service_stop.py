@@ -202,3 +202,20 @@ def test_a_body_that_nobody_waits_for_holds_no_stop_up(start):
         assert raw.recv(65536).startswith(b"HTTP/1.1 404 ")
         assert server.stop() == 0
     assert not [line for line in server.log if line["level"] == "ERROR"]
+
+
+def test_who_has_not_sent_all_of_a_body_at_the_end_of_a_drain_is_told(start):
+    running = start(drain_timeout=1)
+    head = b"POST /v1/denoise HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+    with socket.create_connection(("127.0.0.1", running.port), timeout=30) as raw:
+        raw.sendall(head + b"Content-Length: 300000\r\n\r\n" + b" " * 200_000)
+        wait_until(lambda: b"rpsd_http_requests_in_flight 2" in running.ask("GET", "/metrics").body)
+        running.process.send_signal(signal.SIGTERM)
+        received = b""
+        with contextlib.suppress(ConnectionResetError):
+            while piece := raw.recv(65536):
+                received += piece
+    assert received.startswith(b"HTTP/1.1 503 ")
+    assert b"urn:rpsd:problem:not-ready" in received
+    assert running.finished() == 0
+    assert not [line for line in running.log if "ASGI" in line["message"]]

@@ -22,8 +22,8 @@ _PIECE: Final = 2**20
 class Cache:
     """A folder of at most `size` entries, the least recently used removed, that processes may share.
 
-    An entry is one file: a hash, the record that has it, with the hash of the output in it, and the output.
-    It is written under another name and renamed, and never changed, so that a reader sees all of it or
+    An entry is one file: a hash, of its key and the record; the record, with the hash of the output in it; and
+    the output. It is written under another name and renamed, and never changed, so that a reader sees all of it or
     nothing; one that is damaged is removed by the reader who finds out. Whatever fails here costs time and
     no result.
     """
@@ -39,7 +39,7 @@ class Cache:
             with open(path, "rb") as entry, open(target, "wb") as out:
                 digest, head = entry.readline().strip(), entry.readline()
                 record: dict[str, Any] = msgspec.json.decode(head)
-                if digest == _hash(head) and _copy_hashing(entry, out) == record["output"]:
+                if digest == _hash(key, head) and _copy_hashing(entry, out) == record["output"]:
                     out.flush()
                     os.fsync(out.fileno())
                     os.utime(path)  # the time of its last use
@@ -64,7 +64,7 @@ class Cache:
             os.makedirs(self._folder, exist_ok=True)
             with open(source, "rb") as data, open(temporary, "xb") as entry:
                 head = msgspec.json.encode(record) + b"\n"
-                entry.write(_hash(head) + b"\n" + head)
+                entry.write(_hash(key, head) + b"\n" + head)
                 shutil.copyfileobj(data, entry, _PIECE)
             os.replace(temporary, os.path.join(self._folder, key))
             self._remove_oldest()
@@ -85,8 +85,8 @@ class Cache:
                 os.unlink(path)
 
 
-def _hash(data: bytes) -> bytes:
-    return hashlib.sha256(data).hexdigest().encode()
+def _hash(key: str, head: bytes) -> bytes:
+    return hashlib.sha256(key.encode() + b"\n" + head).hexdigest().encode()
 
 
 def _copy_hashing(source: BinaryIO, target: BinaryIO) -> str:

@@ -9,6 +9,7 @@ from typing import Any, Final
 import click
 import msgspec
 
+from rpsd import StateError
 from rpsd.cli._options import state_options
 from rpsd.cli._show import print_json
 from rpsd.cli._state_options import state_of, tell
@@ -39,7 +40,10 @@ def show(after: int, last: int | None, config_path: str | None, **given: Any) ->
         while records := list(audit.read(after)):
             for record in records:
                 click.echo(msgspec.json.encode(record).decode())
-            after = records[-1]["number"]
+            latest = records[-1].get("number")
+            if not isinstance(latest, int) or latest <= after:
+                raise StateError(f"the records after {after} are damaged: see rpsd audit-log verify")
+            after = latest
 
 
 @audit_log.command()

@@ -23,6 +23,7 @@ _WAITING: Final = 10_000
 #: Seconds for which lines are gathered.
 _PAUSE: Final = 0.02
 _FRAMES: Final = 8
+_NEWLINE: Final = ord("\n")
 
 
 class Log:
@@ -93,7 +94,9 @@ class _Lines:
     """A bounded queue of lines and the thread that writes them: the logger that structlog wraps."""
 
     def __init__(self, stream: BinaryIO) -> None:
-        self._stream = stream
+        stream.flush()
+        self._file: Any = getattr(stream, "raw", stream)
+        self._torn = False
         self._queue: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         self.lost = 0
         self._thread = threading.Thread(target=self._write, name="rpsd-log", daemon=True)
@@ -110,13 +113,23 @@ class _Lines:
     def _write(self) -> None:
         # Several at a time: to be woken for each line takes longer than all else that a line costs.
         while (line := self._queue.get()) is not None:
-            lines = [line, *self._taken()]
-            try:
-                self._stream.write(b"".join(one + b"\n" for one in lines))
-                self._stream.flush()
-            except (OSError, ValueError):  # nobody reads, or it is closed: nobody to tell
-                self.lost += len(lines)
+            self._write_all([line, *self._taken()])
             time.sleep(_PAUSE)
+
+    def _write_all(self, lines: list[bytes]) -> None:
+        """Write lines to the file itself: what a buffer keeps of a full disk comes later, in pieces."""
+        data = memoryview(b"\n" * self._torn + b"".join(one + b"\n" for one in lines))
+        done = 0
+        try:
+            while done < len(data):
+                count = self._file.write(data[done:])
+                if count is None:
+                    raise BlockingIOError
+                done += count
+        except (OSError, ValueError):  # nobody reads, the disk is full, or it is closed: nobody to tell
+            self.lost += len(lines) - max(bytes(data[:done]).count(b"\n") - self._torn, 0)
+        # What comes after the beginning of a line goes on a line of its own.
+        self._torn = data[done - 1] != _NEWLINE if done else self._torn
 
     def _taken(self) -> Iterator[bytes]:
         """Take what waits, up to the end."""

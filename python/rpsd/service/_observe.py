@@ -6,6 +6,7 @@ Plain ASGI: Starlette's kind of middleware would keep a client's leaving from th
 
 from __future__ import annotations
 
+import asyncio
 import random
 import re
 import time
@@ -139,6 +140,10 @@ class Observe:
         span = state.tracer.begin(scope["headers"]) if state.tracer and traced else None
         try:
             await self._app(scope, receive, sending)
+        except asyncio.CancelledError:  # the end of a drain, which waits for no more of a body
+            if status != _GONE:
+                raise
+            await refuse(scope, Problem("not-ready", "the service has stopped"), sending)
         finally:
             state.admission.taken -= taken
             state.metrics.in_flight.dec()

@@ -12,6 +12,7 @@ from rpsd.service._state import State
 
 #: Probes of load balancers may name any host; what they are told is no secret.
 _FREE: Final = ("/health", "/v2/health")
+_LOAD: Final = "/health/detailed"
 _HOST: Final = re.compile(r"(\[[0-9a-f:.]+\]|[^:\[\]]*)(?::\d*)?")
 _OWN: Final = re.compile(r"\d+(\.\d+){3}|.*\.localhost")
 
@@ -42,7 +43,7 @@ class Pages:
             await refuse(scope, problem, send)
 
     def _refusal(self, scope: Any) -> Problem | None:
-        if scope["path"].startswith(_FREE):
+        if scope["path"].startswith(_FREE) and scope["path"] != _LOAD:
             return None
         given = {name: value.decode("latin-1") for name, value in scope["headers"]}
         host, origin = given.get(b"host", ""), given.get(b"origin")

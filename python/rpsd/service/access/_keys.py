@@ -10,6 +10,7 @@ import re
 import secrets
 import zlib
 from collections.abc import Callable, Iterable, Mapping
+from types import NoneType
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -32,6 +33,10 @@ _SECOND: Final = 1_000_000
 _USE_EVERY: Final = 60 * _SECOND
 # Compared against where there is no such key, so that both take the same time.
 _NO_DIGEST: Final = bytes(32)
+#: What a row's values may be: SQLite takes any.
+_TYPES: Final = {
+    column.name: (column.type.python_type, *([NoneType] if column.nullable else [])) for column in api_keys.c
+}
 #: What a row is bound by: all but when it was last used.
 _BOUND: Final = tuple(name for name in map(str, api_keys.c.keys()) if name not in ("last_used", "mac"))
 
@@ -204,12 +209,12 @@ class Keys:
         with self._database.read() as connection:
             row = connection.execute(sa.select(api_keys).where(api_keys.c.id == parts.id)).one_or_none()
         digest = self._digest(parts.secret)
-        current = hmac.compare_digest(digest, row.digest if row else _NO_DIGEST)
-        before = hmac.compare_digest(digest, (row.digest_before if row else None) or _NO_DIGEST)
-        holds = self._holds(row)
-        if row is not None and not holds:
+        good = row if self._holds(row) else None
+        current = hmac.compare_digest(digest, good.digest if good else _NO_DIGEST)
+        before = hmac.compare_digest(digest, (good.digest_before if good else None) or _NO_DIGEST)
+        if row is not None and good is None:
             self._changed(parts.id)
-        if row is None or not holds or not _is_alive(row, when):
+        if row is None or good is None or not _is_alive(row, when):
             return None
         if not current and not (before and when < row.before_until):
             return None
@@ -231,12 +236,15 @@ class Keys:
     def _holds(self, row: Any) -> bool:
         # Of no row too, so that a key that is not there takes the same time.
         values = (getattr(row, name, None) for name in _BOUND)
-        return self._binding.holds(values, getattr(row, "mac", None))
+        bound = self._binding.holds(values, getattr(row, "mac", None))
+        return bound and all(isinstance(getattr(row, name), types) for name, types in _TYPES.items())
 
     def _change(self, connection: sa.Connection, row: Any, **values: Any) -> None:
         new = {**row._mapping, **values}
         here = api_keys.c.id == row.id
-        connection.execute(api_keys.update().where(here).values(**values, mac=self._mac(new)))
+        done = connection.execute(api_keys.update().where(here).values(**values, mac=self._mac(new)))
+        if done.rowcount != 1:
+            raise StateError(f"key {row.id} was not changed: the database kept its row as it was")
 
     def _row(self, connection: sa.Connection, key_id: str) -> Any:
         """Return the row of a key, for a change of it: what does not hold must not be bound anew."""
@@ -257,16 +265,16 @@ class Keys:
     def _key(self, row: Any) -> Key:
         holds = self._holds(row)
         return Key(
-            id=row.id,
-            name=row.name,
-            tenant=row.tenant,
+            id=str(row.id),
+            name=str(row.name),
+            tenant=str(row.tenant),
             roles=tuple(msgspec.json.decode(row.roles)) if holds else (),
             limits=msgspec.json.decode(row.limits, type=KeyLimits) if holds else KeyLimits(),
-            created=row.created,
-            expires=row.expires,
-            revoked=row.revoked,
-            last_used=row.last_used,
-            overlap_until=row.before_until,
+            created=row.created if holds else 0,
+            expires=row.expires if holds else None,
+            revoked=row.revoked if holds else None,
+            last_used=row.last_used if holds else None,
+            overlap_until=row.before_until if holds else None,
             holds=holds,
         )
 

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from types import SimpleNamespace
 from typing import Any, Final, NamedTuple
 
@@ -193,15 +193,18 @@ class Keep:
     def claim(self, lease: float) -> Claimed | None:
         """Take a job that nobody computes: of the tenant of whom the fewest are computed, the oldest."""
         name = secrets.token_hex(_NAME_BYTES)
+        passed: set[str] = set()
         while True:
             with self._database.begin() as connection:
                 at = self._database.clock(connection)
-                id = self._next(connection, at)
+                id = self._next(connection, at, passed)
                 if id is None:
                     return None
                 taken = {"status": "running", "started": at, "attempts": jobs.c.attempts + 1}
                 leased = {"lease_owner": name, "lease_until": at + int(lease * _SECOND)}
-                # Another replica may have been faster, and be done with it.
+                # Another replica may have been faster, and be done with it; or the index that tells of it is
+                # damaged, and must not keep this one here.
+                passed.add(id)
                 here = jobs.update().where(jobs.c.id == id, _is_free(at)).values(**taken, **leased)
                 if connection.execute(here).rowcount:
                     mine = sa.select(*_SHOWN).where(jobs.c.id == id)
@@ -251,18 +254,19 @@ class Keep:
             return connection.execute(mine).rowcount > 0
 
     @staticmethod
-    def _next(connection: sa.Connection, at: int) -> str | None:
+    def _next(connection: sa.Connection, at: int, passed: Collection[str]) -> str | None:
+        free = sa.and_(_is_free(at), jobs.c.id.not_in(passed))
         running = sa.select(jobs.c.tenant, sa.func.count()).where(
             jobs.c.status == "running", jobs.c.lease_until >= at
         )
         computed: dict[str, int] = dict(map(tuple, connection.execute(running.group_by(jobs.c.tenant))))
         waiting = connection.execute(
-            sa.select(jobs.c.tenant, sa.func.min(jobs.c.created)).where(_is_free(at)).group_by(jobs.c.tenant)
+            sa.select(jobs.c.tenant, sa.func.min(jobs.c.created)).where(free).group_by(jobs.c.tenant)
         ).all()
         if not waiting:
             return None
         tenant, created = min(waiting, key=lambda one: (computed.get(one[0], 0), one[1]))
-        first = sa.select(jobs.c.id).where(jobs.c.tenant == tenant, jobs.c.created == created, _is_free(at))
+        first = sa.select(jobs.c.id).where(jobs.c.tenant == tenant, jobs.c.created == created, free)
         return connection.execute(first.order_by(jobs.c.id)).scalars().first()
 
     @staticmethod
