@@ -22,10 +22,10 @@ _PIECE: Final = 2**20
 class Cache:
     """A folder of at most `size` entries, the least recently used removed, that processes may share.
 
-    An entry is one file: a hash, of its key and the record; the record, with the hash of the output in it; and
-    the output. It is written under another name and renamed, and never changed, so that a reader sees all of it or
-    nothing; one that is damaged is removed by the reader who finds out. Whatever fails here costs time and
-    no result.
+    An entry is one file: a hash, of its key and the record; the record, with the hash of the output in it;
+    and the output. It is written under another name and renamed, and never changed, so that a reader sees
+    all of it or nothing; one that is damaged is removed by the reader who finds out. Whatever fails here
+    costs time and no result.
     """
 
     def __init__(self, folder: str, size: int) -> None:
