@@ -20,6 +20,12 @@ REGISTERS = {
     ("darwin", "arm64"): (8, 1 << 24, 1 << 22),
 }
 MODES = ("flush", "upwards")
+
+
+def pushed(stream, samples):
+    return np.array([stream.push(sample) for sample in samples])
+
+
 CALLS = {
     "default": rpsd.denoise,
     "default, four threads": lambda x: rpsd.denoise(x, threads=4),
@@ -31,7 +37,8 @@ CALLS = {
     "causal": lambda x: rpsd.denoise(x, lookahead=0),
     "windows": lambda x: rpsd.denoise(x, method="wavelet", lookahead=2, window=64),
     "transform": lambda x: np.concatenate(rpsd.wavedec(x, "db4", level=3), axis=-1),
-    "stream": lambda x: rpsd.Denoiser(lookahead=0).stream(len(x)).push(x),
+    "stream": lambda x: pushed(rpsd.Denoiser(lookahead=0).stream(), x[0]),
+    "streams": lambda x: pushed(rpsd.Denoiser(lookahead=1, method="kalman").stream(len(x)), x.T),
 }
 
 
