@@ -6,6 +6,7 @@ from decimal import Decimal
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 from long_tables import run
 
@@ -72,10 +73,44 @@ def test_only_takes_numbers_that_pyarrow_does_not_compare(tmp_path, kind, form):
     assert (one.key, one.rows) == ("1.5", 3)
 
 
+OF_TIME = {
+    "time of day": (pa.time32("s"), "09:30:00"),
+    "time of day in ms": (pa.time32("ms"), "09:30:00.000"),
+    "time of day in us": (pa.time64("us"), "09:30:00.000005"),
+    "time of day in ns": (pa.time64("ns"), "00:00:00.000000007"),
+    "duration": (pa.duration("s"), "90"),
+    "duration in ns": (pa.duration("ns"), "90"),
+}
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "arrow"])
+@pytest.mark.parametrize("form", [lambda keys: keys, coded], ids=["plain", "dictionary"])
+@pytest.mark.parametrize(("kind", "name"), OF_TIME.values(), ids=OF_TIME)
+def test_only_takes_the_names_that_times_of_day_and_durations_have(tmp_path, kind, name, form, suffix):
+    first = {"09:30:00": 34_200, "09:30:00.000": 34_200_000, "09:30:00.000005": 34_200_000_005, "90": 90}
+    numbers = [first.get(name, 7) + (key != "A") for key in KEYS]
+    width = pa.int32() if pa.types.is_time32(kind) else pa.int64()
+    table = pa.table({"id": form(pa.array(numbers, width).cast(kind)), "price": PRICES})
+    source, target = tmp_path / f"in.{suffix}", tmp_path / f"out.{suffix}"
+    if suffix == "parquet":
+        pq.write_table(table, source, row_group_size=2)
+    else:
+        write(source, **dict(zip(table.column_names, table.columns, strict=True)))
+    all_keys = [one.key for one in run(source, target, by="id")]
+    assert len(all_keys) == 2
+    assert all_keys[0].startswith(name)  # Parquet has no seconds: they are written as milliseconds
+    (one,) = run(source, target, by="id", only=(all_keys[0], "x"))
+    assert (one.key, one.rows) == (all_keys[0], 3)
+
+
 NO_KEYS = {
     "bytes": pa.array([b"A"] * 6),
     "views of bytes": pa.array([b"A"] * 6, BYTES),
     "dictionary of bytes": coded(pa.array([b"A"] * 6)),
+    "bytes of one length": pa.array([b"A", b"\xff"] * 3, pa.binary(1)),
+    "dictionary of bytes of one length": coded(pa.array([b"A"] * 6, pa.binary(1))),
+    "interval": pa.array([(1, 2, 3)] * 6, pa.month_day_nano_interval()),
+    "dictionary of intervals": coded(pa.array([(1, 2, 3)] * 6, pa.month_day_nano_interval())),
     "dictionary of views of bytes": coded(pa.array([b"A"] * 6, BYTES)),
     "runs": pc.run_end_encode(pa.array(["A"] * 6)),
     "list": pa.array([["A"]] * 6),

@@ -221,6 +221,19 @@ def test_keys_that_are_numbers_may_be_written_otherwise(tmp_path, in_process, ca
     assert "--only" not in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("only", ["true", "True", "TRUE", "1", "false", "False", "0"])
+def test_keys_that_are_flags_may_be_written_otherwise(tmp_path, in_process, capsys, only):
+    pq.write_table(
+        pa.table({"up": [True, False] * 200, "price": np.tile(prices(1), 2)}), tmp_path / "a.parquet"
+    )
+    assert batch("a.parquet", "-o", "out", "--by", "up", "--only", only, "--only", "yes", "--json") == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["series"], told["unmatched"]) == (1, ["yes"])
+    other = {"t": "0", "1": "False"}.get(only[0].lower(), "True")
+    assert batch("a.parquet", "-o", "out2", "--by", "up", "--only", only, "--only", other, "--json") == 0
+    assert json.loads(capsys.readouterr().out)["unmatched"] == []
+
+
 @pytest.mark.skipif(os.name != "posix", reason="links and pipes")
 def test_a_link_to_nowhere_and_a_pipe_are_one_failed_file_each(tmp_path, capsys):
     make_folder(tmp_path / "in", files=1)

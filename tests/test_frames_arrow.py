@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Long tables whose keys are of Arrow types that pyarrow cannot compare: taken, or refused in words."""
 
+import re
 from decimal import Decimal
 
 import numpy as np
@@ -82,3 +83,23 @@ def test_keys_that_are_not_utf8_are_told_where_they_are_asked_for(kind):
     for table in tables(keys):
         with pytest.raises(rpsd.InputError, match=r"x\['id'\] must have keys in UTF-8, got b'\\xff'"):
             rpsd.Denoiser().run(table, by="id")
+
+
+@pytest.mark.parametrize("kind", [pa.decimal32(5, -2), pa.decimal64(9, -2), pa.decimal128(20, -2)])
+@pytest.mark.parametrize("coded", [False, True])
+def test_a_decimal_of_negative_scale_is_refused_with_its_column(kind, coded):
+    column = pa.array([Decimal(100 * ord(key)) for key in KEYS], kind)
+    if coded:
+        column = pa.DictionaryArray.from_arrays(CODES, column[:3])
+    told = f"x['id'] must have digits down to units or below, got {column.type}: cast it to float64"
+    with pytest.raises(rpsd.InputError, match=re.escape(told)):
+        rpsd.denoise(pa.table({"id": column, "price": PRICES}), by="id", value="price")
+
+
+def test_a_decimal_of_negative_scale_beside_or_as_prices_is_refused():
+    hundreds = pa.array([Decimal(100 * ord(key)) for key in KEYS], pa.decimal128(20, -2))
+    with pytest.raises(rpsd.InputError, match=r"^x\['beside'\] must have digits down to units"):
+        rpsd.denoise(pa.table({"beside": hundreds, "price": PRICES}), value="price")
+    for series in (hundreds, pa.chunked_array([hundreds])):
+        with pytest.raises(rpsd.InputError, match=r"^x must have digits down to units"):
+            rpsd.denoise(series)

@@ -94,6 +94,27 @@ def test_columns_are_series_of_a_large_file(tmp_path, monkeypatch):
             np.testing.assert_array_equal(out[name], rpsd.denoise(frame[name].to_numpy()))
 
 
+@pytest.mark.parametrize("suffix", ["csv", "parquet", "arrow"])
+def test_a_large_file_whose_times_repeat_is_taken_and_refused_as_a_small_one(tmp_path, monkeypatch, suffix):
+    frame = long_table(series=1, n=900).drop(columns="symbol")
+    frame["timestamp"] = frame["timestamp"].to_numpy()[np.arange(900) // 2 * 2]
+    for venues in (["X"], ["X", "Y"]):
+        frame["venue"] = np.resize(venues, 900)
+        write(frame, tmp_path / f"in.{suffix}")
+        found = []
+        for most_held in (2**27, 1):
+            with monkeypatch.context() as patch:
+                limit(patch, most_held)
+                try:
+                    outcomes = run(tmp_path / f"in.{suffix}", tmp_path / "out", values=("price",))
+                    found.append((repr(outcomes), (tmp_path / "out").read_bytes()))
+                except rpsd.InputError as error:
+                    found.append(str(error))
+        assert found[0] == found[1]
+        told = "450 duplicate timestamp(s)" if len(venues) == 1 else 'column "venue" tells 2 series apart'
+        assert told in str(found[0])
+
+
 def test_text_with_quotes_blank_lines_and_no_last_newline_is_kept_over_blocks(tmp_path, monkeypatch):
     rows = [f'"S{k // 40}";"a\n""b"";{k}";{k % 40};{k},5' + "\r\n" * (1 + (k % 50 == 7)) for k in range(400)]
     text = "\ufeffsymbol;note;t;price\r\n" + "".join(rows).rstrip()

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -78,10 +79,15 @@ class Reader:
         self.keyless_missing: dict[int, int] = dict.fromkeys(self.values, 0)
         self._begun = False
 
-    def read(self, table: Table) -> tuple[_Codes, npt.NDArray[Any] | None, dict[int, _F64]]:
-        """Return the number of the series of each row, its time and its prices."""
+    def read(
+        self, table: Table, whole: Callable[[], Table]
+    ) -> tuple[_Codes, npt.NDArray[Any] | None, dict[int, _F64]]:
+        """Return the number of the series of each row, its time and its prices.
+
+        whole: gives the table with all columns, where it has only those that count.
+        """
         codes = self._codes(table)
-        times = None if self.time is None else self._times(self.time, codes, table)
+        times = None if self.time is None else self._times(self.time, codes, table, whole)
         self._begun = True
         numbers = {}
         lost = codes == NO_KEY
@@ -127,13 +133,15 @@ class Reader:
             self.keyless = rows + int(lost.sum()), error
         return codes
 
-    def _times(self, column: int, codes: _Codes, table: Table) -> npt.NDArray[Any]:
+    def _times(
+        self, column: int, codes: _Codes, table: Table, whole: Callable[[], Table]
+    ) -> npt.NDArray[Any]:
         with blaming(table, column):
             times, bad = table.read_times(column)
         if not self._begun:
             self.zone = times.zone
             if not self._keyed:
-                refuse_several_series(table, times)
+                refuse_several_series(times, whole)
         self._blame(codes, bad, None, column, table)
         if times.zone != self.zone:
             why = f"{_KINDS[times.zone]} where the file begins with {_KINDS[self.zone]}; allowed: one kind"

@@ -150,7 +150,9 @@ class Regions:
         self._pieces.append(_Piece(number, self._base + start, table.rows, held, place))
         if not table.rows:
             return 0
-        codes, times, numbers = self._reader.read(table)
+        codes, times, numbers = self._reader.read(
+            table, lambda: table if self._room else next(self._file.pieces(first=number))
+        )
         self._codes.append(codes)
         if times is not None:
             self._times.append(times)

@@ -10,6 +10,8 @@ from typing import Any, Final
 
 # Series that are told of one by one; all are in the manifest.
 _TOLD: Final = 20
+# Flags as keys, and the numbers that may ask for them, as `_canonical` has both.
+_FLAGS: Final = {"true": "1.0", "false": "0.0"}
 
 
 @dataclass
@@ -93,7 +95,9 @@ class Summary:
                 self.note = {"file": name, "note": notes[0]}
         if self._unseen:
             for one in series:
-                self._unseen.pop(_canonical(one["key"]), None)
+                key = _canonical(one["key"])
+                self._unseen.pop(key, None)
+                self._unseen.pop(_FLAGS.get(key, key), None)
 
 
 def _first(
@@ -108,8 +112,8 @@ def _first(
 
 
 def _canonical(key: str) -> str:
-    """Return one text for all that name a key: a column of numbers has 7 where 007 was asked for."""
+    """Return one text for all that name a key: 7 where 007 was asked for, true where it was True."""
     try:
         return repr(float(key))
     except ValueError:
-        return key
+        return key.lower() if key.lower() in _FLAGS else key

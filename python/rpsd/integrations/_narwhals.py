@@ -30,12 +30,26 @@ class NarwhalsTable:
         self._nw = _narwhals(x)
         self._frame, self._back, self.is_series = _opened(self._nw, x, name)
         self.labels = list(self._frame.columns)
+        if self._frame.implementation.is_pyarrow():
+            for field in self._frame.to_native().schema:
+                self._check_scale(field.name, field.type, field.type)
         self._schema = self._frame.schema
 
     def is_number(self, label: str) -> bool:
         dtype = self._schema[label]
         floats = self._nw.Float32 | self._nw.Float64
         return isinstance(dtype, floats) or dtype.is_integer() or self._is_decimal(label)
+
+    def _check_scale(self, label: str, kind: Any, given: Any) -> None:
+        """Refuse a decimal that narwhals has no type for, as what it raises names no column."""
+        import pyarrow as pa
+
+        if pa.types.is_decimal128(kind) and kind.scale < 0:
+            name = self.name if self.is_series else f"{self.name}[{label!r}]"
+            raise InputError(
+                f"{name} must have digits down to units or below, got {given}: cast it to float64 or to a "
+                "decimal of scale 0"
+            )
 
     def _is_decimal(self, label: str) -> bool:
         if not self._frame.implementation.is_pyarrow():
@@ -109,9 +123,11 @@ class NarwhalsTable:
             return keys
         native = keys.to_native()
         try:
-            return self._nw.from_native(decoded(native), series_only=True)
+            plain = decoded(native)
         except NotImplementedError:  # pyarrow's own is one
             raise no_keys(self.name, [keys.name], [native.type]) from None
+        self._check_scale(keys.name, plain.type, native.type)
+        return self._nw.from_native(plain, series_only=True)
 
     def keys(self, by: Sequence[str], rows: npt.NDArray[np.intp]) -> list[tuple[Any, ...]]:
         try:

@@ -257,6 +257,7 @@ def check_keys(kind: Any) -> None:
 
     value = _value_type(kind)
     raw = types.is_binary(value) or types.is_large_binary(value) or types.is_binary_view(value)
+    raw = raw or types.is_fixed_size_binary(value) or types.is_interval(value)
     if raw or types.is_nested(value) or isinstance(value, pa.BaseExtensionType):
         raise BadCell(0, f"the column is of type {kind}; allowed: text, numbers, dates")
 

@@ -29,6 +29,7 @@ class _Columnar:
         self.columns = tuple(schema.names)
         self._by = 0
         self._wanted: Any = None
+        self._as_text = False
 
     def keep(self, by: int, only: Sequence[str]) -> None:
         """Leave out the rows that have none of some keys in a column."""
@@ -38,13 +39,18 @@ class _Columnar:
         check_keys(given)
         kind = findable(given)
         given = given.value_type if pa.types.is_dictionary(given) else given
+        self._by = by
+        # pyarrow reads neither from a text: the keys are compared as the texts that name them.
+        self._as_text = pa.types.is_time(given) or pa.types.is_duration(given)
+        if self._as_text:
+            self._wanted = pa.array(only, pa.string())
+            return
         wanted = []
         for key in only:
             try:
                 wanted.append(pa.scalar(key, pa.string()).cast(given).cast(kind))
             except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
                 continue  # no key of this type
-        self._by = by
         self._wanted = pa.array([key.as_py() for key in wanted], kind)
 
     def _table(
@@ -57,7 +63,8 @@ class _Columnar:
         if self._wanted is None:
             return piece
         keys = piece.keys(self._by)
-        mask = pc.fill_null(pc.is_in(keys.dictionary, value_set=self._wanted).take(keys.indices), False)
+        names = keys.dictionary.cast("string") if self._as_text else keys.dictionary
+        mask = pc.fill_null(pc.is_in(names, value_set=self._wanted).take(keys.indices), False)
         return piece.kept(as_numpy(mask))
 
 
@@ -153,6 +160,8 @@ class ParquetSource(_Columnar):
         meta = self.file.metadata
         leaf = [i for i in range(meta.num_columns) if meta.schema.column(i).path == self.columns[self._by]]
         if not leaf:
+            return True
+        if self._as_text:
             return True
         statistics = meta.row_group(group).column(leaf[0]).statistics
         if statistics is None or not statistics.has_min_max:

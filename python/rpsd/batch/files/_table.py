@@ -93,7 +93,7 @@ def read_times(table: Table, column: int) -> tuple[Times, list[str]]:
     """Read a time column and check its order; return it with notes for the user."""
     with blaming(table, column):
         times = table.times(column)
-        refuse_several_series(table, times)
+        refuse_several_series(times, lambda: table)
         duplicates, row = check_order(times)
     notes = list(times.notes)
     if duplicates:
@@ -115,13 +115,17 @@ def why_several(count: int, rows: int) -> str:
     )
 
 
-def refuse_several_series(table: Table, times: Times) -> None:
-    """Raise InputError where many times repeat, and never under one label of a column with few of them."""
+def refuse_several_series(times: Times, whole: Callable[[], Table]) -> None:
+    """Raise InputError where many times repeat, and never under one label of a column with few of them.
+
+    whole: gives the rows with all columns, which a large file is not read with where no time repeats.
+    """
     if (times.values[1:] > times.values[:-1]).all():
         return
     instants, instant = np.unique(times.values, return_inverse=True)
-    if 4 * (table.rows - len(instants)) < table.rows:
+    if 4 * (len(instant) - len(instants)) < len(instant):
         return
+    table = whole()
     for column, name in enumerate(table.columns):
         labels = table.labels(column)
         if labels is None or not 2 <= len(labels.dictionary) <= table.rows // 2:
