@@ -33,11 +33,7 @@ def one(data):
         assert (asked.names is None) == ("series" not in body)
         assert asked.names is None or list(asked.names) == list(series)
         for read, given in zip(asked.series, series.values(), strict=True):
-            if asked.names is None:
-                given = given.get("values", given.get("x"))
-            elif isinstance(given, dict):
-                given = given["x"]
-            _same(read, given)
+            _same(read, given.get("values", given.get("x")) if isinstance(given, dict) else given)
 
 
 fuzz(one)

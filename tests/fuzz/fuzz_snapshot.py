@@ -10,6 +10,8 @@ with atheris.instrument_imports(include=["rpsd"]):
     import rpsd._denoiser
     import rpsd._stream
 
+import contextlib
+
 from target import fuzz
 
 _HEAD = len(b"rpsdstream") + 4
@@ -31,7 +33,7 @@ def _whole(body):
 
 
 def one(data):
-    """Take what follows the checksum; a first byte below 192 says where, by the next ones, a good one is changed."""
+    """Take what follows the checksum; where the first byte is below 192, the next ones change a good one."""
     if not data:
         return
     body = data[1:]
@@ -46,10 +48,8 @@ def one(data):
         return
     again = rpsd.Stream.restore(stream.snapshot())
     assert again.snapshot() == stream.snapshot()
-    try:
+    with contextlib.suppress(rpsd.RpsdError):
         stream.push([1.0] * stream.n_series if stream.n_series else 1.0)
-    except rpsd.RpsdError:
-        pass
 
 
 fuzz(one)

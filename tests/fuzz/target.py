@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What every fuzzer of a parser needs: its modules instrumented, and a program around one function of bytes."""
+"""What every fuzzer of a parser needs: a program around one function of bytes."""
 
 import sys
 import time
