@@ -47,10 +47,11 @@ inline void modwt_analysis_of(const T* x, size_t n, const T* taps, const size_t*
     }
   }
   for (; t < n; ++t) {
-    T low = x[t - offsets[0]] * taps[0], high = x[t - offsets[0]] * taps[1];
+    const T* const at = x + t;  // x[t - offset] may lie before x, and the index is unsigned
+    T low = *(at - offsets[0]) * taps[0], high = *(at - offsets[0]) * taps[1];
     for (size_t l = 1; l < n_taps; ++l) {
-      low = low + x[t - offsets[l]] * taps[2 * l];
-      high = high + x[t - offsets[l]] * taps[2 * l + 1];
+      low = low + *(at - offsets[l]) * taps[2 * l];
+      high = high + *(at - offsets[l]) * taps[2 * l + 1];
     }
     w[t] = high;
     if (Low) v[t] = low;

@@ -100,7 +100,9 @@ void ModwtShrinkage<T>::weigh(const Series& series, std::size_t period, int j, b
 template <class T>
 bool ModwtShrinkage<T>::whole(const Series& series, T* y, double& noise_sd, int threads,
                               ModwtShrinkageScratch<T>& scratch) const {
-  const auto [x, n, level, energy] = series;
+  const T* const x = series.x;  // no structured binding: lambdas of C++17 may not capture one
+  const std::size_t n = series.n;
+  const int level = series.level;
   const std::size_t period = boundary_ == ModwtBoundary::periodic ? n : 2 * n;
   const auto rows = static_cast<std::size_t>(level) + 1;
   T* both = scratch.doubled.get(period);
@@ -145,7 +147,9 @@ bool ModwtShrinkage<T>::whole(const Series& series, T* y, double& noise_sd, int 
 template <class T>
 bool ModwtShrinkage<T>::blocked(const Series& series, T* y, double& noise_sd, int threads,
                                 ModwtShrinkageScratch<T>& scratch) const {
-  const auto [x, n, level, energy] = series;
+  const T* const x = series.x;  // no structured binding: lambdas of C++17 may not capture one
+  const std::size_t n = series.n;
+  const int level = series.level;
   const ModwtBlocks<T> blocks(transform_, boundary_, x, n, level, scratch.transform.offsets);
   const int depth = statistics_depth(options_, level);
   const std::size_t count = blocks.count(), halo = blocks.halo();
