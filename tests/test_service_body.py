@@ -11,6 +11,7 @@ import pytest
 from rpsd.service._body import read_body
 from rpsd.service._numbers import read_numbers
 from rpsd.service._problems import Problem
+from rpsd.service._request import seconds_of
 
 PIECE = 65_536
 
@@ -61,3 +62,14 @@ def test_numbers_are_there_once():
     read, most = peak(lambda: read_numbers(text))
     np.testing.assert_array_equal(read, x)
     assert most < x.nbytes + 8e6  # and the objects of a piece
+
+
+@pytest.mark.parametrize("space", ["", " ", "\x1e", "\x85", "\xa0"])
+def test_a_number_of_seconds_may_have_any_space_around_it(space):
+    assert seconds_of(f"{space}1.5{space}", 60.0) == 1.5
+
+
+@pytest.mark.parametrize("text", ["", "\x1e", "0", "-1", "nan", "1 2", "1_0"])
+def test_no_number_of_seconds_is_a_problem(text):
+    with pytest.raises(Problem, match="Request-Timeout"):
+        seconds_of(text, 60.0)

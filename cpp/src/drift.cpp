@@ -317,8 +317,11 @@ DriftReport DriftMonitor::report(const double* state) const noexcept {
 }
 
 bool DriftMonitor::is_state(const double* state) const noexcept {
-  const double chosen = view(state).chosen;
-  return chosen >= 0 && chosen < static_cast<double>(kGains);
+  const State& s = view(state);
+  // What becomes an integer must be one that it can be.
+  for (const Rate& rate : s.rate)
+    if (!(std::fabs(rate.alarm) <= 1 && rate.alarms >= 0 && rate.alarms <= 9007199254740992.0)) return false;
+  return s.chosen >= 0 && s.chosen < static_cast<double>(kGains);
 }
 
 }  // namespace rpsd

@@ -67,9 +67,29 @@ void check_bits() {
   CHECK(hash.value() == golden);
 }
 
+// A state of other bytes: what would become an integer that cannot be is no state.
+void check_states() {
+  const rpsd::DriftMonitor monitor({});
+  std::vector<double> state(rpsd::DriftMonitor::state_size());
+  monitor.start(state.data());
+  CHECK(monitor.is_state(state.data()));
+  std::size_t refused = 0;
+  for (double& word : state) {
+    const double was = word;
+    for (const double wrong : {-1e188, 1e300, kNaN}) {
+      word = wrong;
+      if (monitor.is_state(state.data())) monitor.report(state.data());
+      else ++refused;
+    }
+    word = was;
+  }
+  CHECK(refused >= 3 * (2 * 2 + 1));  // at least an alarm and a count of two rates, and the choice
+}
+
 }  // namespace
 
 int main() {
+  check_states();
   check_change(walk(1), 0);
   check_change(walk(2), bit(rpsd::Drift::scale));
   auto stale = walk(1);

@@ -202,7 +202,8 @@ def seconds_of(text: str | None, most: float) -> float:
     """Return for how long the client waits: as Request-Timeout says, within what the service allows."""
     if text is None:
         return most
-    seconds = float(text) if NUMBER.fullmatch(text.strip()) else 0.0
+    number = text.strip()
+    seconds = float(number) if NUMBER.fullmatch(number) else 0.0
     if not seconds > 0:
         raise Problem("invalid-request", "Request-Timeout must be a number of seconds > 0")
     return min(seconds, most)
