@@ -218,6 +218,25 @@ def until(condition):
     raise AssertionError("it does not come")
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("asked", [True, False])
+def test_sigterm_while_ray_waits_ends_the_command_as_at_any_time(cluster, asked):
+    from rpsd.cli._app import _ending_on_sigterm
+
+    slow = ray.remote(lambda: time.sleep(60)).remote()
+
+    def waiting():
+        if asked:
+            threading.Timer(1, os.kill, (os.getpid(), signal.SIGTERM)).start()
+            ray.wait([slow])  # of any SystemExit within it Ray makes one with code 1
+        sys.exit(1)
+
+    with pytest.raises(SystemExit) as stopped, _ending_on_sigterm():
+        waiting()
+    ray.cancel(slow, force=True)
+    assert stopped.value.code == (143 if asked else 1)
+
+
 def test_sigterm_while_ray_starts_ends_the_command_as_at_any_time():
     from rpsd.batch._ray import _own_signals
 

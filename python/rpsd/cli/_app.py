@@ -160,11 +160,19 @@ def _ending_on_sigterm() -> Iterator[None]:
         yield
         return
 
+    asked = False
+
     def end(number: int, frame: FrameType | None) -> None:
+        nonlocal asked
+        asked = True
         raise SystemExit(_TERMINATED)
 
     before = signal.signal(signal.SIGTERM, end)
     try:
         yield
+    except SystemExit:
+        if asked:  # within Ray it may have become one with another code
+            raise SystemExit(_TERMINATED) from None
+        raise
     finally:
         signal.signal(signal.SIGTERM, before)
