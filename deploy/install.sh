@@ -4,6 +4,7 @@
 # WHEEL is rpsd's own, from `pip wheel --no-deps .`; all else comes hash-checked by requirements.txt.
 # With --root everything goes below DIR and systemd is left alone: for images and for trying it out.
 set -euo pipefail
+umask 022  # root's may be stricter, and the unit's user must read what is installed
 here=$(cd "$(dirname "$0")" && pwd)
 
 fail() { printf 'install.sh: %s\n' "$*" >&2; exit 1; }

@@ -232,7 +232,7 @@ def walk(made: Chain) -> Iterator[str]:
     up = wait_for(lambda: [one for one in made.query('up{job="rpsd"}') if one["value"][1] == "1"])
     yield "## Prometheus and Alertmanager\n"
     yield shown(
-        "alertmanager --config.file=deploy/alertmanager/alertmanager.yml &\n"
+        "prometheus-alertmanager --config.file=deploy/alertmanager/alertmanager.yml &\n"
         "$ prometheus --config.file=deploy/prometheus/prometheus.yml &\n"
         "$ curl -sg 'localhost:9090/api/v1/query?query=up{job=\"rpsd\"}' | jq -c '.data.result'",
         json.dumps(up),
@@ -244,7 +244,7 @@ def walk(made: Chain) -> Iterator[str]:
     yield "## The fault\n"
     broken = time.time()
     made.kill("rpsd")
-    yield shown("kill -9 $(pidof rpsd)", "")
+    yield shown("kill -9 $(pidof -x rpsd)", "")
     wait_for(lambda: made.query(f'ALERTS{{alertname="{_FAULT}"}}'))
     yield f"After {time.time() - broken:.0f} s `{_FAULT}` is pending or firing.\n"
     moment, page = made.webhook.wait("/page", _FAULT, "firing")

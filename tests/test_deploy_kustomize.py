@@ -80,11 +80,16 @@ def paths_are_mounted(deployment):
     assert set(mounts.values()) == set(volumes)
     keys = {
         "config": {"config.yaml"},
-        "secret": {"state-key", "pgpass", "monitoring-key"},
+        "secret": {"state-key", "pgpassword", "monitoring-key"},
         "tls": {"tls.crt", "tls.key", "ca.crt"},
     }
-    paths = [Path(each["value"]) for each in one["env"] if each["value"].startswith("/")]
-    assert len(paths) >= 3
+    paths = [Path(each["value"]) for each in one["env"] if each.get("value", "").startswith("/")]
+    # libpq takes no file that fsGroup lets the group read.
+    assert "PGPASSFILE" not in {each["name"] for each in one["env"]}
+    (password,) = (each["valueFrom"]["secretKeyRef"] for each in one["env"] if each["name"] == "PGPASSWORD")
+    secret = volumes[mounts["/run/secrets/rpsd"]]["secret"]["secretName"]
+    assert password == {"name": secret, "key": "pgpassword"}
+    assert len(paths) >= 2
     for path in paths:
         assert path.name in keys[mounts[str(path.parent)]], path
 
@@ -154,7 +159,7 @@ def test_the_overlay_changes_what_it_says_and_nothing_else(tmp_path):
     assert {one["metadata"]["namespace"] for one in now.values()} == {"prices"}
     before, after = was["Deployment", "rpsd"], now["Deployment", "rpsd"]
     assert container(after)["image"] == f"registry.example/rpsd@sha256:{64 * '0'}"
-    url = {each["name"]: each["value"] for each in container(after)["env"]}.pop("RPSD_STATE_URL")
+    url = {each["name"]: each.get("value") for each in container(after)["env"]}.pop("RPSD_STATE_URL")
     assert url == "postgresql://rpsd@postgres.prices.svc/rpsd"
     names = [
         each["configMap"]["name"]

@@ -185,7 +185,8 @@ def test_dependabot_takes_its_file(tmp_path):
     ok(*schema, file)
     (tmp_path / "wrong.yml").write_text(file.read_text().replace("weekly", "hourly"))
     assert run(*schema, tmp_path / "wrong.yml").returncode == 1
-    places = [one["directory"] for one in yaml.safe_load(file.read_text())["updates"]]
+    updates = yaml.safe_load(file.read_text())["updates"]
+    places = [place for one in updates for place in one.get("directories", [one.get("directory", "/")])]
     assert all((DEPLOY.parent / place.lstrip("/")).is_dir() for place in places)
 
 

@@ -12,14 +12,18 @@ from collections.abc import Callable
 from typing import Any, Final
 
 _LINGER: Final = 2.0
+_ANSWER: Final = b"HTTP/1.1 "
+_END_OF_HEAD: Final = b"\r\n\r\n"
 #: Where TCP_INFO of Linux has tcpi_last_data_recv, milliseconds.
 _LAST_RECEIVED: Final = 52
 
 
 class Lingering:
-    """A transport that hears a client out when it closes while that still sends.
+    """A transport that hears a client out when it closes while that still sends, and joins an answer's parts.
 
-    Else the system answers what comes with a reset, and a reset takes away the answer that said why.
+    Else the system answers what comes with a reset, and a reset takes away the answer that said why; and a
+    process that is killed between a head and its body leaves an answer that has begun, which no balancer may
+    ask for again.
     """
 
     def __init__(self, transport: Any, sending: Callable[[], bool], loop: asyncio.AbstractEventLoop) -> None:
@@ -27,6 +31,7 @@ class Lingering:
         self._sending = sending
         self._loop = loop
         self.timer: asyncio.TimerHandle | None = None
+        self._head = b""  # of an answer whose body comes in the same turn of the loop
         self.ahead = b""  # what came, and is not parsed before requests that wait are answered
 
     def __getattr__(self, name: str) -> Any:
@@ -40,12 +45,27 @@ class Lingering:
             self._transport.resume_reading()
 
     def write(self, data: bytes) -> None:
-        if self.timer is None:
+        if self.timer is not None:
+            return
+        if self._head:
+            head, self._head = self._head, b""
+            self._transport.writelines([head, data])
+        elif data.startswith(_ANSWER) and data.endswith(_END_OF_HEAD):
+            self._head = data
+            self._loop.call_soon(self._flush)
+        else:
             self._transport.write(data)
+
+    def _flush(self) -> None:
+        """Write a head that no body came to."""
+        if self._head:
+            head, self._head = self._head, b""
+            self._transport.write(head)
 
     def close(self) -> None:
         if self.timer is not None or self._transport.is_closing():
             return
+        self._flush()
         if self._sending() and self._transport.can_write_eof():
             self.timer = self._loop.call_later(_LINGER, self._transport.close)
             self._transport.write_eof()
