@@ -2,18 +2,9 @@
 // Options of the core as a fuzzer's bytes choose them, of the combinations that the Python layer lets through.
 #pragma once
 
+#include "../tests/orthogonal.hpp"
 #include "bytes.hpp"
 #include "rpsd/options.hpp"
-
-inline rpsd::FilterBank orthogonal(const std::vector<double>& rec_lo) {
-  rpsd::FilterBank bank;
-  bank.rec_lo = rec_lo;
-  bank.dec_lo.assign(rec_lo.rbegin(), rec_lo.rend());
-  for (std::size_t k = 0; k < rec_lo.size(); ++k)
-    bank.rec_hi.push_back(k % 2 == 0 ? bank.dec_lo[k] : -bank.dec_lo[k]);
-  bank.dec_hi.assign(bank.rec_hi.rbegin(), bank.rec_hi.rend());
-  return bank;
-}
 
 inline rpsd::Options chosen_options(Bytes& bytes) {
   using namespace rpsd;

@@ -16,6 +16,7 @@
 
 #include "check.hpp"
 #include "golden_data.hpp"
+#include "orthogonal.hpp"
 #include "rpsd/cpu.hpp"
 #include "rpsd/denoise.hpp"
 #include "rpsd/fir.hpp"
@@ -33,16 +34,6 @@ constexpr int kSkipped = 77;
 
 const Strings kBoundaries = {"zero",          "constant",      "symmetric",   "reflect",      "periodic",
                              "smooth",        "antisymmetric", "antireflect", "periodization"};
-
-rpsd::FilterBank orthogonal(const std::vector<double>& rec_lo) {
-  rpsd::FilterBank bank;
-  bank.rec_lo = rec_lo;
-  bank.dec_lo.assign(rec_lo.rbegin(), rec_lo.rend());
-  for (std::size_t k = 0; k < rec_lo.size(); ++k)
-    bank.rec_hi.push_back(k % 2 == 0 ? bank.dec_lo[k] : -bank.dec_lo[k]);
-  bank.dec_hi.assign(bank.rec_hi.rbegin(), bank.rec_hi.rend());
-  return bank;
-}
 
 struct NamedBank {
   std::string name;
